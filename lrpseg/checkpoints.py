@@ -1,0 +1,83 @@
+"""Weights on disk: safetensors only, checked against the network that they are for."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from lrpseg.errors import CheckpointError
+from lrpseg.networks import NETWORKS, VggA
+
+
+def save_checkpoint(
+    model: VggA, path: Path, network: str, metadata: dict[str, str] | None = None
+) -> None:
+    """Write the weights of `model` as fp16 safetensors, atomically.
+
+    `metadata` (strings only) is stored in the file's header next to the network's name.
+    """
+    tensors = {k: v.detach().to("cpu", torch.float16).contiguous() for k, v in _state(model)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    os.close(handle)
+    try:
+        save_file(tensors, temporary, metadata={**(metadata or {}), "network": network})
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path, network: str) -> VggA:
+    """The network called `network` with the weights in `path`, in float32, in `eval()` mode.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or holds another network.
+    """
+    tensors, metadata = read_tensors(path)
+    held = metadata.get("network", network)
+    if held != network:
+        raise CheckpointError(
+            f"{path} holds the network {held!r}, not {network!r}. Choose network={held!r}, or "
+            f"put a checkpoint of {network!r} there."
+        )
+    model = NETWORKS[network].build()
+    expected = {name: tuple(t.shape) for name, t in _state(model)}
+    given = {name: tuple(t.shape) for name, t in tensors.items()}
+    if expected != given:
+        wrong = sorted(k for k in expected.keys() | given.keys() if expected.get(k) != given.get(k))
+        raise CheckpointError(
+            f"{path} does not fit the network {network!r}: {', '.join(wrong[:4])} "
+            f"{'differ' if len(wrong) > 1 else 'differs'}. Put a checkpoint of {network!r} there."
+        )
+    bad = [name for name, t in tensors.items() if not torch.isfinite(t).all()]
+    if bad:
+        raise CheckpointError(
+            f"{path} is damaged: {bad[0]} holds NaN or infinite values. Fetch or train it again."
+        )
+    model.load_state_dict({name: t.float() for name, t in tensors.items()})
+    return model.eval().requires_grad_(False)
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """(tensors by name, metadata) of a safetensors file; raises `CheckpointError`."""
+    if not path.is_file():
+        raise CheckpointError(
+            f"The checkpoint {path} is missing. Fetch it with the project's files, or train it "
+            "with `python -m training.train --help`."
+        )
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} is damaged or is no safetensors file ({error}). Fetch or train it again."
+        ) from error
+
+
+def _state(model: VggA) -> list[tuple[str, Tensor]]:
+    return list(model.state_dict().items())

@@ -1,0 +1,74 @@
+"""One interface over both engines: logits of a batch, and relevance of the rows that are asked for."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from lrpseg.domains import Normalisation
+from lrpseg.lrp.engine import LeanEngine
+from lrpseg.lrp.rules import RuleSet
+from lrpseg.lrp.zennit import ZennitEngine
+from lrpseg.networks import VggA
+from lrpseg.registry import Registry
+
+Select = Callable[[Tensor], Tensor]
+"""From logits (B, 2) to a bool (B,): the rows whose relevance is wanted."""
+
+
+class Explainer(Protocol):
+    """Classifies a batch and explains some of it; safe to call from many threads."""
+
+    def __call__(self, x: Tensor, select: Select) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, 3, 224, 224) to (logits (B, 2), selected row indices (K,), relevance (K, 224, 224))."""
+        ...
+
+
+def _lean(
+    model: VggA, rule_set: RuleSet, normalisation: Normalisation, start: str, pooling: str
+) -> Explainer:
+    engine = LeanEngine(model, rule_set, normalisation, start, pooling)
+
+    @torch.inference_mode()
+    def explain(x: Tensor, select: Select) -> tuple[Tensor, Tensor, Tensor]:
+        activations = engine.forward(x)
+        rows = select(activations.logits).nonzero().flatten()
+        if not len(rows):
+            return activations.logits, rows, x.new_zeros(0, *x.shape[2:])
+        return activations.logits, rows, engine.relevance(activations.rows(rows))
+
+    return explain
+
+
+def _zennit(
+    model: VggA, rule_set: RuleSet, normalisation: Normalisation, start: str, pooling: str
+) -> Explainer:
+    engine = ZennitEngine(model, rule_set, normalisation, start, pooling)
+
+    def explain(x: Tensor, select: Select) -> tuple[Tensor, Tensor, Tensor]:
+        logits = engine.logits(x)
+        rows = select(logits).nonzero().flatten()
+        if not len(rows):
+            return logits, rows, x.new_zeros(0, *x.shape[2:])
+        return logits, rows, engine.relevance(x[rows])
+
+    return explain
+
+
+Engine = Callable[[VggA, RuleSet, Normalisation, str, str], Explainer]
+ENGINES: Registry[Engine] = Registry("engine")
+ENGINES.add("lean", _lean)
+ENGINES.add("zennit", _zennit)
+
+
+def make_explainer(
+    model: VggA,
+    rule_set: RuleSet,
+    normalisation: Normalisation,
+    start: str,
+    pooling: str,
+    engine: str = "lean",
+) -> Explainer:
+    """An explainer for `model`; names as in `STARTS`, `POOLINGS`, `ENGINES`."""
+    return ENGINES[engine](model, rule_set, normalisation, start, pooling)

@@ -1,0 +1,125 @@
+"""Declares the rule sets: which rule with which parameters on which layer (paper, Table 1).
+
+A rule set is declared once, here, as data. `lrpseg.lrp.engine` and `lrpseg.lrp.zennit` both read it.
+To add a rule set, add one `RuleSet` to `RULE_SETS`.
+"""
+
+from dataclasses import dataclass
+
+from lrpseg.networks import FEATURE_NAMES
+from lrpseg.registry import Registry
+
+STABILIZER = 1e-6
+"""Added to the denominators of gamma, alpha-beta, z^B and average pooling, with their sign."""
+
+
+@dataclass(frozen=True)
+class Epsilon:
+    """LRP-epsilon (Bach et al. 2015, eq. 58): the denominator grows by `std` times its RMS.
+
+    "std" in the LRP literature is the uncentred root mean square of a sample's pre-activations
+    (paper 3.3.1: epsilon = 0.25 std; Montavon et al. 2019).
+    """
+
+    std: float = 0.25
+
+
+@dataclass(frozen=True)
+class Zero:
+    """LRP-0: epsilon with nothing but 1e-9 against a division by zero."""
+
+    epsilon: float = 1e-9
+
+
+@dataclass(frozen=True)
+class Gamma:
+    """LRP-gamma (Montavon et al. 2019): positive weights and biases count (1 + gamma) times."""
+
+    gamma: float = 0.25
+
+
+@dataclass(frozen=True)
+class AlphaBeta:
+    """LRP-alpha-beta (Bach et al. 2015, eq. 60); alpha - beta = 1."""
+
+    alpha: float = 2.0
+    beta: float = 1.0
+
+
+@dataclass(frozen=True)
+class ZBox:
+    """z^B (Montavon et al. 2017, DOI 10.1016/j.patcog.2016.11.008): inputs in a box of values.
+
+    The box comes from the domain's normalisation of black and of white.
+    """
+
+
+@dataclass(frozen=True)
+class WSquare:
+    """w^2 (Montavon et al. 2017): contributions by squared weights. Runs through Zennit alone."""
+
+
+@dataclass(frozen=True)
+class Flat:
+    """Flat (Lapuschkin et al. 2019): equal contributions. Runs through Zennit alone."""
+
+
+Rule = Epsilon | Zero | Gamma | AlphaBeta | ZBox | WSquare | Flat
+
+
+@dataclass(frozen=True)
+class RuleSet:
+    """Which rule each layer has: `convolutions` by the paper's layer names, and `fc` for the rest."""
+
+    name: str
+    title: str
+    description: str
+    convolutions: dict[str, Rule]
+    fc: Rule
+
+    def __post_init__(self) -> None:
+        if list(self.convolutions) != list(FEATURE_NAMES):
+            raise ValueError(f"{self.name}: name these layers in order: {list(FEATURE_NAMES)}")
+
+
+RULE_SETS: Registry[RuleSet] = Registry("rule set")
+
+RULE_SETS.add(
+    "ours",
+    RuleSet(
+        "ours",
+        "LRP Ours",
+        "The paper's own rules: balanced maps that also show what speaks against damage.",
+        {
+            "conv1_1": ZBox(),
+            "conv2_1": AlphaBeta(2, 1),
+            "conv3_1": AlphaBeta(2, 1),
+            "conv3_2": Gamma(0.25),
+            "conv4_1": Gamma(0.25),
+            "conv4_2": Gamma(0.25),
+            "conv5_1": Gamma(0.25),
+            "conv5_2": Gamma(0.25),
+        },
+        fc=Epsilon(0.25),
+    ),
+)
+
+RULE_SETS.add(
+    "montavon",
+    RuleSet(
+        "montavon",
+        "LRP Montavon",
+        "The rules of Montavon et al. (2019): smooth maps of what speaks for damage.",
+        {
+            "conv1_1": ZBox(),
+            "conv2_1": Gamma(0.25),
+            "conv3_1": Gamma(0.25),
+            "conv3_2": Gamma(0.25),
+            "conv4_1": Epsilon(0.25),
+            "conv4_2": Epsilon(0.25),
+            "conv5_1": Epsilon(0.25),
+            "conv5_2": Epsilon(0.25),
+        },
+        fc=Zero(),
+    ),
+)

@@ -1,0 +1,1 @@
+"""Trains and measures lrpseg's networks; the installed core never imports this package."""

@@ -1,0 +1,303 @@
+"""Trains a classifier (paper 3.2.1 and 3.4) from image-level labels.
+
+    python -m training.train --data DIR --domain magnetic-tile --network one-fc --out runs/tiles
+    torchrun --nproc-per-node 4 -m training.train ...        # several GPUs
+    python -m training.train ... --resume                    # go on after a kill
+
+Writes into --out: best.safetensors (best epoch by validation balanced accuracy), metrics.json,
+last.ckpt (for --resume), and a log for TensorBoard (`tensorboard --logdir runs`).
+"""
+
+import argparse
+import json
+import math
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.loggers import TensorBoardLogger
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from lrpseg.checkpoints import load_checkpoint, read_tensors, save_checkpoint
+from lrpseg.domains import Normalisation
+from lrpseg.errors import LrpsegError
+from lrpseg.networks import NETWORKS, VggA
+from training.crops import Augmentation, TrainingCrops, centre_crop, flipped, load_example
+from training.datasets import READERS, Example, read
+
+
+@dataclass(frozen=True)
+class Config:
+    """All that decides a training's result; stored in every file that it writes."""
+
+    domain: str
+    network: str
+    init: str
+    epochs: int = 10
+    crops: int = 256  # per epoch, half of them damaged
+    batch: int = 16
+    lr_fc: float = 1e-3  # paper 3.2.1
+    lr_conv: float = 1e-4  # paper 3.2.1
+    weight_decay: float = 1e-4
+    schedule: str = "constant"
+    label_smoothing: float = 0.0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    flip_val: bool = False
+    seed: int = 0
+    precision: str = "32-true"
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Classification figures at probability 0.5; `loss` is the mean of both classes' losses."""
+
+    balanced_accuracy: float
+    tpr: float
+    tnr: float
+    loss: float
+
+    def better_than(self, other: "Scores | None") -> bool:
+        """By balanced accuracy, ties by the loss: a small val split has many ties."""
+        if other is None:
+            return True
+        return (self.balanced_accuracy, -self.loss) > (other.balanced_accuracy, -other.loss)
+
+
+def scores(logits: Tensor, labels: Tensor) -> Scores:
+    """Scores from (N, 2) logits and (N,) labels (1 = damaged)."""
+    losses = nn.functional.cross_entropy(logits.double(), labels, reduction="none")
+    right = (logits[:, 1] > logits[:, 0]).long() == labels
+    rates = [float(right[labels == c].double().mean()) for c in (0, 1)]
+    loss = float(np.mean([float(losses[labels == c].mean()) for c in (0, 1)]))
+    return Scores(float(np.mean(rates)), tpr=rates[1], tnr=rates[0], loss=loss)
+
+
+def evaluation_crops(examples: Iterable[Example], flips: bool) -> tuple[Tensor, Tensor]:
+    """Centre crops (N, 224, 224, 3) uint8 and labels (N,); with `flips` three of each (3.4)."""
+    crops, labels = [], []
+    for example in examples:
+        image, _ = centre_crop(*load_example(example))
+        for which in range(3 if flips else 1):
+            crops.append(np.ascontiguousarray(flipped(image, which)))
+            labels.append(int(example.damaged))
+    return torch.from_numpy(np.stack(crops)), torch.tensor(labels)
+
+
+@torch.inference_mode()
+def evaluate(
+    model: nn.Module, crops: Tensor, labels: Tensor, device: torch.device, batch: int = 32
+) -> Scores:
+    """Scores of `model` on the crops, in batches, without gradients."""
+    normalise = Normalisation()
+    model.eval()
+    logits = [model(normalise(part.to(device))).float().cpu() for part in crops.split(batch)]
+    return scores(torch.cat(logits), labels)
+
+
+def initialise(network: str, init: str, seed: int) -> VggA:
+    """A network with the starting weights `init`: imagenet, none, or a safetensors file.
+
+    `imagenet` and a file with `features.*` alone fill the convolutions; the fully connected layers
+    start at random (paper 3.2.1). A checkpoint of the same network fills all of it.
+    """
+    torch.manual_seed(seed)
+    model = NETWORKS[network].build()
+    if init == "none":
+        return model
+    if init == "imagenet":
+        from torchvision.models import VGG11_Weights, vgg11
+
+        tensors: dict[str, Tensor] = vgg11(weights=VGG11_Weights.IMAGENET1K_V1).state_dict()
+    else:
+        tensors, _ = read_tensors(Path(init))
+    whole = {k: v.float() for k, v in tensors.items()}
+    expected = {k: v.shape for k, v in model.state_dict().items()}
+    if {k: v.shape for k, v in whole.items()} != expected:
+        whole = {k: v for k, v in whole.items() if k.startswith("features.")}
+    missing, unexpected = model.load_state_dict(whole, strict=False)
+    if unexpected or any(k.startswith("features.") for k in missing):
+        raise LrpsegError(f"{init} does not hold the convolutions of VGG-A (features.*).")
+    return model
+
+
+def learning_rate_factor(config: Config, step: int, steps: int) -> float:
+    """Factor of both learning rates at `step` of `steps`: a pure function, so resuming is exact."""
+    if config.schedule == "constant":
+        return 1.0
+    return 0.5 * (1 + math.cos(math.pi * step / max(1, steps)))
+
+
+def train_one_epoch(
+    fabric: Fabric,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loader: DataLoader,
+    config: Config,
+    epoch: int,
+) -> float:
+    """One pass over the loader; returns the mean loss."""
+    normalise = Normalisation()
+    model.train()
+    total = torch.zeros((), device=fabric.device)
+    base = (config.lr_conv, config.lr_fc)
+    bar = tqdm(loader, desc=f"epoch {epoch + 1}/{config.epochs}", disable=not fabric.is_global_zero)
+    for i, (images, labels) in enumerate(bar):  # images (B, 224, 224, 3) uint8
+        factor = learning_rate_factor(
+            config, epoch * len(loader) + i, config.epochs * len(loader)
+        )
+        for group, rate in zip(optimizer.param_groups, base, strict=True):
+            group["lr"] = rate * factor
+        x = normalise(images).contiguous(memory_format=torch.channels_last)
+        loss = nn.functional.cross_entropy(
+            model(x), labels, label_smoothing=config.label_smoothing
+        )
+        optimizer.zero_grad(set_to_none=True)
+        fabric.backward(loss)
+        optimizer.step()
+        total += loss.detach()  # stays on the device: no wait in the loop
+    return float(total) / max(1, len(loader))
+
+
+def main(config: Config, data: Path, out: Path, resume: bool, accelerator: str = "auto") -> Scores:
+    """Train as `config` says, with the data at `data`, into the folder `out`."""
+    out.mkdir(parents=True, exist_ok=True)
+    fabric = Fabric(
+        accelerator=accelerator,
+        devices=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
+        precision=config.precision,
+        loggers=TensorBoardLogger(root_dir=out, name="log", version=""),
+    )
+    fabric.launch()
+    dataset = read(config.domain if config.domain in READERS else "folder", data, config.seed)
+    fabric.print(dataset)
+    train_set = TrainingCrops(
+        dataset.splits["train"], config.crops, config.augmentation, config.seed
+    )
+    val_crops, val_labels = evaluation_crops(dataset.splits["val"], config.flip_val)
+
+    raw = initialise(config.network, config.init, config.seed)
+    optimizer: Any = torch.optim.AdamW(
+        [
+            {"params": raw.features.parameters(), "lr": config.lr_conv},
+            {"params": raw.classifier.parameters(), "lr": config.lr_fc},
+        ],
+        weight_decay=config.weight_decay,
+    )
+    model, optimizer = fabric.setup(raw.to(memory_format=torch.channels_last), optimizer)
+
+    first, best, history = 0, None, []
+    last = out / "last.ckpt"
+    if resume and last.is_file():
+        state = fabric.load(last)
+        if state["config"] != _plain(replace(config, epochs=state["config"]["epochs"])):
+            raise LrpsegError(f"{last} was made with other settings; use another --out.")
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        first, history = state["epoch"], state["history"]
+        best = Scores(**state["best"]) if state["best"] else None
+        fabric.print(f"Resumed after epoch {first}.")
+
+    for epoch in range(first, config.epochs):
+        train_set.epoch = epoch
+        torch.manual_seed(config.seed * 100_003 + epoch)  # dropout: the same after a resume
+        loader = fabric.setup_dataloaders(DataLoader(train_set, batch_size=config.batch))
+        loss = train_one_epoch(fabric, model, optimizer, loader, config, epoch)
+        val = evaluate(model, val_crops, val_labels, fabric.device)
+        history.append({"epoch": epoch + 1, "train_loss": loss, **asdict(val)})
+        fabric.log_dict({"train/loss": loss, **{f"val/{k}": v for k, v in asdict(val).items()}}, epoch)
+        improved = val.better_than(best)
+        if improved:
+            best = val
+        fabric.print(
+            f"epoch {epoch + 1}: loss {loss:.4f}  val balanced accuracy "
+            f"{val.balanced_accuracy:.4f}  TPR {val.tpr:.4f}  TNR {val.tnr:.4f}"
+            f"  val loss {val.loss:.4f}{'  *' if improved else ''}"
+        )
+        if improved and fabric.is_global_zero:
+            save_checkpoint(
+                raw, out / "best.safetensors", config.network, {"config": json.dumps(_plain(config))}
+            )
+        _save_state(fabric, last, model, optimizer, config, epoch + 1, best, history)
+
+    # The figures that are reported are those of the file that ships: fp16 weights, float32 maths.
+    shipped = load_checkpoint(out / "best.safetensors", config.network).to(fabric.device)
+    final = evaluate(shipped, val_crops, val_labels, fabric.device)
+    fabric.print(f"best.safetensors on val: {asdict(final)}")
+    if fabric.is_global_zero:
+        report = {"config": _plain(config), "val": asdict(final), "history": history}
+        (out / "metrics.json").write_text(json.dumps(report, indent=1))
+    return final
+
+
+def _save_state(
+    fabric: Fabric, path: Path, model: Any, optimizer: Any, config: Config, epoch: int,
+    best: Scores | None, history: list[dict[str, float]],
+) -> None:
+    temporary = path.with_suffix(".part")
+    state = {
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "config": _plain(config),
+        "epoch": epoch,
+        "best": asdict(best) if best else None,
+        "history": history,
+    }
+    fabric.save(temporary, state)
+    if fabric.is_global_zero:
+        os.replace(temporary, path)
+    fabric.barrier()
+
+
+def _plain(config: Config) -> dict[str, Any]:
+    """The configuration as JSON would give it back (tuples become lists)."""
+    return json.loads(json.dumps(asdict(config)))
+
+
+def get_args_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.train", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="folder of the data set")
+    add("--domain", required=True, help=f"reader: {', '.join(READERS)}; other names: a folder with "
+        "damaged/, intact/ and optional masks/")
+    add("--network", choices=list(NETWORKS), default="one-fc")
+    add("--out", type=Path, required=True, help="folder for checkpoints and logs")
+    add("--init", default="imagenet", help="imagenet (default), none, or a safetensors file")
+    add("--epochs", type=int, default=Config.epochs)
+    add("--crops", type=int, default=Config.crops, help="random crops per epoch (default: 256)")
+    add("--batch", type=int, default=Config.batch)
+    add("--lr-fc", type=float, default=Config.lr_fc, help="fully connected layers (paper: 0.001)")
+    add("--lr-conv", type=float, default=Config.lr_conv, help="convolutions (paper: 0.0001)")
+    add("--weight-decay", type=float, default=Config.weight_decay)
+    add("--schedule", choices=["constant", "cosine"], default="constant")
+    add("--label-smoothing", type=float, default=0.0)
+    add("--zoom", type=float, nargs=2, default=(1.0, 1.0), metavar=("LOW", "HIGH"))
+    add("--brightness", type=float, nargs=2, default=(1.0, 1.0), metavar=("LOW", "HIGH"))
+    add("--contrast", type=float, nargs=2, default=(1.0, 1.0), metavar=("LOW", "HIGH"))
+    add("--colour", type=float, default=0.0, help="largest change of each channel's gain")
+    add("--noise", type=float, default=0.0, help="largest noise deviation in grey levels")
+    add("--flip-val", action="store_true", help="add flipped val crops, as the paper does")
+    add("--seed", type=int, default=0)
+    add("--precision", default="32-true", help="Lightning Fabric's: 32-true, bf16-mixed, 16-mixed")
+    add("--accelerator", default="auto", help="auto, cuda, mps or cpu")
+    add("--resume", action="store_true", help="go on from last.ckpt in --out, if there is one")
+    return parser
+
+
+if __name__ == "__main__":
+    args = get_args_parser().parse_args()
+    augmentation = Augmentation(
+        zoom=tuple(args.zoom), brightness=tuple(args.brightness), contrast=tuple(args.contrast),
+        colour=args.colour, noise=args.noise,
+    )
+    given = {k: v for k, v in vars(args).items() if k in Config.__dataclass_fields__}
+    main(Config(**given, augmentation=augmentation), args.data, args.out, args.resume, args.accelerator)
