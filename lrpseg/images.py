@@ -170,7 +170,7 @@ def _cmyk_to_rgb(image: Image.Image) -> Image.Image:
             )
             if converted is not None:
                 return converted
-        except ImageCms.PyCMSError:
+        except (ImageCms.PyCMSError, OSError, ValueError):
             pass  # a profile that cannot be used is as good as none
     return image.convert("RGB")
 

@@ -22,6 +22,7 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.loggers import TensorBoardLogger
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
@@ -48,6 +49,7 @@ class Config:
     weight_decay: float = 1e-4
     schedule: str = "constant"
     label_smoothing: float = 0.0
+    ema: float = 0.0  # decay per step of the averaged weights that are validated; 0: none
     augmentation: Augmentation = field(default_factory=Augmentation)
     flip_val: bool = False
     seed: int = 0
@@ -141,6 +143,7 @@ def train_one_epoch(
     loader: DataLoader,
     config: Config,
     epoch: int,
+    averaged: AveragedModel | None,
 ) -> float:
     """One pass over the loader; returns the mean loss."""
     normalise = Normalisation()
@@ -161,6 +164,8 @@ def train_one_epoch(
         optimizer.zero_grad(set_to_none=True)
         fabric.backward(loss)
         optimizer.step()
+        if averaged is not None:
+            averaged.update_parameters(model)
         total += loss.detach()  # stays on the device: no wait in the loop
     return float(total) / max(1, len(loader))
 
@@ -191,6 +196,11 @@ def main(config: Config, data: Path, out: Path, resume: bool, accelerator: str =
         weight_decay=config.weight_decay,
     )
     model, optimizer = fabric.setup(raw.to(memory_format=torch.channels_last), optimizer)
+    averaged = None
+    if config.ema > 0:
+        # A small val split makes single epochs jump; averaged weights are steadier.
+        averaged = AveragedModel(raw, multi_avg_fn=get_ema_multi_avg_fn(config.ema))
+    judged = raw if averaged is None else averaged.module
 
     first, best, history = 0, None, []
     last = out / "last.ckpt"
@@ -200,6 +210,8 @@ def main(config: Config, data: Path, out: Path, resume: bool, accelerator: str =
             raise LrpsegError(f"{last} was made with other settings; use another --out.")
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
+        if averaged is not None:
+            averaged.load_state_dict(state["averaged"])
         first, history = state["epoch"], state["history"]
         best = Scores(**state["best"]) if state["best"] else None
         fabric.print(f"Resumed after epoch {first}.")
@@ -208,8 +220,8 @@ def main(config: Config, data: Path, out: Path, resume: bool, accelerator: str =
         train_set.epoch = epoch
         torch.manual_seed(config.seed * 100_003 + epoch)  # dropout: the same after a resume
         loader = fabric.setup_dataloaders(DataLoader(train_set, batch_size=config.batch))
-        loss = train_one_epoch(fabric, model, optimizer, loader, config, epoch)
-        val = evaluate(model, val_crops, val_labels, fabric.device)
+        loss = train_one_epoch(fabric, model, optimizer, loader, config, epoch, averaged)
+        val = evaluate(judged, val_crops, val_labels, fabric.device)
         history.append({"epoch": epoch + 1, "train_loss": loss, **asdict(val)})
         fabric.log_dict({"train/loss": loss, **{f"val/{k}": v for k, v in asdict(val).items()}}, epoch)
         improved = val.better_than(best)
@@ -222,9 +234,9 @@ def main(config: Config, data: Path, out: Path, resume: bool, accelerator: str =
         )
         if improved and fabric.is_global_zero:
             save_checkpoint(
-                raw, out / "best.safetensors", config.network, {"config": json.dumps(_plain(config))}
+                judged, out / "best.safetensors", config.network, {"config": json.dumps(_plain(config))}
             )
-        _save_state(fabric, last, model, optimizer, config, epoch + 1, best, history)
+        _save_state(fabric, last, model, averaged, optimizer, config, epoch + 1, best, history)
 
     # The figures that are reported are those of the file that ships: fp16 weights, float32 maths.
     shipped = load_checkpoint(out / "best.safetensors", config.network).to(fabric.device)
@@ -237,13 +249,14 @@ def main(config: Config, data: Path, out: Path, resume: bool, accelerator: str =
 
 
 def _save_state(
-    fabric: Fabric, path: Path, model: Any, optimizer: Any, config: Config, epoch: int,
+    fabric: Fabric, path: Path, model: Any, averaged: AveragedModel | None, optimizer: Any, config: Config, epoch: int,
     best: Scores | None, history: list[dict[str, float]],
 ) -> None:
     temporary = path.with_suffix(".part")
     state = {
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
+        "averaged": None if averaged is None else averaged.state_dict(),
         "config": _plain(config),
         "epoch": epoch,
         "best": asdict(best) if best else None,
@@ -280,6 +293,7 @@ def get_args_parser() -> argparse.ArgumentParser:
     add("--weight-decay", type=float, default=Config.weight_decay)
     add("--schedule", choices=["constant", "cosine"], default="constant")
     add("--label-smoothing", type=float, default=0.0)
+    add("--ema", type=float, default=0.0, help="validate averaged weights, e.g. 0.99 (default: off)")
     add("--zoom", type=float, nargs=2, default=(1.0, 1.0), metavar=("LOW", "HIGH"))
     add("--brightness", type=float, nargs=2, default=(1.0, 1.0), metavar=("LOW", "HIGH"))
     add("--contrast", type=float, nargs=2, default=(1.0, 1.0), metavar=("LOW", "HIGH"))

@@ -210,10 +210,12 @@ def start(sketch: Sketch) -> Floats:
 def expectation_maximisation(
     sketch: Sketch, reading: Reading, config: BmmConfig
 ) -> tuple[Betas, bool, int]:
-    """Fit the two Betas to values in (0, 1); returns (Betas, converged, iterations).
+    """Fit the two Betas to values in [0, 1]; returns (Betas, converged, iterations).
 
-    The weights of the result are those of `reading.weigh_final`.
+    Values are clipped to [clip, 1 - clip] in float64, after grouping: float32 has no number
+    that close to 1. The weights of the result are those of `reading.weigh_final`.
     """
+    sketch = sketch.clipped(config.clip, 1 - config.clip)
     log_x, log_rest = np.log(sketch.mean), np.log1p(-sketch.mean)
     responsibilities = start(sketch)
     before = np.full((2, 2), np.inf)

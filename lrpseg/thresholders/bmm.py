@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrpseg.thresholders.base import (
-    FloatMap,
     Fitted,
+    FloatMap,
     Thresholder,
     no_evidence,
     scaled_relevance,
@@ -39,7 +39,7 @@ class Prepared:
 
     `positive`: (H, W) smoothed relevance with negatives set to 0; `low`, `high`: the smallest
     kept and the largest value; `kept`: (ceil(N/2),) ascending float32, the kept values mapped to
-    [0, 1] and clipped to (0, 1).
+    [0, 1].
     """
 
     positive: FloatMap
@@ -103,8 +103,7 @@ def prepare(relevance: NDArray[Any], config: BmmConfig) -> Prepared | None:
     if low == high:
         # More than half of the pixels share the largest value: nothing stands out among them.
         return None
-    kept = np.clip(to_unit_interval(ordered, low, high), config.clip, 1 - config.clip)
-    return Prepared(positive, low, high, kept.astype(np.float32, copy=False))
+    return Prepared(positive, low, high, to_unit_interval(ordered, low, high))
 
 
 def damage_likelihood(

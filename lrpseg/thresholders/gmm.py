@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lrpseg.thresholders.base import FloatMap, Fitted, Thresholder, no_evidence, scaled_relevance
+from lrpseg.thresholders.base import Fitted, FloatMap, Thresholder, no_evidence, scaled_relevance
 from lrpseg.thresholders.gaussians import (
     Gaussians,
     GmmConfig,

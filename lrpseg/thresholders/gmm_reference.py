@@ -40,7 +40,9 @@ def fit(relevance: NDArray[Any], config: GmmConfig = DEFAULT, seed: int = 0) -> 
         max_iter=config.iteration_limit,
         weights_init=np.array([group.size / samples.size for group in groups]),
         means_init=np.array([[group.mean()] for group in groups]),
-        precisions_init=np.array([[[1 / (group.var() + config.variance_floor)]] for group in groups]),
+        precisions_init=np.array(
+            [[[1 / (group.var() + config.variance_floor)]] for group in groups]
+        ),
         random_state=seed,
     )
     with warnings.catch_warnings():

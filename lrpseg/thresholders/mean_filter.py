@@ -22,7 +22,8 @@ def mean_filtered(values: FloatMap) -> FloatMap | None:
     `values` is (H, W), float32 or float64, in [-1, 1]; the result has its shape and dtype, and
     sums are taken in float64. None: the filtered map has no positive value or is flat.
     """
-    smooth = np.asarray(cv2.blur(values, (SIZE, SIZE), borderType=cv2.BORDER_REFLECT))
+    blurred = cv2.blur(values, (SIZE, SIZE), borderType=cv2.BORDER_REFLECT)
+    smooth: FloatMap = np.asarray(blurred, dtype=values.dtype)
     low, high = float(smooth.min()), float(smooth.max())
     flat = FLAT_UNITS * np.finfo(smooth.dtype).eps * max(high, -low)
     if high <= 0 or high - low <= flat:

@@ -37,6 +37,13 @@ class Sketch:
         inside = np.clip((edge - self.low) / np.where(width > 0, width, 1.0), 0.0, 1.0)
         return np.where(width > 0, inside, (self.mean <= edge).astype(np.float64))
 
+    def clipped(self, least: float, most: float) -> "Sketch":
+        """The same groups with mean, low and high clipped to [least, most]."""
+        mean, low, high = (
+            np.clip(field, least, most) for field in (self.mean, self.low, self.high)
+        )
+        return Sketch(self.count, mean, self.variance, low, high)
+
 
 def sketch_pixels(values: NDArray[np.float32]) -> Sketch:
     """The sketch that keeps every value as a group of its own: (N,) values, sorted or not."""

@@ -1,0 +1,43 @@
+# `make app` starts the page, `make test` runs every check. Both set up all that they need.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: app test check unit browser screenshots clean
+
+app: $(VENV)/installed
+	$(BIN)/python app.py
+
+test: check unit
+
+# Lint, format and types.
+check: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+unit: $(VENV)/installed-dev browser
+	$(BIN)/python -m pytest
+
+# A Chromium for the tests of the page: the system's if there is one.
+browser: $(VENV)/installed-dev
+	$(BIN)/python tests/install_browser.py
+
+# Draws the sample pictures and takes the README's pictures of the page.
+screenshots: $(VENV)/installed-dev browser
+	$(BIN)/python -m tests.screenshots
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; try: make PYTHON=python3.11 $(MAKECMDGOALS)")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install -e .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install -e '.[dev]'
+	touch $@ $(VENV)/installed
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache

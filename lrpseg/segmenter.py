@@ -1,0 +1,215 @@
+"""The object to use: `lrpseg.load(...)` gives a `Segmenter`, which turns images into results."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lrpseg.checkpoints import load_checkpoint
+from lrpseg.devices import pick_device
+from lrpseg.domains import Domain, load_domain
+from lrpseg.errors import OptionError
+from lrpseg.images import ImageSource, enlarge_to, read_image
+from lrpseg.lrp import RULE_SETS, Explainer, make_explainer
+from lrpseg.networks import INPUT_SIZE
+from lrpseg.results import Result, Settings
+from lrpseg.thresholders import THRESHOLDERS
+from lrpseg.tiling import DEFAULT_OVERLAP, Tile, TileGrid
+
+DEFAULT_NETWORK = "one-fc"
+DEFAULT_RULE_SET = "ours"
+DEFAULT_THRESHOLDER = "bmm"
+DEFAULT_START = "log-odds"
+DEFAULT_POOLING = "max"
+DEFAULT_BATCH = 8
+
+Progress = Callable[[int, int], None]
+"""Called with (tiles done, tiles in all) of the image at hand."""
+
+
+def load(
+    domain: str = "magnetic-tile",
+    *,
+    network: str = DEFAULT_NETWORK,
+    rule_set: str = DEFAULT_RULE_SET,
+    thresholder: str = DEFAULT_THRESHOLDER,
+    start: str = DEFAULT_START,
+    pooling: str = DEFAULT_POOLING,
+    engine: str = "lean",
+    device: str = "auto",
+    batch: int = DEFAULT_BATCH,
+    overlap: int = DEFAULT_OVERLAP,
+    assets: Path | None = None,
+) -> "Segmenter":
+    """Load a segmenter.
+
+    Args:
+        domain: what is inspected: a shipped domain's name, or a folder that holds a `domain.json`.
+        network, rule_set, thresholder, start, pooling, engine: names in the registries `NETWORKS`,
+            `RULE_SETS`, `THRESHOLDERS`, `STARTS`, `POOLINGS`, `ENGINES`.
+        device: "auto" (CUDA, MPS, CPU), or a name that PyTorch knows.
+        batch: tiles that run at once; it bounds the memory.
+        overlap: least overlap of tiles in pixels, 0 to 223.
+        assets: folder of domains, instead of the shipped one.
+
+    Raises:
+        OptionError: a name or value that does not exist; the message lists those that do.
+        CheckpointError: the weights are missing, damaged, or of another network.
+    """
+    THRESHOLDERS[thresholder]
+    rules = RULE_SETS[rule_set]
+    if batch < 1:
+        raise OptionError(f"A batch has at least one tile; {batch} was given.")
+    if not 0 <= overlap < INPUT_SIZE:
+        raise OptionError(f"The overlap is 0 to {INPUT_SIZE - 1} pixels; {overlap} was given.")
+    loaded = load_domain(domain, assets)
+    where = pick_device(device)
+    model = load_checkpoint(loaded.checkpoint(network), network).to(where)
+    explainer = make_explainer(model, rules, loaded.normalisation, start, pooling, engine)
+    settings = Settings(
+        loaded.name, network, rule_set, thresholder, start, pooling, engine, overlap
+    )
+    return Segmenter(loaded, explainer, settings, where, batch)
+
+
+@dataclass
+class _Job:
+    """One image under way: its tiles' relevance is merged into `relevance` as they come back."""
+
+    image: NDArray[np.uint8]
+    enlarged: NDArray[np.uint8]
+    grid: TileGrid
+    explain_all: bool
+    relevance: NDArray[np.float32] = field(init=False)
+    probability: float = 0.0
+    done: int = 0
+    explained: bool = False
+
+    def __post_init__(self) -> None:
+        # np.zeros is lazy: pages of a huge map that no damaged tile touches are never in memory.
+        self.relevance = np.zeros(self.enlarged.shape[:2], np.float32)
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """Classifies images, explains those with damage, and thresholds the relevance into masks.
+
+    Thread-safe: nothing in it changes after it was made. The costly part (classification and
+    relevance) is done once in a call; `Result.at` and `Result.using` repeat the cheap part.
+    """
+
+    domain: Domain
+    explainer: Explainer
+    settings: Settings
+    device: torch.device
+    batch: int
+
+    def __call__(
+        self,
+        image: ImageSource,
+        *,
+        explain_intact: bool = False,
+        progress: Progress | None = None,
+    ) -> Result:
+        """The result for one image.
+
+        Args:
+            image: path, encoded bytes, PIL image, or (H, W[, C]) uint8 array.
+            explain_intact: run LRP and make a mask also where the image is classified intact. By
+                default its mask is empty (paper 3.1: LRP runs only where damage is predicted).
+            progress: called after each batch of tiles.
+
+        Raises:
+            ImageError: the image cannot be read or used; the message says what to do.
+        """
+        return next(self.stream([image], explain_intact=explain_intact, progress=progress))
+
+    def stream(
+        self,
+        images: Iterable[ImageSource],
+        *,
+        explain_intact: bool = False,
+        progress: Progress | None = None,
+    ) -> Iterator[Result]:
+        """Results in the images' order; tiles of several images share batches.
+
+        Images are taken from `images` as they are needed; besides the ones that have tiles in the
+        batch at hand, none is kept.
+        """
+        jobs: deque[_Job] = deque()
+        pending: list[tuple[_Job, Tile]] = []
+        for source in images:
+            job = self._start(source, explain_all=False)
+            jobs.append(job)
+            for tile in job.grid:
+                pending.append((job, tile))
+                if len(pending) == self.batch:
+                    self._run(pending, progress)
+                    pending.clear()
+                    while jobs and jobs[0].done == len(jobs[0].grid):
+                        yield self._finish(jobs.popleft(), explain_intact, progress)
+        if pending:
+            self._run(pending, progress)
+        while jobs:
+            yield self._finish(jobs.popleft(), explain_intact, progress)
+
+    def _start(self, source: ImageSource, explain_all: bool) -> _Job:
+        image = read_image(source)
+        enlarged = enlarge_to(image, INPUT_SIZE)
+        grid = TileGrid(enlarged.shape[0], enlarged.shape[1], self.settings.overlap)
+        return _Job(image, enlarged, grid, explain_all)
+
+    def _run(self, pending: list[tuple[_Job, Tile]], progress: Progress | None) -> None:
+        """Classify a batch of tiles, explain the damaged ones, and merge what comes back."""
+        tiles = torch.from_numpy(np.stack([tile.of(job.enlarged) for job, tile in pending]))
+        if self.device.type == "cuda":
+            tiles = tiles.pin_memory()
+        x = self.domain.normalisation(tiles.to(self.device, non_blocking=True))
+        always = torch.tensor([job.explain_all for job, _ in pending], device=self.device)
+        logits, rows, relevance = self.explainer(x, lambda z: is_damaged(z) | always)
+        # One transfer for the whole batch.
+        probabilities = torch.softmax(logits.double(), dim=1)[:, 1].tolist()
+        maps = relevance.float().cpu().numpy()
+        for index, row in enumerate(rows.tolist()):
+            job, tile = pending[row]
+            job.grid.add(job.relevance, tile, maps[index])
+            job.explained = True
+        for (job, _), probability in zip(pending, probabilities, strict=True):
+            job.probability = max(job.probability, probability)
+            job.done += 1
+        if progress is not None:
+            last = pending[-1][0]
+            progress(last.done, len(last.grid))
+
+    def _finish(self, job: _Job, explain_intact: bool, progress: Progress | None) -> Result:
+        damaged = job.explained
+        if explain_intact and not damaged:
+            job = self._explain_all(job, progress)
+        height, width = job.image.shape[:2]
+        relevance = job.relevance
+        if relevance.shape != (height, width):
+            relevance = np.asarray(
+                cv2.resize(relevance, (width, height), interpolation=cv2.INTER_AREA), np.float32
+            )
+        relevance.flags.writeable = False
+        return Result(
+            job.image, job.probability, damaged, job.explained, relevance, self.settings
+        )
+
+    def _explain_all(self, job: _Job, progress: Progress | None) -> _Job:
+        again = _Job(job.image, job.enlarged, job.grid, explain_all=True)
+        tiles = list(job.grid)
+        for first in range(0, len(tiles), self.batch):
+            self._run([(again, tile) for tile in tiles[first : first + self.batch]], progress)
+        return again
+
+
+def is_damaged(logits: Tensor) -> Tensor:
+    """(B, 2) logits of (intact, damaged) to a bool (B,): probability of damage above 0.5."""
+    return logits[:, 1] > logits[:, 0]
