@@ -29,6 +29,14 @@ def stabilize(z: Tensor, epsilon: float | Tensor) -> Tensor:
     return z + torch.where(z < 0, -epsilon, epsilon)
 
 
+def _above(z: Tensor) -> Tensor:
+    """`stabilize` in place, for a new tensor z that is positive wherever relevance is not zero.
+
+    Elsewhere z may be anything: clamping keeps 0 / z at 0 there, and away from 0 / 0.
+    """
+    return z.clamp_(min=0).add_(rules.STABILIZER)
+
+
 def _rms(z: Tensor) -> Tensor:
     """Root mean square of each sample, shape (B, 1, ...)."""
     return z.square().mean(dim=tuple(range(1, z.ndim)), keepdim=True).sqrt()
@@ -85,15 +93,19 @@ Back = Callable[[Tensor, Tensor, Tensor | None, Tensor], Tensor]
 def _epsilon(rule: rules.Epsilon, linear: Linear, bias: Tensor, relu: bool) -> Back:
     def back(a: Tensor, z: Tensor, rms: Tensor | None, relevance: Tensor) -> Tensor:
         assert rms is not None  # noqa: S101 - Step.needs_rms is true for this rule
-        return a * linear.transpose(relevance / stabilize(z, rule.std * rms))
+        # A sample without any activation has an RMS of 0: there Zennit's 0 / 0 becomes 0.
+        epsilon = (rule.std * rms).clamp(min=torch.finfo(z.dtype).tiny)
+        denominator = z + epsilon if relu else stabilize(z, epsilon)
+        return linear.transpose(relevance / denominator).mul_(a)
 
     return back
 
 
 def _zero(rule: rules.Zero, linear: Linear, bias: Tensor, relu: bool) -> Back:
     def back(a: Tensor, z: Tensor, rms: Tensor | None, relevance: Tensor) -> Tensor:
-        epsilon = torch.tensor(rule.epsilon, dtype=z.dtype, device=z.device)
-        return a * linear.transpose(relevance / stabilize(z, epsilon))
+        epsilon = z.new_tensor(rule.epsilon)
+        denominator = z + epsilon if relu else stabilize(z, epsilon)
+        return linear.transpose(relevance / denominator).mul_(a)
 
     return back
 
@@ -108,14 +120,15 @@ def _gamma(rule: rules.Gamma, linear: Linear, bias: Tensor, relu: bool) -> Back:
     positive, positive_bias = modified(0.0, None)
     negative, negative_bias = modified(None, 0.0)
 
-    def branch(a: Tensor, alive: Tensor, relevance: Tensor, w: Linear, b: Tensor) -> Tensor:
-        return w.transpose(alive * relevance / _stable(w(a, b)))
-
     def back(a: Tensor, z: Tensor, rms: Tensor | None, relevance: Tensor) -> Tensor:
-        contribution = branch(a, z > 0, relevance, positive, positive_bias)
-        if not relu:  # the output layer can be negative: then negative weights are favoured
-            contribution = contribution + branch(a, z < 0, relevance, negative, negative_bias)
-        return a * contribution
+        denominator = _above(positive(a, positive_bias))
+        if relu:
+            return positive.transpose(torch.div(relevance, denominator, out=denominator)).mul_(a)
+        # The output layer can be negative: there negative weights are favoured, as in Zennit.
+        contribution = positive.transpose(relevance * (z > 0) / denominator)
+        denominator = -_above(-negative(a, negative_bias))
+        contribution += negative.transpose(relevance * (z < 0) / denominator)
+        return contribution.mul_(a)
 
     return back
 
@@ -128,18 +141,23 @@ def _alpha_beta(rule: rules.AlphaBeta, linear: Linear, bias: Tensor, relu: bool)
     b_positive, b_negative = bias.clamp(min=0), bias.clamp(max=0)
     negative = Linear.of(w_negative)
 
+    channels = linear.weight.shape[0]
+
     def back(a: Tensor, z: Tensor, rms: Tensor | None, relevance: Tensor) -> Tensor:
+        s = torch.empty(
+            (relevance.shape[0], 2 * channels, *relevance.shape[2:]),
+            dtype=relevance.dtype,
+            device=relevance.device,
+            memory_format=torch.channels_last if relevance.ndim == 4 else torch.contiguous_format,
+        )
         z_positive = positive(a, b_positive)
         # Where a ReLU cut z, the relevance is zero and what stands in z_negative does not matter.
-        z_negative = z - z_positive if relu else negative(a, b_negative)
-        s = torch.cat([relevance / _stable(z_positive), relevance / _stable(z_negative)], dim=1)
-        return a * both.transpose(s)
+        z_negative = z_positive - z if relu else -negative(a, b_negative)
+        torch.div(relevance, _above(z_positive), out=s[:, :channels])
+        torch.div(relevance, _above(z_negative).neg_(), out=s[:, channels:])
+        return both.transpose(s).mul_(a)
 
     return back
-
-
-def _stable(z: Tensor) -> Tensor:
-    return stabilize(z, torch.tensor(rules.STABILIZER, dtype=z.dtype, device=z.device))
 
 
 Maker = Callable[..., Back]
@@ -165,7 +183,9 @@ class ZBoxStep:
     their own: sum_c l_c W+_c + h_c W-_c is one kernel, so four output channels do for nine.
     """
 
-    def __init__(self, weight: Tensor, normalisation: Normalisation, size: int) -> None:
+    def __init__(
+        self, weight: Tensor, bias: Tensor, normalisation: Normalisation, size: int
+    ) -> None:
         low, high = (t.to(weight) for t in normalisation.bounds())
         w_positive, w_negative = weight.clamp(min=0), weight.clamp(max=0)
         ones = torch.ones(1, weight.shape[1], size, size, dtype=weight.dtype, device=weight.device)
@@ -175,12 +195,14 @@ class ZBoxStep:
         )
         box = (low * w_positive + high * w_negative).sum(dim=1, keepdim=True)
         self._kernels = Linear.of(torch.cat([weight, box], dim=1))
-        self._weight = Linear.of(weight)
+        # The biases cancel in the rule's denominator; z, from the forward pass, has them.
+        self._offset = _channels_last(self._offset + bias.view(1, -1, 1, 1))
 
-    def __call__(self, x: Tensor, z: Tensor, bias: Tensor, relevance: Tensor) -> Tensor:
-        """Relevance (B, H, W) of the pixels; the biases cancel in the rule's denominator."""
-        denominator = z - bias.view(1, -1, 1, 1) - self._offset
-        sums = self._kernels.transpose(relevance / _stable(denominator))
+    def __call__(self, x: Tensor, z: Tensor, relevance: Tensor) -> Tensor:
+        """Relevance (B, H, W) of the pixels of x (B, C, H, W)."""
+        # Each weight meets the end of the box that makes its term positive, so the sum is.
+        denominator = _above(z - self._offset)
+        sums = self._kernels.transpose(torch.div(relevance, denominator, out=denominator))
         return (x * sums[:, :-1]).sum(dim=1) - sums[:, -1]
 
 
@@ -258,11 +280,10 @@ class LeanEngine:
             weight, bias = module.weight.detach().clone(), module.bias.detach().clone()
             linear = Linear.of(weight)
             if i == 0:
-                self._zbox = ZBoxStep(weight, normalisation, INPUT_SIZE)
+                self._zbox = ZBoxStep(weight, bias, normalisation, INPUT_SIZE)
                 back: Back = _no_back
             elif i + 1 == len(parameters):
                 # The last layer is explained from the neurons that `start` makes of the outputs.
-                self._last_fold = self._start.fold
                 folded = Linear.of(self._start.fold(weight))
                 self._folded = (folded, self._start.fold(bias))
                 back = _LEAN[type(rule)](rule, folded, self._start.fold(bias), relu)
@@ -318,14 +339,14 @@ class LeanEngine:
                 relevance = self._steps[i].back(
                     act.inputs[i], act.outputs[i], act.rms[i], relevance
                 )
-        return self._zbox(act.inputs[0], act.outputs[0], self._steps[0].bias, relevance)
+        return self._zbox(act.inputs[0], act.outputs[0], relevance)
 
     def _unpool(self, a: Tensor, pooled: Tensor, indices: Tensor, relevance: Tensor) -> Tensor:
         relevance = relevance.view(pooled.shape)  # (B, 25088) above the last pool
         if not self._pooling.average:
             return F.max_unpool2d(relevance, indices, 2, output_size=a.shape[2:])
-        share = relevance / _stable(F.avg_pool2d(a, 2))
-        return a * F.interpolate(share, scale_factor=2, mode="nearest") / 4
+        share = relevance / (4 * _above(F.avg_pool2d(a, 2)))
+        return F.interpolate(share, scale_factor=2, mode="nearest").mul_(a)
 
 
 def _no_back(a: Tensor, z: Tensor, rms: Tensor | None, relevance: Tensor) -> Tensor:

@@ -1,118 +1,30 @@
-"""Two Beta distributions: parameters, EM with the paper's changes, and the named readings."""
+"""Two Beta distributions: their parameters, and EM with the changes of the paper."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv, betaln
 
-from lrpseg.registry import Registry
+from lrpseg.thresholders.beta_readings import BACKGROUND, DAMAGE, Reading
 from lrpseg.thresholders.sketch import Floats, Sketch
-
-BACKGROUND, DAMAGE = 0, 1
-
-# (log densities (2, G), counts (G,), responsibilities (2, G)) -> log weights (2,)
-Weighting = Callable[[Floats, Floats, Floats], Floats]
-
-
-def mixture_weights(densities: Floats, counts: Floats, responsibilities: Floats) -> Floats:
-    """Log of each component's share of the pixels, the sum of its responsibilities over N."""
-    mass = responsibilities @ counts
-    # Half a pixel keeps the logarithm finite for a component that has lost all its pixels.
-    return np.asarray(np.log(np.maximum(mass, 0.5) / counts.sum()))
-
-
-def equal_weights(densities: Floats, counts: Floats, responsibilities: Floats) -> Floats:
-    """Log weights (0, 0): the components count the same, however few pixels are damage."""
-    return np.zeros(2)
-
-
-def density_sums(densities: Floats, counts: Floats, responsibilities: Floats) -> Floats:
-    """Log of the sum over pixels of each component's density."""
-    top = densities.max(axis=1)
-    return np.asarray(top + np.log(np.exp(densities - top[:, None]) @ counts))
-
-
-@dataclass(frozen=True)
-class Reading:
-    """One way to read the paper's sentences about the BMM's expectation step.
-
-    `weigh`: how "we weight the probabilities of each component by the sum of the component's
-    probabilities" acts in the E-step; `weigh_final`: the same in the likelihood of the result;
-    `hard`: whether the two sentences that assign pixels "with a probability of 100%" apply (in
-    the E-step, and then in the result as well, see `bmm.fit`).
-    """
-
-    name: str
-    description: str
-    weigh: Weighting
-    weigh_final: Weighting
-    hard: bool
-
-
-READINGS: Registry[Reading] = Registry("BMM reading")
-for _reading in (
-    Reading(
-        "mixture",
-        "Ordinary mixture weights in the E-step and in the result; hard assignments.",
-        mixture_weights,
-        mixture_weights,
-        hard=True,
-    ),
-    Reading(
-        "equal-posterior",
-        "Ordinary mixture weights in the E-step, equal weights in the result; hard assignments.",
-        mixture_weights,
-        equal_weights,
-        hard=True,
-    ),
-    Reading(
-        "literal",
-        # Dividing a component's responsibilities by their sum leaves its weighted moments as
-        # they were; all that it does is to take the components' sizes out of the comparison.
-        "Responsibilities divided by their sum, that is equal weights; hard assignments.",
-        equal_weights,
-        equal_weights,
-        hard=True,
-    ),
-    Reading(
-        "product",
-        "Densities multiplied by their own sum over the pixels; hard assignments.",
-        density_sums,
-        density_sums,
-        hard=True,
-    ),
-    Reading(
-        "product-soft",
-        "Densities multiplied by their own sum over the pixels; no hard assignments.",
-        density_sums,
-        density_sums,
-        hard=False,
-    ),
-):
-    READINGS.add(_reading.name, _reading)
 
 
 @dataclass(frozen=True)
 class BmmConfig:
     """How the two Betas are fitted.
 
-    `kept`: share of the largest values that are used. `clip`: values are clipped to
-    [clip, 1 - clip], where the logarithms in the density are finite. `interval`: the background's
-    lower-sided confidence interval reaches up to this quantile. `tolerance`: EM stops when no
-    component's mean or weight changes by more in one step; `iteration_limit`: EM steps at
-    most. `least_variance`: floor of a component's variance. `threshold`: likelihood from which a
-    pixel is damage.
+    `clip`: values are clipped to [clip, 1 - clip], where the logarithms in the density are
+    finite. `interval`: the background's lower-sided confidence interval reaches up to this
+    quantile. `tolerance`: EM stops when no component's mean or share changes by more in one
+    step; `iteration_limit`: EM steps at most. `least_variance`: floor of a component's variance.
     """
 
-    kept: float = 0.5
-    clip: float = 1e-4
+    clip: float = 1e-6
     interval: float = 0.9
-    tolerance: float = 1e-4
-    iteration_limit: int = 200
+    tolerance: float = 1e-5
+    iteration_limit: int = 500
     least_variance: float = 1e-8
-    threshold: float = 0.5
 
 
 @dataclass(frozen=True, eq=False)

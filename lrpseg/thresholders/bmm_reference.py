@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from lrpseg.thresholders.base import Fitted, no_evidence
-from lrpseg.thresholders.betas import BmmConfig, Reading, expectation_maximisation
+from lrpseg.thresholders.base import Fitted
+from lrpseg.thresholders.beta_readings import Reading
+from lrpseg.thresholders.betas import BmmConfig, expectation_maximisation
 from lrpseg.thresholders.bmm import DEFAULT, DEFAULT_READING, damage_likelihood, prepare
 from lrpseg.thresholders.sketch import sketch_pixels
 
@@ -20,11 +20,11 @@ def fit(
 
     Source: paper, section 3.3.2 (Seibold et al., VISAPP 2022, DOI 10.5220/0010893600003124).
     """
-    prepared = prepare(relevance, config)
-    if prepared is None:
-        return no_evidence(np.shape(relevance))
+    prepared = prepare(relevance, reading)
+    if isinstance(prepared, Fitted):
+        return prepared
     betas, converged, iterations = expectation_maximisation(
         sketch_pixels(prepared.kept), reading, config
     )
     likelihood = damage_likelihood(prepared, betas, reading, config)
-    return Fitted(likelihood, float(np.float32(config.threshold)), converged, iterations)
+    return Fitted(likelihood, reading.operating_point, converged, iterations)

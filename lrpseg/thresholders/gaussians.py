@@ -1,6 +1,7 @@
 """A one-dimensional Gaussian mixture: its parameters, and EM on a sketch of the values."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,29 +68,49 @@ def moments(sketch: Sketch, responsibility: Floats, variance_floor: float) -> Ga
     return Gaussians(total / total.sum(), mean, variance)
 
 
-def k_means(sketch: Sketch, clusters: int) -> NDArray[np.intp]:
-    """Labels (G,) of the optimal 1-D k-means of the groups, for 1, 2 or 3 clusters.
+def k_means(ordered: NDArray[np.float32], sketch: Sketch, clusters: int) -> NDArray[np.intp]:
+    """Bounds (clusters + 1,) of the 1-D k-means clusters of ascending values (N,), for 1 to 3.
 
-    Clusters of sorted values are intervals, so the start is the best of all pairs of cuts
-    between COARSE_GROUPS groups: no random start, no poor local optimum. Lloyd's iteration then
-    settles the cuts on the full sketch. Needs at least `clusters` groups.
+    Cluster k is `ordered[bounds[k] : bounds[k + 1]]`: clusters of sorted values are intervals.
+    So the start is the best of all pairs of cuts between COARSE_GROUPS groups of the sketch,
+    then between all groups nearby: no random start, no poor local optimum. Lloyd's iteration
+    settles the cuts on the values themselves. Needs at least `clusters` distinct values.
     """
-    size = sketch.count.size
+    groups, size = sketch.count.size, ordered.size
+    if clusters == 1:
+        return np.array([0, size])
     counts = np.concatenate([[0.0], np.cumsum(sketch.count)])
     sums = np.concatenate([[0.0], np.cumsum(sketch.count * sketch.mean)])
-    if clusters == 1 or size < clusters:
-        return np.minimum(np.arange(size), clusters - 1)
-    cuts = np.unique(np.linspace(1, size - 1, min(COARSE_GROUPS, size - 1)).astype(np.intp))
-    cuts = _best_cuts(counts, sums, cuts, clusters)
+    coarse = np.unique(np.linspace(1, groups - 1, min(COARSE_GROUPS, groups - 1)).astype(np.intp))
+    best = _best_cuts(counts, sums, coarse, clusters)
+    reach = groups // COARSE_GROUPS + 1
+    nearby = (best[:, None] + np.arange(-reach, reach + 1)).ravel()
+    best = _best_cuts(counts, sums, np.unique(np.clip(nearby, 1, groups - 1)), clusters)
+
+    cuts = counts[best].astype(np.intp)
+    prefix = np.cumsum(ordered, dtype=np.float64)
     for _ in range(LLOYD_LIMIT):
-        bounds = np.concatenate([[0], cuts, [size]])
-        centres = np.diff(sums[bounds]) / np.diff(counts[bounds])
-        moved = np.searchsorted(sketch.mean, (centres[1:] + centres[:-1]) / 2, side="right")
+        stops = np.append(cuts, size)
+        centres = np.diff(prefix[stops - 1], prepend=0.0) / np.diff(stops, prepend=0)
+        middles = ((centres[1:] + centres[:-1]) / 2).astype(np.float32)
+        moved = np.searchsorted(ordered, middles, side="right")
         # An emptied cluster would divide by zero above; the cuts before it are a valid answer.
         if np.array_equal(moved, cuts) or np.any(np.diff([0, *moved, size]) == 0):
             break
         cuts = moved
-    return np.searchsorted(cuts, np.arange(size), side="right")
+    return np.array([0, *cuts, size])
+
+
+def first_mixture(
+    ordered: NDArray[np.float32], bounds: NDArray[np.intp], variance_floor: float
+) -> Gaussians:
+    """The mixture whose components are the clusters `ordered[bounds[k] : bounds[k + 1]]`."""
+    parts = [ordered[start:stop] for start, stop in pairwise(bounds)]
+    return Gaussians(
+        np.diff(bounds) / ordered.size,
+        np.array([part.mean(dtype=np.float64) for part in parts]),
+        np.array([part.var(dtype=np.float64) for part in parts]) + variance_floor,
+    )
 
 
 def _best_cuts(
@@ -111,15 +132,13 @@ def _best_cuts(
 
 
 def expectation_maximisation(
-    sketch: Sketch, labels: NDArray[np.intp], clusters: int, config: GmmConfig
+    sketch: Sketch, mixture: Gaussians, config: GmmConfig
 ) -> tuple[Gaussians, bool, int]:
-    """Fit the mixture by EM from hard labels (G,); returns (mixture, converged, iterations).
+    """Fit the mixture by EM from a first `mixture`; returns (mixture, converged, iterations).
 
     Same order and stopping rule as scikit-learn: stop when the mean log-likelihood, measured
     before each M-step, has changed by less than `config.tolerance`.
     """
-    one_hot = (labels[None, :] == np.arange(clusters)[:, None]).astype(np.float64)
-    mixture = moments(sketch, one_hot, config.variance_floor)
     share = sketch.count / sketch.count.sum()
     bound = -np.inf
     for iteration in range(1, config.iteration_limit + 1):

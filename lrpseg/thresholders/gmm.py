@@ -10,6 +10,7 @@ from lrpseg.thresholders.gaussians import (
     Gaussians,
     GmmConfig,
     expectation_maximisation,
+    first_mixture,
     k_means,
 )
 from lrpseg.thresholders.mean_filter import mean_filtered
@@ -50,10 +51,12 @@ def fit(relevance: NDArray[Any], config: GmmConfig = DEFAULT) -> Fitted:
     if smooth is None:
         return no_evidence(np.shape(relevance))
     values = standardised(smooth)
-    sketch = sketch_sorted(np.sort(values, axis=None))
+    ordered = np.sort(values, axis=None)
+    sketch = sketch_sorted(ordered)
+    # Equal values share a group, so with fewer groups than components there are too few values.
     clusters = min(config.components, sketch.count.size)
-    labels = k_means(sketch, clusters)
-    mixture, converged, iterations = expectation_maximisation(sketch, labels, clusters, config)
+    start = first_mixture(ordered, k_means(ordered, sketch, clusters), config.variance_floor)
+    mixture, converged, iterations = expectation_maximisation(sketch, start, config)
     likelihood = damage_posterior(mixture, values, smooth > 0)
     return Fitted(likelihood, float(np.float32(config.threshold)), converged, iterations)
 

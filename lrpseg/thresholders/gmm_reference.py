@@ -31,7 +31,8 @@ def fit(relevance: NDArray[Any], config: GmmConfig = DEFAULT, seed: int = 0) -> 
     values = standardised(smooth)
     samples = values.reshape(-1, 1).astype(np.float64)
     clusters = min(config.components, np.unique(values).size)
-    labels = KMeans(clusters, n_init=K_MEANS_STARTS, random_state=seed).fit_predict(samples)
+    means = KMeans(clusters, n_init=K_MEANS_STARTS, tol=0, random_state=seed)
+    labels = means.fit_predict(samples)
     groups = [samples[labels == k, 0] for k in range(clusters)]
     model = GaussianMixture(
         clusters,

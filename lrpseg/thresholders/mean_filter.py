@@ -1,5 +1,7 @@
 """The 5x5 mean filter that GMM and BMM apply to the relevance map (paper, section 3.3.2)."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 
@@ -25,7 +27,11 @@ def mean_filtered(values: FloatMap) -> FloatMap | None:
     blurred = cv2.blur(values, (SIZE, SIZE), borderType=cv2.BORDER_REFLECT)
     smooth: FloatMap = np.asarray(blurred, dtype=values.dtype)
     low, high = float(smooth.min()), float(smooth.max())
-    flat = FLAT_UNITS * np.finfo(smooth.dtype).eps * max(high, -low)
-    if high <= 0 or high - low <= flat:
+    if high <= 0 or is_flat(low, high, smooth.dtype):
         return None
     return smooth
+
+
+def is_flat(low: float, high: float, dtype: np.dtype[np.floating[Any]]) -> bool:
+    """Whether filtered values between `low` and `high` differ by no more than rounding."""
+    return high - low <= FLAT_UNITS * float(np.finfo(dtype).eps) * max(abs(low), abs(high))

@@ -154,11 +154,12 @@ def build(device: str = "auto") -> gr.Blocks:
         gr.Markdown(texts.INTRODUCTION)
         with gr.Row():
             with gr.Column(scale=1, min_width=300):
-                upload = gr.File(label="Picture", height=130, elem_id="upload")
+                upload = gr.File(label="Picture", height=110, elem_id="upload")
                 gallery = gr.Gallery(
                     value=[(str(p), p.stem.split("-", 1)[-1].replace("-", " ")) for p in samples],
-                    label="Or a sample", columns=3, height=200, allow_preview=False,
-                    format="png", elem_id="samples", buttons=[],
+                    label="Or a sample", columns=4, height=170, allow_preview=False,
+                    interactive=False, format="png", elem_id="samples", buttons=[],
+                    object_fit="cover",
                 )  # fmt: skip
                 domain = gr.Dropdown(
                     [(d.title, n) for n, d in loaded.items()], value=first,
@@ -248,7 +249,7 @@ def launch(
         server_name=host,
         server_port=port,
         css=_CSS,
-        theme=gr.themes.Soft(primary_hue="blue"),
+        theme=gr.themes.Default(primary_hue="blue", font=["system-ui", "sans-serif"]),
         run_history=False,  # else the browser keeps what visitors uploaded
         enable_monitoring=False,
         max_file_size=MAX_BYTES,

@@ -29,7 +29,7 @@ def choices(registry: Mapping[str, Any]) -> list[tuple[str, str]]:
 def verdict(result: Result, domain: Domain) -> str:
     """The classifier's decision in words, as Markdown."""
     word = domain.classes[1] if result.damaged else domain.classes[0]
-    text = f"### {word.capitalize()}, p = {_probability(result.probability)}"
+    text = f"### {word.capitalize()}, probability of damage {_probability(result.probability)}"
     if not result.explained:
         text += "\nThe mask was left empty. *Explain anyway* makes one all the same."
     elif not result.damaged:

@@ -1,0 +1,505 @@
+"""Thresholders: against slow references, exact small cases, degenerate input, invariances."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.special import betaincinv
+from scipy.stats import beta as beta_distribution
+from skimage.filters import threshold_isodata
+
+from lrpseg.errors import OptionError, RelevanceError
+from lrpseg.thresholders import (
+    THRESHOLDERS,
+    Fitted,
+    bmm,
+    bmm_reference,
+    gmm,
+    gmm_reference,
+    simple,
+)
+from lrpseg.thresholders.base import scaled_relevance
+from lrpseg.thresholders.beta_readings import READINGS, largest_half, largest_positive_half
+from lrpseg.thresholders.betas import Betas, BmmConfig
+from lrpseg.thresholders.gaussians import Gaussians, GmmConfig, k_means
+from lrpseg.thresholders.mean_filter import mean_filtered
+from lrpseg.thresholders.simple import SimpleConfig
+from lrpseg.thresholders.sketch import sketch_pixels, sketch_sorted
+from tests import thresholder_references as slow
+
+Fit = Callable[[NDArray[Any]], Fitted]
+
+NAMES = ["simple", "gmm", "bmm", "bmm-literal"]
+FITS: dict[str, Fit] = {
+    **{name: THRESHOLDERS[name].fit for name in NAMES},
+    **{f"reading {name}": (lambda x, r=r: bmm.fit(x, r)) for name, r in READINGS.items()},
+    "gmm on every pixel": gmm_reference.fit,
+    "bmm on every pixel": bmm_reference.fit,
+}
+every_fit = pytest.mark.parametrize("fit", FITS.values(), ids=FITS.keys())
+every_name = pytest.mark.parametrize("name", NAMES)
+
+
+def iou(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    union = int((one | other).sum())
+    return 1.0 if union == 0 else int((one & other).sum()) / union
+
+
+def check_contract(fitted: Fitted, shape: tuple[int, ...]) -> None:
+    assert fitted.likelihood.shape == shape
+    assert fitted.likelihood.dtype == np.float32
+    assert fitted.likelihood.min() >= 0
+    assert fitted.likelihood.max() <= 1
+    assert 0 <= fitted.threshold <= 1
+    assert fitted.mask.dtype == np.bool_
+    # The same mask whether the comparison is made in float32 or in float64.
+    assert np.array_equal(fitted.mask, fitted.likelihood >= fitted.threshold)
+    wide = fitted.likelihood.astype(np.float64)
+    assert np.array_equal(fitted.mask, wide >= np.float64(fitted.threshold))
+
+
+# --- registry ---
+
+
+def test_registry_lists_the_thresholders() -> None:
+    assert list(THRESHOLDERS) == NAMES
+    assert [THRESHOLDERS[name].name for name in NAMES] == NAMES
+    with pytest.raises(OptionError, match="simple, gmm, bmm"):
+        THRESHOLDERS["otsu"]
+
+
+def test_readings_are_named_and_distinct() -> None:
+    assert bmm.DEFAULT_READING is READINGS["mixture-positive"]
+    relevance, _ = slow.damage_like_map(3, (96, 96))
+    literal = bmm.fit(relevance, READINGS["literal"])
+    assert np.array_equal(literal.likelihood, THRESHOLDERS["bmm-literal"].fit(relevance).likelihood)
+    sizes = {
+        name: int(bmm.fit(relevance, reading).mask.sum()) for name, reading in READINGS.items()
+    }
+    assert sizes["literal"] > sizes["equal-posterior"] > sizes["mixture"] > 0
+
+
+# --- contract and invariances ---
+
+
+@every_fit
+@pytest.mark.parametrize("shape", [(64, 80), (7, 5), (1, 60), (60, 1)])
+def test_contract(fit: Fit, shape: tuple[int, int]) -> None:
+    relevance, _ = slow.damage_like_map(1, shape)
+    before = relevance.copy()
+    fitted = fit(relevance)
+    check_contract(fitted, shape)
+    assert np.array_equal(relevance, before)
+
+
+@every_fit
+def test_at_is_the_mask_for_any_threshold(fit: Fit) -> None:
+    fitted = fit(slow.damage_like_map(2, (64, 64))[0])
+    assert np.array_equal(fitted.at(0.0), np.ones((64, 64), bool))
+    assert np.array_equal(fitted.at(fitted.threshold), fitted.mask)
+    assert fitted.at(0.2).sum() >= fitted.at(0.8).sum()
+
+
+@every_fit
+def test_deterministic(fit: Fit) -> None:
+    relevance, _ = slow.damage_like_map(4, (64, 64))
+    one, other = fit(relevance), fit(relevance.copy())
+    assert np.array_equal(one.likelihood, other.likelihood)
+    assert (one.threshold, one.iterations) == (other.threshold, other.iterations)
+
+
+@every_name
+@pytest.mark.parametrize("factor", [1e-4, 1e4, 1e-36, 1e36])
+def test_scale_does_not_matter(name: str, factor: float) -> None:
+    relevance, _ = slow.damage_like_map(5, (96, 96))
+    plain = THRESHOLDERS[name].fit(relevance).mask
+    scaled = THRESHOLDERS[name].fit(relevance * np.float32(factor)).mask
+    assert plain.any()
+    # The product rounds each value to float32, so values on the edge may change sides.
+    assert iou(plain, scaled) > 0.995
+
+
+@every_name
+def test_a_power_of_two_changes_nothing(name: str) -> None:
+    relevance, _ = slow.damage_like_map(5, (96, 96))
+    plain = THRESHOLDERS[name].fit(relevance)
+    scaled = THRESHOLDERS[name].fit(relevance * np.float32(2.0**-20))
+    assert np.array_equal(plain.likelihood, scaled.likelihood)
+
+
+@every_name
+def test_flipping_the_map_flips_the_mask(name: str) -> None:
+    relevance, _ = slow.damage_like_map(6, (96, 80))
+    plain = THRESHOLDERS[name].fit(relevance).mask
+    turned = THRESHOLDERS[name].fit(np.ascontiguousarray(relevance[::-1, ::-1]).T)
+    assert iou(plain[::-1, ::-1].T, turned.mask) > 0.995
+
+
+@every_name
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int16, np.int64])
+def test_any_real_dtype(name: str, dtype: type) -> None:
+    relevance, _ = slow.damage_like_map(7, (64, 64))
+    rounded = np.round(relevance * 20000).clip(-2000, 2000)  # exact in every one of the dtypes
+    expected = THRESHOLDERS[name].fit(rounded.astype(np.float32)).mask
+    fitted = THRESHOLDERS[name].fit(rounded.astype(dtype))
+    check_contract(fitted, (64, 64))
+    assert expected.any()
+    assert iou(fitted.mask, expected) > 0.99
+
+
+def test_unsigned_and_bool_maps_are_accepted() -> None:
+    relevance = np.zeros((9, 9), np.uint8)
+    relevance[4, 4] = 200
+    assert simple.fit(relevance).mask.sum() == 1
+    assert simple.fit(relevance > 0).mask.sum() == 1
+
+
+@pytest.mark.parametrize("fit", [bmm.fit, bmm_reference.fit])
+@pytest.mark.parametrize("reading", READINGS.values(), ids=READINGS.keys())
+def test_bmm_never_falls_with_relevance(fit: Callable[..., Fitted], reading: Any) -> None:
+    for seed in range(4):
+        relevance, _ = slow.damage_like_map(seed, (64, 64))
+        scaled = scaled_relevance(relevance)
+        assert scaled is not None
+        smooth = mean_filtered(scaled)
+        assert smooth is not None
+        order = np.argsort(smooth, axis=None)
+        likelihood = fit(relevance, reading).likelihood.ravel()[order]
+        assert np.all(np.diff(likelihood) >= 0)
+        assert likelihood[-1] > 0.5
+
+
+@pytest.mark.parametrize("name", ["gmm", "bmm", "bmm-literal"])
+def test_negative_smoothed_relevance_is_never_damage(name: str) -> None:
+    relevance = slow.damage_like_map(8, (64, 64))[0]
+    relevance[5:25, 5:25] -= 0.05  # farther below zero than the damage lies above
+    fitted = THRESHOLDERS[name].fit(relevance)
+    assert fitted.mask.any()
+    assert fitted.likelihood[8:22, 8:22].max() == 0
+
+
+# --- degenerate and wrong input ---
+
+
+@every_fit
+@pytest.mark.parametrize(
+    "relevance",
+    [
+        np.zeros((6, 6), np.float32),
+        np.full((6, 6), 0.3, np.float32),
+        np.full((6, 6), -0.3, np.float32),
+        -np.arange(36, dtype=np.float32).reshape(6, 6),
+        np.array([[1.0]]),
+        np.array([[-1.0]]),
+    ],
+    ids=["zero", "constant", "negative constant", "no positive value", "1x1", "negative 1x1"],
+)
+def test_no_evidence_gives_an_empty_mask(fit: Fit, relevance: NDArray[Any]) -> None:
+    fitted = fit(relevance)
+    check_contract(fitted, relevance.shape)
+    assert fitted.likelihood.max() == 0
+    assert not fitted.mask.any()
+    assert fitted.converged
+
+
+@every_fit
+@pytest.mark.parametrize(
+    ("relevance", "message"),
+    [
+        (np.zeros(5), "two axes"),
+        (np.zeros((1, 5, 5)), "two axes"),
+        (np.zeros((0, 5)), "empty"),
+        (np.array([[0.0, np.nan], [1.0, 2.0]]), "1 values that are NaN"),
+        (np.array([[0.0, np.inf], [1.0, -np.inf]], np.float32), "2 values that are NaN"),
+        (np.zeros((2, 2), complex), "real numbers"),
+        (np.full((2, 2), "a"), "real numbers"),
+    ],
+)
+def test_wrong_input_says_what_to_do(fit: Fit, relevance: NDArray[Any], message: str) -> None:
+    with pytest.raises(RelevanceError, match=message):
+        fit(relevance)
+
+
+@pytest.mark.parametrize("fit", [gmm.fit, bmm.fit, bmm_reference.fit, gmm_reference.fit])
+def test_one_peak_becomes_its_filter_window(fit: Fit) -> None:
+    relevance = np.zeros((20, 20), np.float32)
+    relevance[8, 9] = 1
+    expected = np.zeros((20, 20), bool)
+    expected[6:11, 7:12] = True
+    assert np.array_equal(fit(relevance).mask, expected)
+
+
+def test_bmm_calls_no_majority_damage() -> None:
+    relevance = np.ones((20, 20), np.float32)
+    relevance[:, 15:] = -1
+    assert not bmm.fit(relevance, READINGS["literal"]).mask.any()
+
+
+@every_name
+def test_two_valued_map(name: str) -> None:
+    relevance = np.full((40, 40), -0.5, np.float32)
+    relevance[10:22, 10:22] = 2.0
+    mask = THRESHOLDERS[name].fit(relevance).mask
+    assert mask[12:20, 12:20].all()
+    assert not mask[:7].any()
+
+
+@every_name
+def test_huge_offset_keeps_the_order(name: str) -> None:
+    relevance = slow.damage_like_map(9, (64, 64))[0].astype(np.float64)
+    fitted = THRESHOLDERS[name].fit(relevance + 1e6)
+    check_contract(fitted, (64, 64))
+    assert fitted.likelihood.max() > 0.9
+    assert 0 < fitted.mask.mean() < 0.6
+
+
+def test_shift_does_not_matter_to_simple() -> None:
+    relevance = slow.damage_like_map(9, (64, 64))[0].astype(np.float64)
+    expected = simple.fit(relevance)
+    shifted = simple.fit(relevance + 1e6)
+    assert np.allclose(shifted.likelihood, expected.likelihood, atol=1e-6)
+    assert iou(shifted.mask, expected.mask) > 0.995
+
+
+@every_fit
+def test_extreme_magnitudes_stay_finite(fit: Fit) -> None:
+    relevance = slow.damage_like_map(10, (40, 40))[0]
+    largest = np.finfo(np.float32).max
+    stretched = (relevance / np.abs(relevance).max()).astype(np.float32) * largest
+    stretched[0, 0] = -largest
+    fitted = fit(stretched)
+    check_contract(fitted, (40, 40))
+    assert fitted.mask.any()
+
+
+# --- Simple ---
+
+
+def test_simple_exact() -> None:
+    # 0, 0, 0, 4, 8 over 8: mean 0.3; then (0 + 0.75) / 2 = 0.375, where it stays.
+    fitted = simple.fit(np.array([[0.0, 0.0, 0.0, 4.0, 8.0]]))
+    assert fitted.likelihood.tolist() == [[0.0, 0.0, 0.0, 0.5, 1.0]]
+    assert fitted.threshold == 0.375
+    assert fitted.mask.tolist() == [[False, False, False, True, True]]
+    assert (fitted.converged, fitted.iterations) == (True, 2)
+
+
+def test_simple_two_pixels() -> None:
+    fitted = simple.fit(np.array([[-3.0, 5.0]]))
+    assert fitted.threshold == 0.5
+    assert fitted.mask.tolist() == [[False, True]]
+
+
+def test_simple_stops_at_its_limit() -> None:
+    fitted = simple.fit(slow.damage_like_map(0, (64, 64))[0], SimpleConfig(iteration_limit=1))
+    assert (fitted.converged, fitted.iterations) == (False, 1)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_simple_against_loops(seed: int) -> None:
+    relevance, _ = slow.damage_like_map(seed, (48, 64))
+    unit, threshold = slow.simple_by_loops(relevance)
+    fitted = simple.fit(relevance)
+    assert np.allclose(fitted.likelihood, unit, atol=1e-6)
+    assert fitted.threshold == pytest.approx(threshold, abs=1e-6)
+    assert fitted.converged
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_simple_is_among_the_isodata_thresholds(seed: int) -> None:
+    fitted = simple.fit(slow.damage_like_map(seed, (64, 64))[0])
+    # The fixed point need not be unique, so all of them are asked for.
+    oracle = threshold_isodata(fitted.likelihood, nbins=8192, return_all=True)
+    assert np.abs(oracle - fitted.threshold).min() <= 1 / 8192
+
+
+# --- mean filter, sketch, k-means ---
+
+
+@pytest.mark.parametrize("shape", [(9, 12), (1, 1), (2, 3), (1, 8)])
+def test_mean_filter_against_loops(shape: tuple[int, int]) -> None:
+    values = np.random.default_rng(0).uniform(0, 1, shape)
+    values[0, 0] = 1.0
+    expected = slow.mean_filter_by_loops(values)
+    result = mean_filtered(values)
+    if np.ptp(expected) < 1e-12:
+        assert result is None
+    else:
+        assert result is not None
+        assert np.allclose(result, expected, atol=1e-12)
+
+
+def test_mean_filter_sees_no_evidence_in_rounding() -> None:
+    values = np.full((12, 12), 0.3, np.float32)
+    values[::2, ::3] = np.nextafter(np.float32(0.3), np.float32(1))
+    assert mean_filtered(values) is None
+    values[6, 6] = 0.301
+    assert mean_filtered(values) is not None
+
+
+@pytest.mark.parametrize("size", [1, 2, 700, 50_000])
+def test_sketch_keeps_counts_means_and_variances(size: int) -> None:
+    values = np.sort(np.random.default_rng(size).standard_t(2.0, size).astype(np.float32))
+    sketch = sketch_sorted(values)
+    exact = values.astype(np.float64)
+    total = sketch.count.sum()
+    mean = (sketch.count * sketch.mean).sum() / total
+    variance = (sketch.count * (sketch.variance + (sketch.mean - mean) ** 2)).sum() / total
+    assert total == size
+    assert sketch.count.size <= 1024
+    assert mean == pytest.approx(exact.mean(), rel=1e-9, abs=1e-12)
+    assert variance == pytest.approx(exact.var(), rel=1e-5, abs=1e-12)
+    assert np.all(sketch.low <= sketch.mean + 1e-12)
+    assert np.all(sketch.high[:-1] < sketch.low[1:])
+
+
+def test_sketch_share_up_to_counts_values() -> None:
+    values = np.sort(np.random.default_rng(1).uniform(0, 1, 20_000).astype(np.float32))
+    sketch = sketch_sorted(values)
+    for edge in (-1.0, 0.2003, 0.7, 2.0):
+        count = float(sketch.count @ sketch.share_up_to(edge))
+        assert count == pytest.approx(np.count_nonzero(values <= edge), abs=15)
+    assert sketch_pixels(values[:3]).share_up_to(float(values[1])).tolist() == [1.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize("clusters", [2, 3])
+def test_k_means_is_the_best_of_all_cuts(clusters: int) -> None:
+    values = np.sort(np.random.default_rng(clusters).standard_t(2.0, 40).astype(np.float32))
+    bounds = k_means(values, sketch_pixels(values), clusters)
+
+    def cost(groups: list[NDArray[np.float32]]) -> float:
+        return sum(float(((g - g.mean()) ** 2).sum()) for g in groups)
+
+    cuts = [[i] for i in range(1, 40)]
+    if clusters == 3:
+        cuts = [[i, j] for i in range(1, 40) for j in range(i + 1, 40)]
+    best = min(cost(np.split(values, cut)) for cut in cuts)
+    assert cost(np.split(values, bounds[1:-1])) == pytest.approx(best, rel=1e-6)
+
+
+# --- GMM ---
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("shape", [(224, 224), (150, 300)])
+def test_gmm_agrees_with_every_pixel(seed: int, shape: tuple[int, int]) -> None:
+    relevance, _ = slow.damage_like_map(seed, shape)
+    fast, exact = gmm.fit(relevance), gmm_reference.fit(relevance)
+    assert exact.mask.any()
+    assert iou(fast.mask, exact.mask) >= 0.99
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_gmm_reference_agrees_with_plain_sklearn(seed: int) -> None:
+    relevance, _ = slow.damage_like_map(seed, (96, 96))
+    assert iou(gmm_reference.fit(relevance).mask, slow.gmm_by_sklearn(relevance)) >= 0.99
+
+
+def test_gmm_posterior_in_the_far_tail_is_no_nan() -> None:
+    mixture = Gaussians(np.array([0.9, 0.1]), np.array([0.0, 1.0]), np.array([1e-6, 1e-6]))
+    posterior = mixture.posterior(np.array([-1e3, 0.0, 1.0, 1e3]), 1)
+    assert posterior.tolist() == [0.0, 0.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("fit", [gmm.fit, gmm_reference.fit])
+def test_gmm_stops_at_its_limit(fit: Callable[..., Fitted]) -> None:
+    fitted = fit(slow.damage_like_map(0, (64, 64))[0], GmmConfig(tolerance=0, iteration_limit=3))
+    assert (fitted.converged, fitted.iterations) == (False, 3)
+
+
+# --- BMM ---
+
+
+@pytest.mark.parametrize("reading", ["mixture-positive", "mixture", "equal-posterior", "literal"])
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("shape", [(224, 224), (150, 300)])
+def test_bmm_agrees_with_every_pixel(reading: str, seed: int, shape: tuple[int, int]) -> None:
+    relevance, _ = slow.damage_like_map(seed, shape)
+    fast = bmm.fit(relevance, READINGS[reading])
+    exact = bmm_reference.fit(relevance, READINGS[reading])
+    assert exact.mask.any()
+    assert iou(fast.mask, exact.mask) >= 0.99
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("reading", "positive_half", "mixture"),
+    [("mixture-positive", True, True), ("mixture", False, True), ("literal", False, False)],
+)
+def test_bmm_against_loops(seed: int, reading: str, positive_half: bool, mixture: bool) -> None:
+    relevance, _ = slow.damage_like_map(seed, (36, 40))
+    expected = slow.bmm_by_loops(relevance, positive_half, mixture)
+    threshold = READINGS[reading].operating_point
+    for fit in (bmm.fit, bmm_reference.fit):
+        fitted = fit(relevance, READINGS[reading])
+        assert iou(fitted.mask, expected >= threshold) >= 0.98
+        assert np.abs(fitted.likelihood - expected).mean() < 0.002
+
+
+def test_kept_values() -> None:
+    ordered = np.array([0.0, 0.0, 0.0, 1.0, 2.0, 3.0, 4.0])
+    assert largest_half(ordered).tolist() == [1, 2, 3, 4]
+    assert largest_positive_half(ordered).tolist() == [3, 4]
+    assert largest_half(ordered[-1:]).tolist() == [4]
+
+
+def betas(background: tuple[float, float], damage: tuple[float, float]) -> Betas:
+    alpha, beta = zip(background, damage, strict=True)
+    return Betas(np.array(alpha), np.array(beta), np.zeros(2))
+
+
+def test_beta_density_is_scipys() -> None:
+    pair = betas((0.7, 9.0), (6.0, 2.5))
+    values = np.array([1e-6, 0.1, 0.5, 0.9, 1 - 1e-6])
+    expected = [
+        beta_distribution(0.7, 9.0).logpdf(values),
+        beta_distribution(6, 2.5).logpdf(values),
+    ]
+    assert np.allclose(pair.log_density(values), expected)
+
+
+def test_hard_edges() -> None:
+    apart = betas((2.0, 30.0), (20.0, 10.0))
+    assert apart.hard_edges(0.9) == pytest.approx((betaincinv(2, 30, 0.9), 2 / 3))
+    # Wide background: its 90 % quantile lies above the damage's mean, the edges change places.
+    crossed = betas((1.0, 1.2), (1.2, 1.2))
+    assert crossed.hard_edges(0.9) == pytest.approx((0.5, betaincinv(1, 1.2, 0.9)))
+
+
+@pytest.mark.parametrize(
+    ("background", "damage"),
+    [((1.0, 9.0), (5.0, 3.0)), ((1.0, 3.0), (9.0, 5.0)), ((5.0, 9.0), (2.0, 1.5))],
+)
+def test_rising_range(background: tuple[float, float], damage: tuple[float, float]) -> None:
+    pair = betas(background, damage)
+    values = np.linspace(0.001, 0.999, 999)
+    density = pair.log_density(values)
+    rising = np.diff(density[1] - density[0]) > 0
+    first, last = pair.rising_range()
+    middle = (values[1:] + values[:-1]) / 2
+    inside = (middle > first) & (middle < last)
+    near = (np.abs(middle - first) < 0.002) | (np.abs(middle - last) < 0.002)
+    assert np.array_equal(rising[~near], inside[~near])
+
+
+def test_bmm_stops_at_its_limit() -> None:
+    relevance = slow.damage_like_map(0, (64, 64))[0]
+    fitted = bmm.fit(relevance, config=BmmConfig(tolerance=0, iteration_limit=3))
+    assert (fitted.converged, fitted.iterations) == (False, 3)
+
+
+# --- size ---
+
+
+@every_name
+def test_sixteen_megapixels(name: str) -> None:
+    tile, damage = slow.damage_like_map(11, (256, 256))
+    relevance = np.tile(tile, (16, 16))
+    fitted = THRESHOLDERS[name].fit(relevance)
+    assert fitted.likelihood.shape == (4096, 4096)
+    assert fitted.converged
+    small = THRESHOLDERS[name].fit(tile)
+    assert iou(fitted.mask[256:512, 256:512][8:-8, 8:-8], small.mask[8:-8, 8:-8]) > 0.98
+    assert (fitted.mask[:256, :256] & damage).any()
