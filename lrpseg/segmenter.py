@@ -24,9 +24,9 @@ from lrpseg.tiling import DEFAULT_OVERLAP, Tile, TileGrid
 
 DEFAULT_NETWORK = "one-fc"
 DEFAULT_RULE_SET = "ours"
-DEFAULT_THRESHOLDER = "bmm"
+DEFAULT_THRESHOLDER = "simple"
 DEFAULT_START = "log-odds"
-DEFAULT_POOLING = "max"
+DEFAULT_POOLING = "average"
 DEFAULT_BATCH = 8
 
 Progress = Callable[[int, int], None]

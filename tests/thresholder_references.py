@@ -30,7 +30,7 @@ def damage_like_map(seed: int, shape: tuple[int, int]) -> tuple[NDArray[np.float
         radii = rng.uniform(0.04, 0.1, 2) * min(shape)
         radius = np.hypot((rows - row) / radii[0], (columns - column) / radii[1])
         damage |= radius <= 1
-        rim = 0.004 + 0.03 * np.exp(-6 * (1 - radius))
+        rim = 0.004 + 0.03 * np.exp(-6 * np.clip(1 - radius, 0, 1))
         strength = np.maximum(strength, np.where(radius <= 1, rim, 0))
     relevance = noise + strength * rng.gamma(1.5, 0.7, shape)
     return relevance.astype(np.float32), damage
@@ -74,11 +74,11 @@ def simple_by_loops(relevance: Map) -> tuple[NDArray[np.float64], float]:
         threshold = update
 
 
-def gmm_by_sklearn(relevance: Map) -> Mask:
-    """Mean filter, `GaussianMixture` out of the box, component of the maximum, more than 50 %."""
+def gmm_by_sklearn(relevance: Map, tolerance: float, steps: int) -> Mask:
+    """Mean filter, `GaussianMixture` from k-means, component of the maximum, over 50 %."""
     smooth = uniform_filter(relevance.astype(np.float64), 5, mode="reflect")
     samples = ((smooth - smooth.mean()) / smooth.std()).reshape(-1, 1)
-    model = GaussianMixture(3, n_init=1, random_state=0).fit(samples)
+    model = GaussianMixture(3, tol=tolerance, max_iter=steps, random_state=0).fit(samples)
     posterior = model.predict_proba(samples)
     damage = int(np.argmax(posterior[np.argmax(samples)]))
     mask: Mask = (posterior[:, damage] > 0.5).reshape(smooth.shape) & (smooth > 0)
@@ -124,7 +124,7 @@ def bmm_by_loops(
     low, high = kept[0], kept[-1]
 
     def normalised(value: float) -> float:
-        return min(max((value - low) / (high - low), 1e-6), 1 - 1e-6)
+        return min(max((value - low) / (high - low), 1e-4), 1 - 1e-4)
 
     values = [normalised(value) for value in kept]
     damage = two_means_start(values)

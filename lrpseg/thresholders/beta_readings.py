@@ -1,11 +1,13 @@
 """The named readings of the paper's sentences about the BMM, each a small frozen dataclass."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from lrpseg.registry import Registry
 
@@ -14,26 +16,27 @@ BACKGROUND, DAMAGE = 0, 1
 Floats = NDArray[np.float64]
 Values = NDArray[np.floating[Any]]
 
-# (log densities (2, G), counts (G,), responsibilities (2, G)) -> log weights (2,)
-Weighting = Callable[[Floats, Floats, Floats], Floats]
+# (log densities (2, G) on demand, counts (G,), damage's share of the pixels) -> log prior odds,
+# damage over background
+Weighting = Callable[[Callable[[], Floats], Floats, float], float]
 
 
-def mixture_weights(densities: Floats, counts: Floats, responsibilities: Floats) -> Floats:
-    """Log of each component's share of the pixels, the sum of its responsibilities over N."""
-    mass = responsibilities @ counts
+def mixture_weights(densities: Callable[[], Floats], counts: Floats, share: float) -> float:
+    """Log of the ratio of the components' sums of responsibilities: ordinary mixture weights."""
     # Half a pixel keeps the logarithm finite for a component that has lost all its pixels.
-    return np.asarray(np.log(np.maximum(mass, 0.5) / counts.sum()))
+    least = 0.5 / float(counts.sum())
+    return math.log(max(share, least)) - math.log(max(1 - share, least))
 
 
-def equal_weights(densities: Floats, counts: Floats, responsibilities: Floats) -> Floats:
-    """Log weights (0, 0): the components count the same, however few pixels are damage."""
-    return np.zeros(2)
+def equal_weights(densities: Callable[[], Floats], counts: Floats, share: float) -> float:
+    """0: the components count the same, however few pixels are damage."""
+    return 0.0
 
 
-def density_sums(densities: Floats, counts: Floats, responsibilities: Floats) -> Floats:
-    """Log of the sum over pixels of each component's density."""
-    top = densities.max(axis=1)
-    return np.asarray(top + np.log(np.exp(densities - top[:, None]) @ counts))
+def density_sums(densities: Callable[[], Floats], counts: Floats, share: float) -> float:
+    """Log of the ratio of the sums over pixels of each component's density."""
+    background, damage = logsumexp(densities(), axis=1, b=counts)
+    return float(damage - background)
 
 
 def largest_half(ordered: Values) -> Values:

@@ -1,10 +1,12 @@
 """Two Beta distributions: their parameters, and EM with the changes of the paper."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv, betaln
+from scipy.special import betaincinv, betaln, expit
 
 from lrpseg.thresholders.beta_readings import BACKGROUND, DAMAGE, Reading
 from lrpseg.thresholders.sketch import Floats, Sketch
@@ -20,7 +22,7 @@ class BmmConfig:
     step; `iteration_limit`: EM steps at most. `least_variance`: floor of a component's variance.
     """
 
-    clip: float = 1e-6
+    clip: float = 1e-4
     interval: float = 0.9
     tolerance: float = 1e-5
     iteration_limit: int = 500
@@ -29,11 +31,18 @@ class BmmConfig:
 
 @dataclass(frozen=True, eq=False)
 class Betas:
-    """The fitted pair, each field (2,) float64, background first, damage with the larger mean."""
+    """The fitted pair, background first, damage with the larger mean.
+
+    `alpha`, `beta`: (2,) float64; `prior`: log prior odds, damage over background.
+    """
 
     alpha: Floats
     beta: Floats
-    log_weight: Floats
+    prior: float = 0.0
+
+    def weighted(self, prior: float) -> "Betas":
+        """The same densities with other prior odds."""
+        return replace(self, prior=prior)
 
     def mean(self) -> Floats:
         """alpha / (alpha + beta), (2,)."""
@@ -42,6 +51,14 @@ class Betas:
     def log_density(self, values: NDArray[np.floating]) -> Floats:
         """log f(x; alpha, beta) = (alpha-1) log x + (beta-1) log(1-x) - log B, (2, N)."""
         return _log_density(self.alpha, self.beta, np.log(values), np.log1p(-values))
+
+    def log_odds(self, log_x: Floats, log_rest: Floats) -> Floats:
+        """The log ratio of the densities, damage over background, (N,), without the prior."""
+        (a, c), (b, d) = self.alpha.tolist(), self.beta.tolist()
+        odds: Floats = (c - a) * log_x
+        odds += (d - b) * log_rest
+        odds -= float(betaln(c, d)) - float(betaln(a, b))
+        return odds
 
     def hard_edges(self, interval: float) -> tuple[float, float]:
         """(lo, hi): a value <= lo is background for certain, a value > hi is damage for certain.
@@ -78,29 +95,18 @@ def _log_density(alpha: Floats, beta: Floats, log_x: Floats, log_rest: Floats) -
     return density
 
 
-def method_of_moments(
-    sketch: Sketch, responsibilities: Floats, least_variance: float
-) -> tuple[Floats, Floats]:
-    """The M-step: alpha and beta, each (2,), from (2, G) responsibilities.
+def method_of_moments(mean: float, variance: float, least_variance: float) -> tuple[float, float]:
+    """The M-step of one component: (alpha, beta) with this mean and variance.
 
-    With m and v the weighted mean and variance, c = m (1 - m) / v - 1, alpha = m c and
-    beta = (1 - m) c. Values lie inside (0, 1), so m (1 - m) > v, and c > 0, but for rounding,
-    which the floor 1e-6 of c absorbs. A component without any pixel would divide by zero: it
-    falls back to the edge of the values on its side, with the least variance.
+    With c = m (1 - m) / v - 1, alpha = m c and beta = (1 - m) c. Values lie inside (0, 1), so
+    m (1 - m) > v, and c > 0, but for rounding, which the floor 1e-6 of c absorbs.
     """
-    mass = responsibilities * sketch.count
-    total = mass.sum(axis=1)
-    alive = total > 0
-    divisor = np.where(alive, total, 1.0)
-    mean = np.where(alive, mass @ sketch.mean / divisor, sketch.mean[[0, -1]])
-    spread = (sketch.mean - mean[:, None]) ** 2 + sketch.variance
-    variance = np.maximum((mass * spread).sum(axis=1) / divisor, least_variance)
-    concentration = np.maximum(mean * (1 - mean) / variance - 1, 1e-6)
+    concentration = max(mean * (1 - mean) / max(variance, least_variance) - 1, 1e-6)
     return mean * concentration, (1 - mean) * concentration
 
 
 def start(sketch: Sketch) -> Floats:
-    """First responsibilities (2, G): damage is what lies above the 2-means cut of the values.
+    """The damage's first responsibilities (G,), 0 or 1: 1 above the 2-means cut of the values.
 
     The cut is the fixed point of Ridler and Calvard, from the mean of the values; it needs no
     random start.
@@ -116,7 +122,7 @@ def start(sketch: Sketch) -> Floats:
         if np.array_equal(moved, damage):
             break
         damage = moved
-    return np.stack([~damage, damage]).astype(np.float64)
+    return damage.astype(np.float64)
 
 
 def expectation_maximisation(
@@ -125,36 +131,82 @@ def expectation_maximisation(
     """Fit the two Betas to values in [0, 1]; returns (Betas, converged, iterations).
 
     Values are clipped to [clip, 1 - clip] in float64, after grouping: float32 has no number
-    that close to 1. The weights of the result are those of `reading.weigh_final`.
+    that close to 1. The prior odds of the result are those of `reading.weigh_final`.
+
+    A step costs one product of a (3, G) matrix with the damage's responsibilities, and the
+    posterior of those groups only that no hard assignment decides.
     """
     sketch = sketch.clipped(config.clip, 1 - config.clip)
     log_x, log_rest = np.log(sketch.mean), np.log1p(-sketch.mean)
-    responsibilities = start(sketch)
-    before = np.full((2, 2), np.inf)
+    square = sketch.mean**2 + sketch.variance
+    sums = sketch.count * np.stack([np.ones_like(square), sketch.mean, square])
+    whole = sums.sum(axis=1)
+    damage = start(sketch)
+    before = (math.inf, math.inf, math.inf)
     converged, iteration = False, 0
     while not converged and iteration < config.iteration_limit:
         iteration += 1
-        alpha, beta = method_of_moments(sketch, responsibilities, config.least_variance)
-        if alpha[0] * beta[1] > alpha[1] * beta[0]:  # the first has the larger mean: swap
-            alpha, beta, responsibilities = alpha[::-1], beta[::-1], responsibilities[::-1]
-        density = _log_density(alpha, beta, log_x, log_rest)
-        log_weight = reading.weigh(density, sketch.count, responsibilities)
-        odds = density[DAMAGE] - density[BACKGROUND] + log_weight[DAMAGE] - log_weight[BACKGROUND]
-        damage = posterior_of(odds)
-        betas = Betas(alpha, beta, log_weight)
-        if reading.hard:
-            lo, hi = betas.hard_edges(config.interval)
-            certain, uncertain_up_to = sketch.share_up_to(lo), sketch.share_up_to(hi)
-            damage = damage * (uncertain_up_to - certain) + (1 - uncertain_up_to)
-        responsibilities = np.stack([1 - damage, damage])
-        share = responsibilities @ sketch.count / sketch.count.sum()
-        after = np.stack([betas.mean(), share])
-        converged = bool(np.abs(after - before).max() < config.tolerance)
+        mine = sums @ damage
+        pairs = [
+            _component(whole - mine, float(sketch.mean[0]), config),
+            _component(mine, float(sketch.mean[-1]), config),
+        ]
+        share = float(mine[0] / whole[0])
+        if pairs[BACKGROUND][0] * pairs[DAMAGE][1] > pairs[DAMAGE][0] * pairs[BACKGROUND][1]:
+            # The background has come out with the larger mean: the two change names.
+            pairs, share = pairs[::-1], 1 - share
+        betas = Betas(*np.array(pairs).T)
+        densities = partial(_log_density, betas.alpha, betas.beta, log_x, log_rest)
+        prior = reading.weigh(densities, sketch.count, share)
+        lo, hi = betas.hard_edges(config.interval) if reading.hard else (0.0, 1.0)
+        damage = _responsibilities(sketch, log_x, log_rest, betas, prior, (lo, hi))
+        after = (*betas.mean().tolist(), float(sums[0] @ damage / whole[0]))
+        converged = max(abs(x - y) for x, y in zip(after, before, strict=True)) < config.tolerance
         before = after
-    final = reading.weigh_final(density, sketch.count, responsibilities)
-    return Betas(alpha, beta, final), converged, iteration
+    return (
+        betas.weighted(reading.weigh_final(densities, sketch.count, after[2])),
+        converged,
+        iteration,
+    )
+
+
+def _component(sums: Floats, alone: float, config: BmmConfig) -> tuple[float, float]:
+    """(alpha, beta) from a component's sums of 1, x and x^2; at `alone` if it has no pixels."""
+    if sums[0] < 1e-9:  # would divide by zero
+        return method_of_moments(alone, 0.0, config.least_variance)
+    # Rounding in "the whole minus the damage" may leave the mean a hair outside the values.
+    mean = min(max(float(sums[1] / sums[0]), config.clip), 1 - config.clip)
+    return method_of_moments(mean, float(sums[2] / sums[0]) - mean**2, config.least_variance)
+
+
+def _responsibilities(
+    sketch: Sketch,
+    log_x: Floats,
+    log_rest: Floats,
+    betas: Betas,
+    prior: float,
+    edges: tuple[float, float],
+) -> Floats:
+    """The damage's share of each group, (G,): 0 up to lo, 1 above hi, the posterior between.
+
+    Of a group across an edge, the posterior counts for the share of its values between them.
+    """
+    lo, hi = edges
+    first = int(np.searchsorted(sketch.high, lo, side="right"))
+    last = int(np.searchsorted(sketch.low, hi, side="right"))
+    damage = np.zeros_like(log_x)
+    damage[last:] = 1
+    soft = slice(first, last)
+    damage[soft] = posterior_of(betas.log_odds(log_x[soft], log_rest[soft]) + prior)
+    for group in {first, last - 1} & set(range(first, last)):
+        low, high = float(sketch.low[group]), float(sketch.high[group])
+        if low < high:  # else all values are inside the edges
+            certain = min(max((lo - low) / (high - low), 0.0), 1.0)
+            possible = min(max((hi - low) / (high - low), 0.0), 1.0)
+            damage[group] = damage[group] * (possible - certain) + (1 - possible)
+    return damage
 
 
 def posterior_of(log_odds: Floats) -> Floats:
-    """1 / (1 + exp(-log_odds)), without overflow: beyond +-700 it is 0 or 1 in float64."""
-    return np.asarray(1 / (1 + np.exp(-np.clip(log_odds, -700, 700))))
+    """1 / (1 + exp(-log_odds)), without overflow, (N,)."""
+    return np.asarray(expit(log_odds))

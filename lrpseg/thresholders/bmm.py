@@ -15,7 +15,7 @@ from lrpseg.thresholders.base import (
     scaled_relevance,
     to_unit_interval,
 )
-from lrpseg.thresholders.beta_readings import BACKGROUND, DAMAGE, READINGS, Reading
+from lrpseg.thresholders.beta_readings import READINGS, Reading
 from lrpseg.thresholders.betas import Betas, BmmConfig, expectation_maximisation, posterior_of
 from lrpseg.thresholders.mean_filter import is_flat, mean_filtered
 from lrpseg.thresholders.sketch import sketch_sorted
@@ -115,11 +115,10 @@ def damage_likelihood(
     first, last = max(first, config.clip), min(last, 1 - config.clip)
     values = unit[candidate]
     scores = np.empty_like(values)
-    prior = betas.log_weight[DAMAGE] - betas.log_weight[BACKGROUND]
     for start in range(0, values.size, CHUNK):
         part = slice(start, start + CHUNK)
-        density = betas.log_density(np.clip(values[part].astype(np.float64), first, last))
-        scores[part] = posterior_of(density[DAMAGE] - density[BACKGROUND] + prior)
+        x = np.clip(values[part].astype(np.float64), first, last)
+        scores[part] = posterior_of(betas.log_odds(np.log(x), np.log1p(-x)) + betas.prior)
     likelihood[candidate] = scores
     return likelihood
 

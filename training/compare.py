@@ -1,0 +1,93 @@
+"""Compares, on validation images, the choices that the paper leaves open.
+
+    python -m training.compare --data DIR --domain magnetic-tile --network one-fc
+
+For each rule set, start of relevance and pooling: mean IoU over damaged images of each thresholder
+and of each reading of the BMM's sentences. LRP runs on every damaged image, also where the
+classifier misses it, so that the choice does not depend on the classifier's threshold. Crops are
+the centre crops of section 3.4 of the paper.
+"""
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lrpseg.checkpoints import load_checkpoint
+from lrpseg.devices import pick_device
+from lrpseg.domains import load_domain
+from lrpseg.lrp import POOLINGS, RULE_SETS, STARTS, make_explainer
+from lrpseg.networks import NETWORKS
+from lrpseg.thresholders import THRESHOLDERS, Fitted, bmm
+from lrpseg.thresholders.beta_readings import READINGS
+from training.crops import centre_crop, load_example
+from training.datasets import READERS, read
+from training.metrics import count, interval, means
+
+Fit = Callable[[NDArray], Fitted]
+
+
+def candidates() -> dict[str, Fit]:
+    """Each thresholder but the BMMs, and each reading of the BMM, by name."""
+    fits: dict[str, Fit] = {n: t.fit for n, t in THRESHOLDERS.items() if not n.startswith("bmm")}
+    fits |= {f"bmm {n}": partial(bmm.fit, reading=r) for n, r in READINGS.items()}
+    return fits
+
+
+def compare(data: Path, domain: str, network: str, split: str, device: str) -> str:
+    """The table as Markdown."""
+    if split == "audit":
+        raise SystemExit("Nothing is chosen on the audit split.")
+    where = pick_device(device)
+    examples = [e for e in read(domain, data).splits[split] if e.damaged and e.mask]
+    crops = [centre_crop(*load_example(e)) for e in examples]
+    loaded = load_domain(domain)
+    model = load_checkpoint(loaded.checkpoint(network), network).to(where)
+    images = torch.from_numpy(np.stack([image for image, _ in crops]))
+    fits = candidates()
+    columns = [(r, s, p) for r in RULE_SETS for s in STARTS for p in POOLINGS]
+    table: dict[str, list[str]] = {name: [] for name in fits}
+    for rule_set, start, pooling in columns:
+        explain = make_explainer(model, RULE_SETS[rule_set], loaded.normalisation, start, pooling)
+        maps = [
+            explain(loaded.normalisation(part.to(where)), _all)[2].float().cpu().numpy()
+            for part in images.split(8)
+        ]
+        relevance = np.concatenate(maps)
+        for name, fit in fits.items():
+            counts = [
+                count(fit(r).mask, truth) for r, (_, truth) in zip(relevance, crops, strict=True)
+            ]
+            low, high = interval([c.iou for c in counts], [e.region for e in examples])
+            table[name].append(f"{means(counts).iou:.3f} ({low:.2f}-{high:.2f})")
+    lines = [
+        f"Mean IoU over the {len(examples)} damaged {split} crops of {domain}, network {network}; "
+        f"in brackets the 95 % interval by resampling {len({e.region for e in examples})} regions.",
+        "",
+        "| thresholder | " + " | ".join(f"{r}, {s}, {p}" for r, s, p in columns) + " |",
+        "|---" * (len(columns) + 1) + "|",
+    ]
+    lines += [f"| {name} | " + " | ".join(cells) + " |" for name, cells in table.items()]
+    return "\n".join(lines)
+
+
+def _all(logits: torch.Tensor) -> torch.Tensor:
+    return torch.ones(len(logits), dtype=torch.bool, device=logits.device)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        prog="python -m training.compare", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--domain", choices=list(READERS), default="magnetic-tile")
+    parser.add_argument("--network", choices=list(NETWORKS), default="one-fc")
+    parser.add_argument("--split", choices=["train", "val", "test"], default="val")
+    parser.add_argument("--device", default="auto")
+    given = parser.parse_args()
+    print(compare(given.data, given.domain, given.network, given.split, given.device))
