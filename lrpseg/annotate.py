@@ -1,4 +1,4 @@
-"""Annotates files: for each image a mask, an overlay and a JSON file with probability and settings."""
+"""Annotates files: for each image a mask, an overlay and a JSON file with what made them."""
 
 import json
 import os

@@ -44,7 +44,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         help="mask where the likelihood is T (0 to 1) or more, instead of the thresholder's "
         "own choice")  # fmt: skip
     add("--explain-intact", action="store_true",
-        help="make masks of images classified intact too (default: their masks stay empty)")  # fmt: skip
+        help="make masks of intact images too (default: their masks stay empty)")  # fmt: skip
     group = parser.add_argument_group("for experts")
     add = group.add_argument
     add("--start", choices=list(STARTS), default=DEFAULT_START,
@@ -127,7 +127,7 @@ def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="lrpseg",
-        description="Pixel masks of surface damage from a classifier trained on image labels alone.",
+        description="Pixel masks of surface damage from a classifier trained on image labels.",
         epilog="Start with: lrpseg annotate photo.png --out masks, or: lrpseg app",
     )
     parser.add_argument("--version", action="version", version=f"lrpseg {__version__}")
@@ -166,7 +166,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code. Errors that a user can act on go to stderr, in a line."""
+    """Run a command; returns the exit code. A user's mistakes go to stderr, in one line."""
     args = make_parser().parse_args(argv)
     try:
         return args.run(args)

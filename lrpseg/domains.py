@@ -72,7 +72,7 @@ def list_domains(assets: Path | None = None) -> list[str]:
 
 
 def load_domain(name: str | os.PathLike[str], assets: Path | None = None) -> Domain:
-    """The domain called `name`, or the one in the folder `name` (a path to a `domain.json`'s folder).
+    """The domain called `name`, or the one whose `domain.json` lies in the folder `name`.
 
     Raises:
         OptionError: there is no such domain, or its `domain.json` cannot be used.
@@ -90,7 +90,9 @@ def load_domain(name: str | os.PathLike[str], assets: Path | None = None) -> Dom
     try:
         return _parse(folder, json.loads(path.read_text("utf-8")))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise OptionError(f"{path} cannot be used: {error!r}. Compare it with a shipped one.") from error
+        raise OptionError(
+            f"{path} cannot be used: {error!r}. Compare it with a shipped one."
+        ) from error
 
 
 def _parse(folder: Path, entry: dict[str, Any]) -> Domain:
@@ -106,6 +108,11 @@ def _parse(folder: Path, entry: dict[str, Any]) -> Domain:
         name=folder.name,
         title=str(entry["title"]),
         classes=(str(intact), str(damaged)),
-        normalisation=Normalisation(tuple(map(float, mean)), tuple(map(float, std))),
+        normalisation=Normalisation(_triple(mean), _triple(std)),
         checkpoints=checkpoints,
     )
+
+
+def _triple(values: list[float]) -> tuple[float, float, float]:
+    red, green, blue = map(float, values)
+    return red, green, blue

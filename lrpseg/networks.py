@@ -57,12 +57,15 @@ class VggA(nn.Module):
 
     def conv_layers(self) -> list[tuple[str, nn.Conv2d]]:
         """(paper's name, module) of the convolutions, from the input on."""
-        return [(name, self.features[int(m.split(".")[1])]) for name, m in FEATURE_NAMES.items()]
+        convolutions = (m for m in self.features if isinstance(m, nn.Conv2d))
+        return list(zip(FEATURE_NAMES, convolutions, strict=True))
 
     def fc_layers(self) -> list[tuple[str, nn.Linear]]:
         """(module's name, module) of the fully connected layers, from the convolutions on."""
         return [
-            (f"classifier.{i}", m) for i, m in enumerate(self.classifier) if isinstance(m, nn.Linear)
+            (f"classifier.{i}", m)
+            for i, m in enumerate(self.classifier)
+            if isinstance(m, nn.Linear)
         ]
 
 

@@ -31,7 +31,9 @@ class Registry(Mapping[str, T]):
             return self._things[name]
         except KeyError:
             known = ", ".join(self._things)
-            raise OptionError(f"There is no {self.kind} {name!r}. Choose one of: {known}.") from None
+            raise OptionError(
+                f"There is no {self.kind} {name!r}. Choose one of: {known}."
+            ) from None
 
     def __contains__(self, name: object) -> bool:
         return name in self._things

@@ -1,7 +1,7 @@
-"""What a segmenter gives: probability, relevance, likelihood and mask, with cheap second thoughts."""
+"""What a segmenter gives: probability, relevance, likelihood, mask, and cheap second thoughts."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -80,9 +80,5 @@ class Result:
     def using(self, thresholder: str) -> "Result":
         """The same relevance under another thresholder; LRP does not run again."""
         THRESHOLDERS[thresholder]
-        settings = Settings(**{**asdict(self.settings), "thresholder": thresholder})
-        return Result(**{**_fields(self), "settings": settings})
-
-
-def _fields(result: Result) -> dict[str, object]:
-    return {name: getattr(result, name) for name in Result.__dataclass_fields__}
+        # `replace` makes a new object, so that what was fitted is not carried over.
+        return replace(self, settings=replace(self.settings, thresholder=thresholder))

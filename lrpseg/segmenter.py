@@ -198,9 +198,7 @@ class Segmenter:
                 cv2.resize(relevance, (width, height), interpolation=cv2.INTER_AREA), np.float32
             )
         relevance.flags.writeable = False
-        return Result(
-            job.image, job.probability, damaged, job.explained, relevance, self.settings
-        )
+        return Result(job.image, job.probability, damaged, job.explained, relevance, self.settings)
 
     def _explain_all(self, job: _Job, progress: Progress | None) -> _Job:
         again = _Job(job.image, job.enlarged, job.grid, explain_all=True)

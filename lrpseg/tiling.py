@@ -1,4 +1,4 @@
-"""Covers pictures with overlapping 224-pixel tiles and merges the tiles' relevance without seams."""
+"""Covers pictures with overlapping 224-pixel tiles and merges their relevance without seams."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,10 +27,8 @@ def tile_starts(length: int, overlap: int = DEFAULT_OVERLAP, tile: int = INPUT_S
     return [round(i * (length - tile) / max(1, count - 1)) for i in range(count)]
 
 
-def blending_weights(
-    starts: list[int], length: int, tile: int = INPUT_SIZE
-) -> NDArray[np.float32]:
-    """Weights (len(starts), tile) of each tile's pixels along one axis; they sum to 1 everywhere."""
+def blending_weights(starts: list[int], length: int, tile: int = INPUT_SIZE) -> NDArray[np.float32]:
+    """Weights (len(starts), tile) of each tile's pixels along one axis; they sum to 1."""
     window = np.sin(np.pi * (np.arange(tile) + 0.5) / tile) ** 2  # Hann, above 0 in each pixel
     total = np.zeros(length)
     for start in starts:
@@ -81,9 +79,7 @@ class TileGrid:
             for column, x in enumerate(self._xs):
                 yield Tile(row, column, y, x)
 
-    def add(
-        self, merged: NDArray[np.float32], tile: Tile, relevance: NDArray[np.float32]
-    ) -> None:
+    def add(self, merged: NDArray[np.float32], tile: Tile, relevance: NDArray[np.float32]) -> None:
         """Add a tile's relevance (224, 224) to `merged` (height, width), in place."""
         if len(self) == 1:  # its weights are all 1, to rounding
             merged += relevance

@@ -32,7 +32,7 @@ def toy_assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return assets
 
 
-@pytest.fixture()
+@pytest.fixture
 def picture() -> np.ndarray:
     """(250, 300, 3) uint8: a bright surface with noise and a dark spot."""
     random = np.random.default_rng(0)

@@ -18,7 +18,7 @@ from lrpseg.version import __version__
 from tests.test_segmenter import grey_as_relevance
 
 
-@pytest.fixture()
+@pytest.fixture
 def toy(toy_assets: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("LRPSEG_ASSETS", str(toy_assets))
     return toy_assets
@@ -156,7 +156,9 @@ def test_pictures_show_what_they_should(toy_assets: Path) -> None:
     assert (drawn[result.mask] != image[result.mask]).any(axis=1).all()
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "m.png"
     save_png(Image.new("L", (2, 2), 7), path)
 

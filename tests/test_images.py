@@ -16,9 +16,9 @@ from lrpseg.images import MAX_PIXELS, enlarge_to, read_image
 RED = (200, 30, 40)
 
 
-def encoded(image: Image.Image, format: str = "PNG", **options: object) -> bytes:
+def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, format=format, **options)
+    image.save(buffer, format=kind, **options)
     return buffer.getvalue()
 
 
@@ -134,13 +134,17 @@ def claimed_size(width: int, height: int) -> bytes:
     """A PNG that claims a size and holds no pixels."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
 
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
 
 
-JPEG = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 255, (99, 99, 3), np.uint8)), "JPEG")
+JPEG = encoded(
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (99, 99, 3), np.uint8)), "JPEG"
+)
 
 
 @pytest.mark.parametrize(

@@ -78,9 +78,7 @@ def test_rules_outside_the_engine_run_through_zennit(first: WSquare | Flat) -> N
 @pytest.mark.parametrize("engine", ["lean", "zennit"])
 def test_only_selected_rows_are_explained(engine: str) -> None:
     model, x = make_model("one-fc"), make_input(3)
-    explain = make_explainer(
-        model, RULE_SETS["ours"], NORMALISATION, "logit", "max", engine=engine
-    )
+    explain = make_explainer(model, RULE_SETS["ours"], NORMALISATION, "logit", "max", engine=engine)
     logits, rows, relevance = explain(x, lambda z: torch.tensor([False, True, False]))
     assert torch.allclose(logits, model(x))
     assert rows.tolist() == [1]

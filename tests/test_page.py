@@ -38,7 +38,7 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
-@pytest.fixture()
+@pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
@@ -59,7 +59,9 @@ def expect_verdict(page: Page, word: str) -> None:
 
 def covered_pixels(page: Page) -> int:
     text = page.locator("#covered").inner_text()
-    return 0 if "empty" in text else int(text.split("covers ")[1].split(" pixels")[0].replace(",", ""))
+    return (
+        0 if "empty" in text else int(text.split("covers ")[1].split(" pixels")[0].replace(",", ""))
+    )
 
 
 def set_threshold(page: Page, value: str) -> None:
@@ -79,7 +81,9 @@ def downloaded(page: Page, folder: Path) -> np.ndarray:
         return np.asarray(image)
 
 
-def test_upload_threshold_download(page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_upload_threshold_download(
+    page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     runs = []
     inner = Segmenter._run
     monkeypatch.setattr(Segmenter, "_run", lambda *a: (runs.append(1), inner(*a))[1])
@@ -102,9 +106,9 @@ def test_upload_threshold_download(page: Page, tmp_path: Path, monkeypatch: pyte
     assert np.array_equal(values > 0, expected)
 
     page.locator("#thresholder input").click()
-    page.get_by_role("option", name="Simple", exact=True).click()
-    simple = np.count_nonzero(result.using("simple").mask)
-    expect(page.locator("#covered")).to_contain_text(f"{simple:,} pixels")
+    page.get_by_role("option", name="Beta mixture", exact=True).click()
+    bmm = np.count_nonzero(result.using("bmm").mask)
+    expect(page.locator("#covered")).to_contain_text(f"{bmm:,} pixels")
     assert len(runs) == before  # LRP ran for the upload (and for this test's own result) alone
 
 
@@ -115,7 +119,7 @@ def test_another_rule_set_changes_the_heatmap(page: Page) -> None:
     page.locator("#rule-set").get_by_text("LRP Montavon").click()
     expect(page.locator("#heatmap img")).not_to_have_attribute("src", shown, timeout=60_000)
     shown = page.locator("#heatmap img").get_attribute("src") or ""
-    page.locator("#colormap").get_by_text("Positive").click()
+    page.locator("#colormap").get_by_text("Positive", exact=True).click()
     expect(page.locator("#heatmap img")).not_to_have_attribute("src", shown, timeout=60_000)
 
 
@@ -153,9 +157,9 @@ def test_the_api_gives_what_the_core_gives(address: str) -> None:
         handle_file(str(DAMAGED)), "magnetic-tile", "one-fc", "montavon", "simple", None, False,
         api_name="/segment",
     )  # fmt: skip
-    result = lrpseg.load(
-        "magnetic-tile", rule_set="montavon", thresholder="simple", device="cpu"
-    )(DAMAGED)
+    result = lrpseg.load("magnetic-tile", rule_set="montavon", thresholder="simple", device="cpu")(
+        DAMAGED
+    )
     assert probability == pytest.approx(result.probability, abs=1e-5)
     assert Image.open(hot).size == Image.open(DAMAGED).size
     values = np.asarray(Image.open(mask).convert("L"))
@@ -193,7 +197,11 @@ def test_visitors_at_once_get_their_own_results(address: str) -> None:
         alone = lrpseg.load(
             "magnetic-tile", rule_set=rule_set, thresholder=thresholder, device="cpu"
         )(path).mask
-        assert (mask & alone).sum() / (mask | alone).sum() > 0.99, (path.name, rule_set, thresholder)
+        assert (mask & alone).sum() / (mask | alone).sum() > 0.99, (
+            path.name,
+            rule_set,
+            thresholder,
+        )
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,9 @@ def random_crop(
             break
     crop = image[y : y + window, x : x + window]
     if window != INPUT_SIZE:
-        crop = cv2.resize(crop, (INPUT_SIZE, INPUT_SIZE), interpolation=cv2.INTER_LINEAR)
+        crop = np.asarray(
+            cv2.resize(crop, (INPUT_SIZE, INPUT_SIZE), interpolation=cv2.INTER_LINEAR), np.uint8
+        )
     return _vary(crop, augmentation, random)
 
 

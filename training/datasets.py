@@ -87,8 +87,7 @@ def tile_regions(names: Iterable[str]) -> dict[str, str]:
     region = ""
     for number, name in sorted(numbered):
         same = previous is not None and (
-            number - previous <= _REGION_GAP
-            or (number in _ONE_REGION and previous in _ONE_REGION)
+            number - previous <= _REGION_GAP or (number in _ONE_REGION and previous in _ONE_REGION)
         )
         if not same:
             region = f"r{number:06d}"
@@ -97,9 +96,7 @@ def tile_regions(names: Iterable[str]) -> dict[str, str]:
     return regions
 
 
-def read_magnetic_tile(
-    root: Path, seed: int = 0, classes: Sequence[str] = TILE_CLASSES
-) -> DataSet:
+def read_magnetic_tile(root: Path, seed: int = 0, classes: Sequence[str] = TILE_CLASSES) -> DataSet:
     """The magnetic-tile set as published (`MT_<class>/Imgs/exp<k>_num_<n>.jpg`, mask as .png).
 
     Splits and regions come from `split.json` where there is one, else from the names and `seed`.
@@ -237,7 +234,9 @@ def split_by_region(
         # Large regions first: the small ones then even out what those upset.
         order = sorted(random.permutation(len(regions)), key=lambda i: -len(regions[i]))
         for index in order:
-            lacking = {s: share * total - counts[s] for s, share in zip(SPLITS, shares, strict=True)}
+            lacking = {
+                s: share * total - counts[s] for s, share in zip(SPLITS, shares, strict=True)
+            }
             split = max(SPLITS, key=lambda s: lacking[s])
             splits[split] += regions[index]
             counts[split] += len(regions[index])

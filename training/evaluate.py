@@ -80,7 +80,7 @@ def evaluate(data: Path, domain: str, network: str, split: str, seed: int, devic
     damaged = sum(e.damaged for e in examples)
     lines = [
         f"{domain}, {NETWORKS[network].title}, {split}: {damaged} damaged and "
-        f"{len(examples) - damaged} intact pictures of {len({e.region for e in examples})} regions; "
+        f"{len(examples) - damaged} intact pictures, {len({e.region for e in examples})} regions; "
         f"probability above 0.5 counts as damaged; 95 % intervals resample regions (seed {seed}).",
         "",
         "| pictures | balanced accuracy | TPR | TNR |",

@@ -12,12 +12,10 @@ import argparse
 import json
 import math
 import os
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.loggers import TensorBoardLogger
@@ -30,8 +28,9 @@ from lrpseg.checkpoints import load_checkpoint, read_tensors, save_checkpoint
 from lrpseg.domains import Normalisation
 from lrpseg.errors import LrpsegError
 from lrpseg.networks import NETWORKS, VggA
-from training.crops import Augmentation, TrainingCrops, centre_crop, flipped, load_example
-from training.datasets import READERS, Example, read
+from training.crops import Augmentation, TrainingCrops
+from training.datasets import READERS, read
+from training.validation import Scores, Validation, figures
 
 
 @dataclass(frozen=True)
@@ -52,55 +51,9 @@ class Config:
     ema: float = 0.0  # decay per step of the averaged weights that are validated; 0: none
     augmentation: Augmentation = field(default_factory=Augmentation)
     flip_val: bool = False
+    select: str = "both"
     seed: int = 0
     precision: str = "32-true"
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Classification figures at probability 0.5; `loss` is the mean of both classes' losses."""
-
-    balanced_accuracy: float
-    tpr: float
-    tnr: float
-    loss: float
-
-    def better_than(self, other: "Scores | None") -> bool:
-        """By balanced accuracy, ties by the loss: a small val split has many ties."""
-        if other is None:
-            return True
-        return (self.balanced_accuracy, -self.loss) > (other.balanced_accuracy, -other.loss)
-
-
-def scores(logits: Tensor, labels: Tensor) -> Scores:
-    """Scores from (N, 2) logits and (N,) labels (1 = damaged)."""
-    losses = nn.functional.cross_entropy(logits.double(), labels, reduction="none")
-    right = (logits[:, 1] > logits[:, 0]).long() == labels
-    rates = [float(right[labels == c].double().mean()) for c in (0, 1)]
-    loss = float(np.mean([float(losses[labels == c].mean()) for c in (0, 1)]))
-    return Scores(float(np.mean(rates)), tpr=rates[1], tnr=rates[0], loss=loss)
-
-
-def evaluation_crops(examples: Iterable[Example], flips: bool) -> tuple[Tensor, Tensor]:
-    """Centre crops (N, 224, 224, 3) uint8 and labels (N,); with `flips` three of each (3.4)."""
-    crops, labels = [], []
-    for example in examples:
-        image, _ = centre_crop(*load_example(example))
-        for which in range(3 if flips else 1):
-            crops.append(np.ascontiguousarray(flipped(image, which)))
-            labels.append(int(example.damaged))
-    return torch.from_numpy(np.stack(crops)), torch.tensor(labels)
-
-
-@torch.inference_mode()
-def evaluate(
-    model: nn.Module, crops: Tensor, labels: Tensor, device: torch.device, batch: int = 32
-) -> Scores:
-    """Scores of `model` on the crops, in batches, without gradients."""
-    normalise = Normalisation()
-    model.eval()
-    logits = [model(normalise(part.to(device))).float().cpu() for part in crops.split(batch)]
-    return scores(torch.cat(logits), labels)
 
 
 def initialise(network: str, init: str, seed: int) -> VggA:
@@ -152,15 +105,11 @@ def train_one_epoch(
     base = (config.lr_conv, config.lr_fc)
     bar = tqdm(loader, desc=f"epoch {epoch + 1}/{config.epochs}", disable=not fabric.is_global_zero)
     for i, (images, labels) in enumerate(bar):  # images (B, 224, 224, 3) uint8
-        factor = learning_rate_factor(
-            config, epoch * len(loader) + i, config.epochs * len(loader)
-        )
+        factor = learning_rate_factor(config, epoch * len(loader) + i, config.epochs * len(loader))
         for group, rate in zip(optimizer.param_groups, base, strict=True):
             group["lr"] = rate * factor
         x = normalise(images).contiguous(memory_format=torch.channels_last)
-        loss = nn.functional.cross_entropy(
-            model(x), labels, label_smoothing=config.label_smoothing
-        )
+        loss = nn.functional.cross_entropy(model(x), labels, label_smoothing=config.label_smoothing)
         optimizer.zero_grad(set_to_none=True)
         fabric.backward(loss)
         optimizer.step()
@@ -185,7 +134,7 @@ def main(config: Config, data: Path, out: Path, resume: bool, accelerator: str =
     train_set = TrainingCrops(
         dataset.splits["train"], config.crops, config.augmentation, config.seed
     )
-    val_crops, val_labels = evaluation_crops(dataset.splits["val"], config.flip_val)
+    validate = Validation.of(dataset.splits["val"], config.flip_val)
 
     raw = initialise(config.network, config.init, config.seed)
     optimizer: Any = torch.optim.AdamW(
@@ -200,7 +149,7 @@ def main(config: Config, data: Path, out: Path, resume: bool, accelerator: str =
     if config.ema > 0:
         # A small val split makes single epochs jump; averaged weights are steadier.
         averaged = AveragedModel(raw, multi_avg_fn=get_ema_multi_avg_fn(config.ema))
-    judged = raw if averaged is None else averaged.module
+    judged: VggA = raw if averaged is None else averaged.module  # type: ignore[assignment]
 
     first, best, history = 0, None, []
     last = out / "last.ckpt"
@@ -221,36 +170,51 @@ def main(config: Config, data: Path, out: Path, resume: bool, accelerator: str =
         torch.manual_seed(config.seed * 100_003 + epoch)  # dropout: the same after a resume
         loader = fabric.setup_dataloaders(DataLoader(train_set, batch_size=config.batch))
         loss = train_one_epoch(fabric, model, optimizer, loader, config, epoch, averaged)
-        val = evaluate(judged, val_crops, val_labels, fabric.device)
-        history.append({"epoch": epoch + 1, "train_loss": loss, **asdict(val)})
-        fabric.log_dict({"train/loss": loss, **{f"val/{k}": v for k, v in asdict(val).items()}}, epoch)
-        improved = val.better_than(best)
+        # Validation runs at the training's precision; the final figures below do not.
+        with fabric.autocast():
+            val, whole = validate(judged, fabric.device)
+        named = figures(val, whole)
+        history.append({"epoch": epoch + 1, "train_loss": loss, **named})
+        fabric.log_dict({"train/loss": loss, **named}, epoch)
+        judgement = val if config.select == "crops" else val.mean(whole)
+        improved = judgement.better_than(best)
         if improved:
-            best = val
+            best = judgement
         fabric.print(
             f"epoch {epoch + 1}: loss {loss:.4f}  val balanced accuracy "
             f"{val.balanced_accuracy:.4f}  TPR {val.tpr:.4f}  TNR {val.tnr:.4f}"
-            f"  val loss {val.loss:.4f}{'  *' if improved else ''}"
+            f"  loss {val.loss:.4f};  whole images {whole.balanced_accuracy:.4f}  "
+            f"TPR {whole.tpr:.4f}  TNR {whole.tnr:.4f}{'  *' if improved else ''}"
         )
         if improved and fabric.is_global_zero:
             save_checkpoint(
-                judged, out / "best.safetensors", config.network, {"config": json.dumps(_plain(config))}
+                judged,
+                out / "best.safetensors",
+                config.network,
+                {"config": json.dumps(_plain(config))},
             )
         _save_state(fabric, last, model, averaged, optimizer, config, epoch + 1, best, history)
 
     # The figures that are reported are those of the file that ships: fp16 weights, float32 maths.
     shipped = load_checkpoint(out / "best.safetensors", config.network).to(fabric.device)
-    final = evaluate(shipped, val_crops, val_labels, fabric.device)
-    fabric.print(f"best.safetensors on val: {asdict(final)}")
+    final, whole = validate(shipped, fabric.device)
+    fabric.print(f"best.safetensors on val, crops: {asdict(final)}; whole images: {asdict(whole)}")
     if fabric.is_global_zero:
-        report = {"config": _plain(config), "val": asdict(final), "history": history}
+        report = {"config": _plain(config), "val": figures(final, whole), "history": history}
         (out / "metrics.json").write_text(json.dumps(report, indent=1))
     return final
 
 
 def _save_state(
-    fabric: Fabric, path: Path, model: Any, averaged: AveragedModel | None, optimizer: Any, config: Config, epoch: int,
-    best: Scores | None, history: list[dict[str, float]],
+    fabric: Fabric,
+    path: Path,
+    model: Any,
+    averaged: AveragedModel | None,
+    optimizer: Any,
+    config: Config,
+    epoch: int,
+    best: Scores | None,
+    history: list[dict[str, float]],
 ) -> None:
     temporary = path.with_suffix(".part")
     state = {
@@ -275,13 +239,18 @@ def _plain(config: Config) -> dict[str, Any]:
 
 def get_args_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m training.train", description=__doc__,
+        prog="python -m training.train",
+        description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("--data", type=Path, required=True, help="folder of the data set")
-    add("--domain", required=True, help=f"reader: {', '.join(READERS)}; other names: a folder with "
-        "damaged/, intact/ and optional masks/")
+    add(
+        "--domain",
+        required=True,
+        help=f"reader: {', '.join(READERS)}; other names: a folder with "
+        "damaged/, intact/ and optional masks/",
+    )
     add("--network", choices=list(NETWORKS), default="one-fc")
     add("--out", type=Path, required=True, help="folder for checkpoints and logs")
     add("--init", default="imagenet", help="imagenet (default), none, or a safetensors file")
@@ -293,13 +262,22 @@ def get_args_parser() -> argparse.ArgumentParser:
     add("--weight-decay", type=float, default=Config.weight_decay)
     add("--schedule", choices=["constant", "cosine"], default="constant")
     add("--label-smoothing", type=float, default=0.0)
-    add("--ema", type=float, default=0.0, help="validate averaged weights, e.g. 0.99 (default: off)")
+    add(
+        "--ema", type=float, default=0.0, help="validate averaged weights, e.g. 0.99 (default: off)"
+    )
     add("--zoom", type=float, nargs=2, default=(1.0, 1.0), metavar=("LOW", "HIGH"))
     add("--brightness", type=float, nargs=2, default=(1.0, 1.0), metavar=("LOW", "HIGH"))
     add("--contrast", type=float, nargs=2, default=(1.0, 1.0), metavar=("LOW", "HIGH"))
     add("--colour", type=float, default=0.0, help="largest change of each channel's gain")
     add("--noise", type=float, default=0.0, help="largest noise deviation in grey levels")
     add("--flip-val", action="store_true", help="add flipped val crops, as the paper does")
+    add(
+        "--select",
+        choices=["crops", "both"],
+        default="both",
+        help="best epoch by the balanced "
+        "accuracy of centre crops (paper), or by its mean with that of whole images (default)",
+    )
     add("--seed", type=int, default=0)
     add("--precision", default="32-true", help="Lightning Fabric's: 32-true, bf16-mixed, 16-mixed")
     add("--accelerator", default="auto", help="auto, cuda, mps or cpu")
@@ -310,8 +288,17 @@ def get_args_parser() -> argparse.ArgumentParser:
 if __name__ == "__main__":
     args = get_args_parser().parse_args()
     augmentation = Augmentation(
-        zoom=tuple(args.zoom), brightness=tuple(args.brightness), contrast=tuple(args.contrast),
-        colour=args.colour, noise=args.noise,
+        zoom=tuple(args.zoom),
+        brightness=tuple(args.brightness),
+        contrast=tuple(args.contrast),
+        colour=args.colour,
+        noise=args.noise,
     )
     given = {k: v for k, v in vars(args).items() if k in Config.__dataclass_fields__}
-    main(Config(**given, augmentation=augmentation), args.data, args.out, args.resume, args.accelerator)
+    main(
+        Config(**given, augmentation=augmentation),
+        args.data,
+        args.out,
+        args.resume,
+        args.accelerator,
+    )

@@ -1,4 +1,4 @@
-"""One interface over both engines: logits of a batch, and relevance of the rows that are asked for."""
+"""One interface over both engines: logits of a batch, and relevance of the wanted rows."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -21,7 +21,7 @@ class Explainer(Protocol):
     """Classifies a batch and explains some of it; safe to call from many threads."""
 
     def __call__(self, x: Tensor, select: Select) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, 3, 224, 224) to (logits (B, 2), selected row indices (K,), relevance (K, 224, 224))."""
+        """(B, 3, 224, 224) to logits (B, 2), selected rows (K,), relevance (K, 224, 224)."""
         ...
 
 

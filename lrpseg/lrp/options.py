@@ -68,9 +68,7 @@ class Pooling:
 POOLINGS: Registry[Pooling] = Registry("pooling")
 POOLINGS.add(
     "max",
-    Pooling(
-        "max", "Winner takes all", "Each max-pool gives its relevance to its maximum.", False
-    ),
+    Pooling("max", "Winner takes all", "Each max-pool gives its relevance to its maximum.", False),
 )
 POOLINGS.add(
     "average",

@@ -1,6 +1,6 @@
 """Declares the rule sets: which rule with which parameters on which layer (paper, Table 1).
 
-A rule set is declared once, here, as data. `lrpseg.lrp.engine` and `lrpseg.lrp.zennit` both read it.
+A rule set is declared once, here, as data; `lrpseg.lrp.engine` and `lrpseg.lrp.zennit` read it.
 To add a rule set, add one `RuleSet` to `RULE_SETS`.
 """
 
@@ -69,7 +69,7 @@ Rule = Epsilon | Zero | Gamma | AlphaBeta | ZBox | WSquare | Flat
 
 @dataclass(frozen=True)
 class RuleSet:
-    """Which rule each layer has: `convolutions` by the paper's layer names, and `fc` for the rest."""
+    """Which rule each layer has: `convolutions` by the paper's names, and `fc` for the rest."""
 
     name: str
     title: str

@@ -19,13 +19,13 @@ from lrpseg.networks import FEATURE_NAMES, VggA
 
 
 class AveragePoolBackward(Hook):
-    """Lets relevance pass a max-pool as if it were an average pool (Montavon et al. 2019, 10.3.2)."""
+    """Lets relevance pass a max-pool as an average pool would (Montavon et al. 2019)."""
 
-    def forward(self, module: nn.Module, input: tuple[Tensor], output: Tensor) -> None:
-        self.stored_tensors["input"] = input
+    def forward(self, module: nn.MaxPool2d, inputs: tuple[Tensor], output: Tensor) -> None:
+        self.stored_tensors["input"] = inputs
 
     def backward(
-        self, module: nn.Module, grad_input: tuple[Tensor], grad_output: tuple[Tensor]
+        self, module: nn.MaxPool2d, grad_input: tuple[Tensor], grad_output: tuple[Tensor]
     ) -> tuple[Tensor]:
         with torch.enable_grad():
             a = self.stored_tensors["input"][0].detach().clone().requires_grad_()
@@ -58,7 +58,8 @@ def make_composite(
         for layer, rule in rule_set.convolutions.items()
     ]
     name_map += [
-        ((name,), _HOOKS[type(rule_set.fc)](rule_set.fc, low, high)) for name, _ in model.fc_layers()
+        ((name,), _HOOKS[type(rule_set.fc)](rule_set.fc, low, high))
+        for name, _ in model.fc_layers()
     ]
     layer_map = [((nn.MaxPool2d,), AveragePoolBackward())] if POOLINGS[pooling].average else []
     return NameLayerMapComposite(name_map=name_map, layer_map=layer_map)
@@ -84,7 +85,7 @@ class ZennitEngine:
         self._start = STARTS[start]
         self._model = copy.deepcopy(model).eval().requires_grad_(False)
         self._composite = make_composite(rule_set, self._model, normalisation, pooling)
-        last = self._model.classifier[-1]
+        last = self._model.fc_layers()[-1][1]
         with torch.no_grad():
             weight, bias = self._start.fold(last.weight), self._start.fold(last.bias)
             folded = nn.Linear(weight.shape[1], weight.shape[0]).to(weight)

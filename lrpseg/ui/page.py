@@ -88,7 +88,9 @@ def build(device: str = "auto") -> gr.Blocks:
         return (result, *show_mask(result, result.threshold, path))
 
     @_shown
-    def move_threshold(result: Result | None, threshold: float, path: str | None) -> tuple[Any, ...]:
+    def move_threshold(
+        result: Result | None, threshold: float, path: str | None
+    ) -> tuple[Any, ...]:
         """Another threshold on the same likelihood."""
         if result is None or not path:
             return (gr.skip(), gr.skip(), gr.skip())
@@ -195,7 +197,8 @@ def build(device: str = "auto") -> gr.Blocks:
                     )  # fmt: skip
                 with gr.Row(equal_height=True):
                     colormap = gr.Radio(
-                        [("Signed", "signed"), ("Positive", "positive")], value=next(iter(COLORMAPS)),
+                        [(name.capitalize(), name) for name in COLORMAPS],
+                        value=next(iter(COLORMAPS)),
                         label="Colours", info=texts.HELP["colormap"], elem_id="colormap",
                     )  # fmt: skip
                     threshold = gr.Slider(
@@ -216,7 +219,7 @@ def build(device: str = "auto") -> gr.Blocks:
         light = {**cheap, "show_progress": "hidden"}
 
         def reanalyse(path: str | None, *rest: Any) -> Any:
-            """A changed setting runs again if there is a picture, and is silent if there is none."""
+            """A changed setting runs again where there is a picture."""
             return analyse(path, *rest) if path else [gr.skip()] * len(outputs)
 
         gallery.select(take_sample, None, upload, **cheap)
@@ -236,7 +239,26 @@ def build(device: str = "auto") -> gr.Blocks:
             trigger_mode="always_last", **light,
         )  # fmt: skip
         colormap.change(switch_colormap, [current, colormap], hot, **light)
-        gr.api(segment, api_name="segment", concurrency_id="lrp", concurrency_limit=2)
+        with gr.Group(visible=False):  # what the API takes and gives, never shown
+            names = {
+                "domain": first, "network": DEFAULT_NETWORK, "rule_set": DEFAULT_RULE_SET,
+                "thresholder": DEFAULT_THRESHOLDER,
+            }  # fmt: skip
+            given = [
+                gr.File(label="image"),
+                *(gr.Textbox(value, label=name) for name, value in names.items()),
+                gr.Number(None, label="threshold"),
+                gr.Checkbox(False, label="explain_intact"),
+            ]
+            answer = [
+                gr.Number(label="probability"),
+                gr.Image(label="heatmap", format="png"),
+                gr.Image(label="mask", format="png"),
+            ]
+            gr.Button().click(
+                segment, given, answer,
+                api_name="segment", concurrency_id="lrp", concurrency_limit=2,
+            )  # fmt: skip
     return demo
 
 

@@ -7,8 +7,8 @@ from lrpseg.domains import Domain
 from lrpseg.results import Result
 
 INTRODUCTION = """# lrpseg
-A classifier that only learned *damaged* or *intact* decides; the heatmap shows which pixels made it \
-decide so; a threshold turns them into a mask."""
+A classifier that only learned *damaged* or *intact* decides; the heatmap shows which pixels made \
+it decide so; a threshold turns them into a mask."""
 
 HELP = {
     "domain": "What is on the picture. Each kind of surface has networks of its own.",
@@ -17,7 +17,8 @@ HELP = {
     "thresholder": "How the heatmap becomes a likelihood of damage for each pixel, and a mask.",
     "threshold": "Pixels of at least this likelihood are in the mask. Lower finds more, higher is "
     "surer.",
-    "colormap": "Signed: orange speaks for damage, blue against. Positive: only what speaks for it.",
+    "colormap": "Signed: orange speaks for damage, blue against it. Positive: only what speaks for "
+    "it.",
 }
 
 

@@ -1,0 +1,107 @@
+"""What each epoch is scored on: centre crops, and whole images as a user gets them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, astuple, dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lrpseg.domains import Normalisation
+from lrpseg.tiling import TileGrid
+from training.crops import centre_crop, flipped, load_example
+from training.datasets import Example
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Classification figures at probability 0.5; `loss` is the mean of both classes' losses."""
+
+    balanced_accuracy: float
+    tpr: float
+    tnr: float
+    loss: float
+
+    def better_than(self, other: "Scores | None") -> bool:
+        """By balanced accuracy, ties by the loss: a small val split has many ties."""
+        if other is None:
+            return True
+        return (self.balanced_accuracy, -self.loss) > (other.balanced_accuracy, -other.loss)
+
+    def mean(self, other: "Scores") -> "Scores":
+        """The mean of each figure of both."""
+        return Scores(*((a + b) / 2 for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+
+def scores(logits: Tensor, labels: Tensor) -> Scores:
+    """Scores from (N, 2) logits and (N,) labels (1 = damaged)."""
+    losses = nn.functional.cross_entropy(logits.double(), labels, reduction="none")
+    right = (logits[:, 1] > logits[:, 0]).long() == labels
+    rates = [float(right[labels == c].double().mean()) for c in (0, 1)]
+    loss = float(np.mean([float(losses[labels == c].mean()) for c in (0, 1)]))
+    return Scores(float(np.mean(rates)), tpr=rates[1], tnr=rates[0], loss=loss)
+
+
+def evaluation_crops(examples: Iterable[Example], flips: bool) -> tuple[Tensor, Tensor]:
+    """Centre crops (N, 224, 224, 3) uint8 and labels (N,); with `flips` three of each (3.4)."""
+    crops, labels = [], []
+    for example in examples:
+        image, _ = centre_crop(*load_example(example))
+        for which in range(3 if flips else 1):
+            crops.append(np.ascontiguousarray(flipped(image, which)))
+            labels.append(int(example.damaged))
+    return torch.from_numpy(np.stack(crops)), torch.tensor(labels)
+
+
+@torch.inference_mode()
+def classify(model: nn.Module, images: Tensor, device: torch.device, batch: int = 32) -> Tensor:
+    """Logits (N, 2) on the CPU of (N, 224, 224, 3) uint8 images, in batches."""
+    normalise = Normalisation()
+    model.eval()
+    parts = [
+        model(normalise(part.to(device)).contiguous(memory_format=torch.channels_last)).float()
+        for part in images.split(batch)
+    ]
+    return torch.cat(parts).cpu()
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What each epoch is scored on: centre crops (paper 3.4), and whole images as a user gets them.
+
+    tiles: (T, 224, 224, 3) uint8 of all images; owner: (T,) the image that each belongs to. An
+    image's probability is the highest of its tiles.
+    """
+
+    crops: Tensor
+    labels: Tensor
+    tiles: Tensor
+    owner: Tensor
+    whole_labels: Tensor
+
+    @classmethod
+    def of(cls, examples: Sequence[Example], flips: bool) -> "Validation":
+        tiles, owner = [], []
+        for index, example in enumerate(examples):
+            image, _ = load_example(example)
+            for tile in TileGrid(*image.shape[:2]):
+                tiles.append(np.ascontiguousarray(tile.of(image)))
+                owner.append(index)
+        crops, labels = evaluation_crops(examples, flips)
+        whole = torch.tensor([int(e.damaged) for e in examples])
+        return cls(crops, labels, torch.from_numpy(np.stack(tiles)), torch.tensor(owner), whole)
+
+    def __call__(self, model: nn.Module, device: torch.device) -> tuple[Scores, Scores]:
+        """(scores on crops, scores on whole images)."""
+        logits = classify(model, self.tiles, device)
+        margin = logits[:, 1] - logits[:, 0]
+        best = torch.full((len(self.whole_labels),), -torch.inf)
+        best = best.scatter_reduce(0, self.owner, margin, reduce="amax")
+        whole = torch.stack([torch.zeros_like(best), best], dim=1)
+        crops = scores(classify(model, self.crops, device), self.labels)
+        return crops, scores(whole, self.whole_labels)
+
+
+def figures(crops: Scores, whole: Scores) -> dict[str, float]:
+    named = {f"val/{k}": v for k, v in asdict(crops).items()}
+    return named | {f"val-whole/{k}": v for k, v in asdict(whole).items()}
