@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 from lrpseg.images import enlarge_to, read_image
 from lrpseg.networks import INPUT_SIZE
-from training.datasets import Example
+from training.datasets import DataError, Example
 
 Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -165,6 +165,9 @@ class TrainingCrops(Dataset[tuple[Image, int]]):
             grouped.setdefault((example.damaged, example.region), []).append(index)
         for (damaged, _), members in grouped.items():
             self._regions[int(damaged)].append(members)
+        if not all(self._regions):
+            missing = "intact" if self._regions[1] else "damaged"
+            raise DataError(f"The training split has no {missing} picture; both kinds are needed.")
 
     def __len__(self) -> int:
         return self.count

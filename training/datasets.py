@@ -131,7 +131,7 @@ def read_concrete_crack(root: Path, seed: int = 0) -> DataSet:
     found: dict[str, Example] = {}
     report = []
     for image in _pictures(root / "images"):
-        mask = root / "masks" / image.name
+        mask = root / "masks" / f"{image.stem}.png"
         if image.name not in labels:
             report.append(f"{image.name}: has no label in split.json")
             continue

@@ -3,10 +3,12 @@
     python -m training.draw_samples --out assets/samples --seed 0
 
 Nothing is copied from a data set: metal, concrete, cracks and blowholes are all made of noise.
-Writes <name>.png and truth/<name>.png (255 = damage) for each entry of SAMPLES.
+Writes <name>.png and truth/<name>.png (255 = damage) for each entry of SAMPLES, and samples.json
+with the domain that each is for.
 """
 
 import argparse
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -284,6 +286,11 @@ def main(out: Path, seed: int = 0) -> None:
         Image.fromarray(sample.picture).save(out / f"{name}.png", optimize=True)
         mask = Image.fromarray(sample.mask.astype(np.uint8) * 255)
         mask.save(out / "truth" / f"{name}.png", optimize=True)
+    domains = {
+        name: "magnetic-tile" if len(scene.colour) == 1 else "concrete-crack"
+        for name, scene in SAMPLES.items()
+    }
+    (out / "samples.json").write_text(json.dumps(domains, indent=2) + "\n")
 
 
 if __name__ == "__main__":

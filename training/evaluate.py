@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-import lrpseg
-from lrpseg.lrp import RULE_SETS
+from lrpseg.checkpoints import load_checkpoint
+from lrpseg.devices import pick_device
+from lrpseg.domains import load_domain
 from lrpseg.networks import NETWORKS
-from lrpseg.segmenter import Segmenter
-from training.crops import centre_crop, flipped, load_example
 from training.datasets import READERS, Example, read
+from training.validation import Validation, classify
 
 
 def classification_rows(
@@ -47,36 +47,16 @@ def classification_rows(
     return " | ".join(cells)
 
 
-def probabilities(segmenter: Segmenter, examples: Sequence[Example], kind: str) -> list[float]:
-    """Probability of damage of each example: of its centre crop, or of the whole tiled image.
-
-    `kind` "flips" gives three per example: the crop, and flipped horizontally and vertically.
-    """
-    found: list[float] = []
-    for example in examples:
-        image, mask = load_example(example)
-        if kind != "whole":
-            image, _ = centre_crop(image, mask)
-        for which in range(3 if kind == "flips" else 1):
-            crop = np.ascontiguousarray(flipped(image, which))
-            x = segmenter.domain.normalisation(torch.from_numpy(crop)[None].to(segmenter.device))
-            found.append(
-                segmenter(crop).probability if kind == "whole" else _probability(segmenter, x)
-            )
-    return found
-
-
-def _probability(segmenter: Segmenter, x: torch.Tensor) -> float:
-    logits, _, _ = segmenter.explainer(x, lambda z: torch.zeros_like(z[:, 0], dtype=torch.bool))
-    return float(torch.softmax(logits.double(), dim=1)[0, 1])
-
-
 def evaluate(data: Path, domain: str, network: str, split: str, seed: int, device: str) -> str:
     """The table as Markdown."""
     examples = read(domain, data, seed).splits.get(split, ())
     if not examples:
         raise SystemExit(f"The split {split!r} of {domain} has no pictures in {data}.")
-    segmenter = lrpseg.load(domain, network=network, rule_set=next(iter(RULE_SETS)), device=device)
+    where = pick_device(device)
+    model = load_checkpoint(load_domain(domain).checkpoint(network), network).to(where)
+    sets = Validation.of(examples, flips=True)
+    flips = damage_probability(classify(model, sets.crops, where))
+    whole = damage_probability(sets.whole(classify(model, sets.tiles, where)))
     damaged = sum(e.damaged for e in examples)
     lines = [
         f"{domain}, {NETWORKS[network].title}, {split}: {damaged} damaged and "
@@ -86,13 +66,20 @@ def evaluate(data: Path, domain: str, network: str, split: str, seed: int, devic
         "| pictures | balanced accuracy | TPR | TNR |",
         "|---|---|---|---|",
     ]
-    for kind, title in (
-        ("crops", "centre crops"), ("flips", "centre crops with flips"), ("whole", "whole, tiled")
-    ):  # fmt: skip
-        repeated = [e for e in examples for _ in range(3 if kind == "flips" else 1)]
-        row = classification_rows(repeated, probabilities(segmenter, examples, kind), seed)
+    thrice = [e for e in examples for _ in range(3)]
+    for title, repeated, probabilities in (
+        ("centre crops", examples, flips[::3]),  # each crop is followed by its two flips
+        ("centre crops with flips", thrice, flips),
+        ("whole, tiled", examples, whole),
+    ):
+        row = classification_rows(repeated, probabilities.tolist(), seed)
         lines.append(f"| {title} | {row} |")
     return "\n".join(lines)
+
+
+def damage_probability(logits: torch.Tensor) -> torch.Tensor:
+    """(N, 2) logits to (N,) probabilities of damage."""
+    return torch.softmax(logits.double(), dim=1)[:, 1]
 
 
 if __name__ == "__main__":

@@ -93,13 +93,15 @@ class Validation:
 
     def __call__(self, model: nn.Module, device: torch.device) -> tuple[Scores, Scores]:
         """(scores on crops, scores on whole images)."""
-        logits = classify(model, self.tiles, device)
-        margin = logits[:, 1] - logits[:, 0]
-        best = torch.full((len(self.whole_labels),), -torch.inf)
-        best = best.scatter_reduce(0, self.owner, margin, reduce="amax")
-        whole = torch.stack([torch.zeros_like(best), best], dim=1)
         crops = scores(classify(model, self.crops, device), self.labels)
+        whole = self.whole(classify(model, self.tiles, device))
         return crops, scores(whole, self.whole_labels)
+
+    def whole(self, logits: Tensor) -> Tensor:
+        """Logits (T, 2) of the tiles to logits (N, 2) of the images: the most damaged tile's."""
+        best = torch.full((len(self.whole_labels),), -torch.inf)
+        best = best.scatter_reduce(0, self.owner, logits[:, 1] - logits[:, 0], reduce="amax")
+        return torch.stack([torch.zeros_like(best), best], dim=1)
 
 
 def figures(crops: Scores, whole: Scores) -> dict[str, float]:

@@ -1,7 +1,10 @@
 """What the page's events do: thin functions over the core, without state of their own."""
 
+import json
 import os
 import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -25,9 +28,29 @@ def segmenter(domain: str, network: str, rule_set: str, device: str) -> Segmente
     return load(domain, network=network, rule_set=rule_set, device=device)
 
 
-def sample_paths() -> list[Path]:
-    """The shipped sample pictures, in the order of their names."""
-    return sorted((assets_folder() / "samples").glob("*.png"))
+@dataclass(frozen=True)
+class SamplePicture:
+    """A shipped picture to try the page with, and the domain that it is for."""
+
+    path: Path
+    domain: str
+
+    @property
+    def caption(self) -> str:
+        """The file's name without its number: "1-blowhole" becomes "blowhole"."""
+        return self.path.stem.split("-", 1)[-1].replace("-", " ")
+
+
+def sample_pictures(domains: Sequence[str]) -> list[SamplePicture]:
+    """The shipped samples of the given domains, in the order of their names."""
+    folder = assets_folder() / "samples"
+    listing = folder / "samples.json"
+    listed = json.loads(listing.read_text("utf-8")) if listing.is_file() else {}
+    return [
+        SamplePicture(folder / f"{name}.png", domain)
+        for name, domain in sorted(listed.items())
+        if domain in domains
+    ]
 
 
 def view(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -20,7 +20,8 @@ from lrpseg.ui import actions, texts
 MAX_BYTES = 200_000_000
 _CSS = """
 .lrpseg-picture img { image-rendering: pixelated; object-fit: contain; }
-#samples .grid-wrap { max-height: none; }
+#samples .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; }
+#samples .caption-label { font-size: 11px; padding: 0 4px; }
 footer { display: none !important; }
 """
 
@@ -105,11 +106,6 @@ def build(device: str = "auto") -> gr.Blocks:
             choices=[(NETWORKS[n].title, n) for n in have], value=next(iter(have), None)
         )
 
-    samples = actions.sample_paths()
-
-    def take_sample(event: gr.SelectData) -> str:
-        return str(samples[int(event.index)])  # an index into our own list, never a path
-
     @_shown
     def segment(
         image: str,
@@ -147,6 +143,15 @@ def build(device: str = "auto") -> gr.Blocks:
     if not domains:
         raise LrpsegError("No domain was found: the folder assets/ is missing or empty.")
     loaded = {name: load_domain(name) for name in domains}
+    samples = actions.sample_pictures(domains)
+
+    def take_sample(event: gr.SelectData, domain: str) -> tuple[Any, ...]:
+        """The sample's file, with its domain and a network of that where it is another one."""
+        sample = samples[int(event.index)]  # an index into our own list, never a path
+        if sample.domain == domain:
+            return str(sample.path), gr.skip(), gr.skip()
+        return str(sample.path), sample.domain, networks_of(sample.domain)
+
     first = "magnetic-tile" if "magnetic-tile" in domains else domains[0]
 
     with gr.Blocks(
@@ -158,8 +163,8 @@ def build(device: str = "auto") -> gr.Blocks:
             with gr.Column(scale=1, min_width=300):
                 upload = gr.File(label="Picture", height=110, elem_id="upload")
                 gallery = gr.Gallery(
-                    value=[(str(p), p.stem.split("-", 1)[-1].replace("-", " ")) for p in samples],
-                    label="Or a sample", columns=4, height=170, allow_preview=False,
+                    value=[(str(s.path), s.caption) for s in samples],
+                    label="Or a sample", columns=4, height=232, allow_preview=False,
                     interactive=False, format="png", elem_id="samples", buttons=[],
                     object_fit="cover",
                 )  # fmt: skip
@@ -175,10 +180,6 @@ def build(device: str = "auto") -> gr.Blocks:
                 rule_set = gr.Radio(
                     texts.choices(RULE_SETS), value=DEFAULT_RULE_SET,
                     label="LRP rule set", info=texts.HELP["rule_set"], elem_id="rule-set",
-                )  # fmt: skip
-                thresholder = gr.Dropdown(
-                    texts.choices(THRESHOLDERS), value=DEFAULT_THRESHOLDER,
-                    label="Thresholder", info=texts.HELP["thresholder"], elem_id="thresholder",
                 )  # fmt: skip
             with gr.Column(scale=3):
                 with gr.Row(equal_height=True):
@@ -201,6 +202,10 @@ def build(device: str = "auto") -> gr.Blocks:
                         value=next(iter(COLORMAPS)),
                         label="Colours", info=texts.HELP["colormap"], elem_id="colormap",
                     )  # fmt: skip
+                    thresholder = gr.Dropdown(
+                        texts.choices(THRESHOLDERS), value=DEFAULT_THRESHOLDER,
+                        label="Thresholder", info=texts.HELP["thresholder"], elem_id="thresholder",
+                    )  # fmt: skip
                     threshold = gr.Slider(
                         0, 1, value=0.5, step=0.001, label="Threshold",
                         info=texts.HELP["threshold"], elem_id="threshold",
@@ -222,7 +227,7 @@ def build(device: str = "auto") -> gr.Blocks:
             """A changed setting runs again where there is a picture."""
             return analyse(path, *rest) if path else [gr.skip()] * len(outputs)
 
-        gallery.select(take_sample, None, upload, **cheap)
+        gallery.select(take_sample, domain, [upload, domain, network], **cheap)
         upload.change(reanalyse, inputs, outputs, **costly)
         rule_set.change(reanalyse, inputs, outputs, **costly)
         network.change(reanalyse, inputs, outputs, **costly)
