@@ -104,20 +104,28 @@ def flipped(array: NDArray, which: int) -> NDArray:
 def random_crop(
     image: Image, mask: Mask | None, augmentation: Augmentation, random: np.random.Generator
 ) -> Image:
-    """A random (224, 224, 3) crop that contains the damage, with the augmentation applied."""
+    """A random (224, 224, 3) crop with the augmentation applied.
+
+    It contains the damage, or some of it where the damage is longer than the crop.
+    """
     zoom = random.uniform(*augmentation.zoom)
     # Zooming in looks at a smaller window; it never grows past the picture.
     window = min(round(INPUT_SIZE / zoom), *image.shape[:2])
     height, width = image.shape[:2]
-    top, bottom, left, right = (
-        damage_bounds(mask, window) if mask is not None and mask.any() else (0, height, 0, width)
-    )
+    hit = np.zeros((height, width), bool) if mask is None else mask
+    damaged = bool(hit.any())
+    top, bottom, left, right = damage_bounds(hit, window) if damaged else (0, height, 0, width)
     for _ in range(20):
         y = int(random.integers(top, bottom - window + 1))
         x = int(random.integers(left, right - window + 1))
         # Damage longer than the window: what counts is that some of it shows.
-        if mask is None or not mask.any() or mask[y : y + window, x : x + window].any():
+        if not damaged or hit[y : y + window, x : x + window].any():
             break
+    else:  # few and far spots: around one of them
+        spots = np.argwhere(hit)
+        spot = spots[random.integers(len(spots))]
+        least = np.maximum(0, spot - window + 1)
+        y, x = random.integers(least, np.minimum(spot, (height - window, width - window)) + 1)
     crop = image[y : y + window, x : x + window]
     if window != INPUT_SIZE:
         crop = np.asarray(

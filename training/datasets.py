@@ -154,7 +154,10 @@ def read_concrete_crack(root: Path, seed: int = 0) -> DataSet:
 
 
 def read_folder(root: Path, seed: int = 0) -> DataSet:
-    """A user's own folder: `damaged/`, `intact/`, and `masks/` (same stem, optional).
+    """A user's own folder: `damaged/`, `intact/`, and optionally `masks/`.
+
+    The mask of `damaged/a/1.jpg` is `masks/a/1.png`, or `masks/1.png` where no other damaged
+    picture is called 1.
 
     Pictures in one sub-folder of `damaged/` or `intact/` show one region and stay in one split;
     pictures directly in them are regions of their own. `split.json` (`{"splits": {...}}`, names
@@ -162,16 +165,21 @@ def read_folder(root: Path, seed: int = 0) -> DataSet:
     """
     found: dict[str, Example] = {}
     report = []
-    masks = {p.stem: p for p in _pictures(root / "masks")} if (root / "masks").is_dir() else {}
+    folder = root / "masks"
+    drawn = _pictures(folder) if folder.is_dir() else []
+    masks = {p.relative_to(folder).with_suffix(""): p for p in drawn}
     for kind in ("damaged", "intact"):
         pictures = _pictures(root / kind)
         if not pictures:
             raise DataError(f"{root / kind} holds no pictures ({', '.join(sorted(SUFFIXES))}).")
+        stems = Counter(p.stem for p in pictures)
         for image in pictures:
             name = image.relative_to(root).as_posix()
             inside = image.relative_to(root / kind)
             region = name if len(inside.parts) == 1 else f"{kind}/{inside.parts[0]}"
-            mask = masks.get(image.stem) if kind == "damaged" else None
+            mask = masks.get(inside.with_suffix("")) if kind == "damaged" else None
+            if mask is None and kind == "damaged" and stems[image.stem] == 1:
+                mask = masks.get(Path(image.stem))
             if masks and kind == "damaged" and mask is None:
                 report.append(f"{name}: has no mask (the picture itself is used)")
             found[name] = Example(name, image, kind == "damaged", region, kind, mask)

@@ -75,9 +75,11 @@ def initialise(network: str, init: str, seed: int) -> VggA:
     whole = {k: v.float() for k, v in tensors.items()}
     expected = {k: v.shape for k, v in model.state_dict().items()}
     if {k: v.shape for k, v in whole.items()} != expected:
-        whole = {k: v for k, v in whole.items() if k.startswith("features.")}
-    missing, unexpected = model.load_state_dict(whole, strict=False)
-    if unexpected or any(k.startswith("features.") for k in missing):
+        # Shapes as well: load_state_dict would raise an error of its own on a wrong one.
+        fit = {k for k, v in whole.items() if expected.get(k) == v.shape}
+        whole = {k: v for k, v in whole.items() if k in fit and k.startswith("features.")}
+    missing, _ = model.load_state_dict(whole, strict=False)
+    if any(k.startswith("features.") for k in missing):
         raise LrpsegError(f"{init} does not hold the convolutions of VGG-A (features.*).")
     return model
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from lrpseg.domains import Normalisation
 from lrpseg.tiling import TileGrid
 from training.crops import centre_crop, flipped, load_example
-from training.datasets import Example
+from training.datasets import DataError, Example
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,12 @@ class Validation:
 
     @classmethod
     def of(cls, examples: Sequence[Example], flips: bool) -> "Validation":
+        for kind, damaged in (("damaged", True), ("intact", False)):
+            if not any(e.damaged is damaged for e in examples):
+                raise DataError(
+                    f"There is no {kind} picture to score on; both kinds are needed. Add pictures "
+                    "of more regions, or place them with a split.json."
+                )
         tiles, owner = [], []
         for index, example in enumerate(examples):
             image, _ = load_example(example)

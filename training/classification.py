@@ -1,6 +1,6 @@
 """Scores a shipped classifier on a split, on centre crops (paper 3.4) and on whole images.
 
-    python -m training.evaluate --data DIR --domain magnetic-tile --network one-fc --split val
+    python -m training.classification --data DIR --domain magnetic-tile --network one-fc --split val
 
 Intervals resample regions, not pictures: pictures of one region are near-identical.
 """
@@ -84,7 +84,7 @@ def damage_probability(logits: torch.Tensor) -> torch.Tensor:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
-        prog="python -m training.evaluate", description=__doc__,
+        prog="python -m training.classification", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("--data", type=Path, required=True, help="folder of the data set")
