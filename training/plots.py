@@ -1,0 +1,62 @@
+"""Pictures of the report: precision-recall curves (Figures 4 to 7) and cases (Figures 9, 10)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")  # files alone: no window, no display needed
+import matplotlib.pyplot as plt
+import numpy as np
+from numpy.typing import NDArray
+
+from lrpseg.render import overlay
+
+# Okabe-Ito: told apart with any colour vision.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def precision_recall(
+    path: Path, title: str, curves: dict[str, tuple[Curve, float]], no_skill: float
+) -> None:
+    """Save precision over recall; `curves` maps a name to ((recall, precision), AP)."""
+    figure, axes = plt.subplots(figsize=(6.4, 5.2), layout="constrained")
+    for index, (name, ((recall, precision), average)) in enumerate(curves.items()):
+        style = "--" if index >= len(_COLOURS) else "-"
+        colour = _COLOURS[index % len(_COLOURS)]
+        axes.plot(recall, precision, style, color=colour, label=f"{name} (AP {average:.3f})")
+    axes.axhline(no_skill, color="black", linewidth=0.8, label=f"no skill ({no_skill:.3f})")
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1), title=title)
+    axes.legend(fontsize=8)
+    _save(figure, path)
+
+
+def cases(path: Path, rows: Sequence[tuple[str, Sequence[NDArray]]], titles: Sequence[str]) -> None:
+    """Save a grid of pictures: each row has a label and one (H, W[, 3]) array per title."""
+    figure, grid = plt.subplots(
+        len(rows),
+        len(titles),
+        figsize=(2.1 * len(titles), 2.2 * len(rows)),
+        squeeze=False,
+        layout="constrained",
+    )
+    for axes_row, (label, pictures) in zip(grid, rows, strict=True):
+        for axes, picture in zip(axes_row, pictures, strict=True):
+            axes.imshow(picture, cmap="gray", interpolation="nearest")
+            axes.set(xticks=[], yticks=[])
+        axes_row[0].set_ylabel(label, fontsize=8)
+    for axes, title in zip(grid[0], titles, strict=True):
+        axes.set_title(title, fontsize=9)
+    _save(figure, path)
+
+
+def outlined(image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """The mask over its picture, (H, W, 3) uint8."""
+    return overlay(image, mask)
+
+
+def _save(figure: plt.Figure, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
