@@ -87,7 +87,7 @@ def unet_system(path: Path, crops: NDArray[np.uint8], device: torch.device) -> S
     """The U-Net baseline, trained on pixel masks (paper 3.2.2)."""
     from training.unet import load_unet, predict
 
-    likelihood = predict(load_unet(path), torch.from_numpy(crops), device).cpu().numpy()
+    likelihood = predict(load_unet(path), crops, device)
     found = np.ones(len(crops), bool)
     return Segmented("U-Net (pixel labels)", likelihood, likelihood >= 0.5, found)
 
