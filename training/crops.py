@@ -84,6 +84,9 @@ def load_example(example: Example) -> tuple[Image, Mask | None]:
 def centre_crop(image: Image, mask: Mask | None) -> tuple[Image, Mask]:
     """The crop that val and test are scored on: the centre of the (manually cropped) picture.
 
+    Where the damage is longer than a crop and the centre shows none of it, the crop is moved onto
+    the damage nearest to the centre: like the paper's, each crop of a damaged picture is damaged.
+
     Returns image (224, 224, 3) uint8 and mask (224, 224) bool (all false where there is none).
     """
     whole = np.zeros(image.shape[:2], bool) if mask is None else mask
@@ -92,6 +95,12 @@ def centre_crop(image: Image, mask: Mask | None) -> tuple[Image, Mask]:
     )
     y = top + (bottom - top - INPUT_SIZE) // 2
     x = left + (right - left - INPUT_SIZE) // 2
+    if whole.any() and not whole[y : y + INPUT_SIZE, x : x + INPUT_SIZE].any():
+        spots = np.argwhere(whole)
+        centre = np.array((y, x)) + INPUT_SIZE // 2
+        nearest = spots[np.argmin(((spots - centre) ** 2).sum(axis=1))]
+        largest = np.array(whole.shape) - INPUT_SIZE
+        y, x = np.clip(nearest - INPUT_SIZE // 2, 0, largest).tolist()
     window = np.s_[y : y + INPUT_SIZE, x : x + INPUT_SIZE]
     return image[window].copy(), whole[window].copy()
 

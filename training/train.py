@@ -157,7 +157,9 @@ def main(config: Config, data: Path, out: Path, resume: bool, accelerator: str =
     last = out / "last.ckpt"
     if resume and last.is_file():
         state = fabric.load(last)
-        if state["config"] != _plain(replace(config, epochs=state["config"]["epochs"])):
+        # More epochs may follow, but not where the learning rate depends on their number.
+        same = replace(config, epochs=state["config"]["epochs"])
+        if state["config"] != _plain(config if config.schedule == "cosine" else same):
             raise LrpsegError(f"{last} was made with other settings; use another --out.")
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])

@@ -1,0 +1,299 @@
+"""Trains a U-Net from masks: the pixel-label baseline (paper 3.2.2).
+
+    python -m training.train_unet --data DIR --domain magnetic-tile --out runs/unet-tiles
+    torchrun --nproc-per-node 4 -m training.train_unet ...   # several GPUs; --resume: go on
+
+It sees the damaged pictures of the training split, deformed as in Ronneberger, Fischer, Brox 2015
+(DOI 10.1007/978-3-319-24574-4_28). Unlike there: Dice beside cross entropy (`segmentation_loss`),
+AdamW with a cosine schedule instead of SGD with momentum 0.99, and batches instead of one image.
+
+Writes into --out: best.safetensors (best epoch by mean IoU of the damaged validation pictures at
+0.5), metrics.json, last.ckpt (for --resume), and a log for TensorBoard.
+"""
+
+import argparse
+import json
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.loggers import TensorBoardLogger
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision import tv_tensors
+from torchvision.transforms import InterpolationMode, v2
+from torchvision.transforms.v2 import functional as warp
+from tqdm import tqdm
+
+from lrpseg.domains import Normalisation
+from lrpseg.errors import LrpsegError
+from lrpseg.networks import INPUT_SIZE
+from training import unet
+from training.crops import Image, Mask, damage_bounds, load_example
+from training.datasets import READERS, Example, read
+
+MARGIN = 96
+"""Mirrored pixels around a crop: enough for the defaults of `Deformation`."""
+
+
+@dataclass(frozen=True)
+class Deformation:
+    """How training crops vary, beside flips; each range is drawn from uniformly.
+
+    degrees, shear: largest angle of rotation and of shear. shift: share of the side. zoom: factor.
+    elastic: standard deviation, in pixels, of the displacements of a 3x3 grid (publication: 10).
+    jitter: largest relative change of brightness and contrast (not in the paper).
+    """
+
+    degrees: float = 20.0
+    shift: float = 0.05
+    zoom: tuple[float, float] = (0.85, 1.2)
+    shear: float = 5.0
+    elastic: float = 10.0
+    jitter: float = 0.0
+
+
+@dataclass(frozen=True)
+class Config:
+    """All that decides a training's result; stored in every file that it writes."""
+
+    domain: str
+    width: int = 32
+    norm: bool = True
+    dropout: float = 0.5
+    epochs: int = 20
+    crops: int = 128  # per epoch
+    batch: int = 8
+    lr: float = 1e-3
+    weight_decay: float = 1e-4
+    schedule: str = "cosine"
+    deformation: Deformation = field(default_factory=Deformation)
+    flip_val: bool = False
+    seed: int = 0
+    precision: str = "32-true"
+
+
+def random_window(image: Image, mask: Mask, random: np.random.Generator) -> tuple[Image, Mask]:
+    """A random crop with the damage in it (paper 3.4): (224, 224, 3) and (224, 224).
+
+    Damage longer than the crop shows in part.
+    """
+    top, bottom, left, right = damage_bounds(mask)
+    for _ in range(20):
+        y = int(random.integers(top, bottom - INPUT_SIZE + 1))
+        x = int(random.integers(left, right - INPUT_SIZE + 1))
+        window = np.s_[y : y + INPUT_SIZE, x : x + INPUT_SIZE]
+        if mask[window].any():
+            break
+    return image[window], mask[window]
+
+
+def deform(image: Image, mask: Mask, how: Deformation, seed: int) -> tuple[Tensor, Tensor]:
+    """Warp and flip a crop and its mask alike, as `seed` decides.
+
+    Returns image (224, 224, 3) uint8 and mask (224, 224) bool. Mirrored surroundings fill what
+    comes in from outside: black corners would look like nothing that is ever inspected.
+    """
+    picture = tv_tensors.Image(torch.from_numpy(image.transpose(2, 0, 1).copy()))
+    truth = tv_tensors.Mask(torch.from_numpy(mask.astype(np.uint8))[None])
+    side = INPUT_SIZE + 64  # room for what the displacements fetch
+    shift = how.shift * INPUT_SIZE / (INPUT_SIZE + 2 * MARGIN)
+    linear = InterpolationMode.BILINEAR
+    affine = v2.RandomAffine(how.degrees, (shift, shift), how.zoom, how.shear, linear)
+    jitter = v2.ColorJitter(brightness=how.jitter, contrast=how.jitter)
+    before = v2.Compose([v2.Pad(MARGIN, padding_mode="reflect"), affine, v2.CenterCrop(side)])
+    flips = (v2.RandomHorizontalFlip(), v2.RandomVerticalFlip())
+    after = v2.Compose([v2.CenterCrop(INPUT_SIZE), *flips, jitter])
+    with torch.random.fork_rng(devices=[]):  # torchvision draws from the global generator
+        torch.manual_seed(seed)
+        picture, truth = before(picture, truth)
+        # v2.ElasticTransform smooths noise instead, with a kernel that takes longer than a step
+        # of the network; the publication interpolates a coarse grid bicubically.
+        grid = torch.randn(1, 2, 3, 3) * how.elastic
+        moved = nn.functional.interpolate(grid, (side, side), mode="bicubic", align_corners=True)
+        moved = moved.permute(0, 2, 3, 1) * (2 / side)  # pixels to the [-1, 1] of the picture
+        picture, truth = warp.elastic(picture, moved), warp.elastic(truth, moved)
+        picture, truth = after(picture, truth)
+    return picture.permute(1, 2, 0).contiguous().as_subclass(Tensor), truth[0].bool()
+
+
+class MaskedCrops(Dataset[tuple[Tensor, Tensor]]):
+    """`count` random crops of one epoch with their masks, fixed by seed, epoch and index.
+
+    The region is drawn first, then a picture of it, each uniformly: a region that was photographed
+    fifteen times counts once. Pictures without a mask are left out.
+    """
+
+    def __init__(
+        self, examples: Sequence[Example], count: int, deformation: Deformation, seed: int
+    ) -> None:
+        self.count, self.deformation, self.seed, self.epoch = count, deformation, seed, 0
+        grouped: dict[str, list[tuple[Image, Mask]]] = {}
+        for example in examples:
+            image, mask = load_example(example)
+            if mask is not None and mask.any():
+                grouped.setdefault(example.region, []).append((image, mask))
+        if not grouped:
+            raise LrpsegError("No damaged training picture has a mask: a U-Net needs masks.")
+        self._regions = list(grouped.values())
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """Image (224, 224, 3) uint8 and mask (224, 224) bool."""
+        random = np.random.default_rng((self.seed, self.epoch, index))
+        members = self._regions[random.integers(len(self._regions))]
+        crop, mask = random_window(*members[random.integers(len(members))], random)
+        return deform(crop, mask, self.deformation, int(random.integers(2**62)))
+
+
+def train_one_epoch(
+    fabric: Fabric,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loader: DataLoader,
+    config: Config,
+    epoch: int,
+) -> float:
+    """One pass over the loader; returns the mean loss."""
+    normalise = Normalisation()
+    model.train()
+    total = torch.zeros((), device=fabric.device)
+    bar = tqdm(loader, desc=f"epoch {epoch + 1}/{config.epochs}", disable=not fabric.is_global_zero)
+    for i, (images, masks) in enumerate(bar):
+        if config.schedule == "cosine":  # a pure function of the step: resuming is exact
+            share = (epoch + i / len(loader)) / config.epochs
+            for group in optimizer.param_groups:
+                group["lr"] = config.lr * 0.5 * (1 + math.cos(math.pi * share))
+        x = normalise(images).contiguous(memory_format=torch.channels_last)
+        loss = unet.segmentation_loss(model(x).float(), masks)
+        optimizer.zero_grad(set_to_none=True)
+        fabric.backward(loss)
+        optimizer.step()
+        total += loss.detach()  # stays on the device: no wait in the loop
+    return float(total) / len(loader)
+
+
+def main(
+    config: Config, data: Path, out: Path, resume: bool, accelerator: str = "auto"
+) -> dict[str, float]:
+    """Train as `config` says, with the data at `data`, into the folder `out`."""
+    out.mkdir(parents=True, exist_ok=True)
+    fabric = Fabric(
+        accelerator=accelerator,
+        devices=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
+        precision=config.precision,
+        loggers=TensorBoardLogger(root_dir=out, name="log", version=""),
+    )
+    fabric.launch()
+    dataset = read(config.domain if config.domain in READERS else "folder", data, config.seed)
+    fabric.print(dataset)
+    train_set = MaskedCrops(dataset.splits["train"], config.crops, config.deformation, config.seed)
+    images, masks = unet.validation_crops(dataset.splits["val"], config.flip_val)
+
+    torch.manual_seed(config.seed)
+    raw = unet.UNet(config.width, config.norm, config.dropout)
+    raw.to(memory_format=torch.channels_last)
+    decay = config.weight_decay
+    optimizer: Any = torch.optim.AdamW(raw.parameters(), config.lr, weight_decay=decay)
+    model, optimizer = fabric.setup(raw, optimizer)
+
+    first, best, history = 0, -1.0, []
+    last = out / "last.ckpt"
+    if resume and last.is_file():
+        state = fabric.load(last)
+        # More epochs do not change those that are done, unless the rate falls towards the last.
+        more = {"epochs": config.epochs} if config.schedule == "constant" else {}
+        if state["config"] | more != _plain(config):
+            raise LrpsegError(f"{last} was made with other settings; use another --out.")
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        first, best, history = state["epoch"], state["best"], state["history"]
+        fabric.print(f"Resumed after epoch {first}.")
+
+    for epoch in range(first, config.epochs):
+        train_set.epoch = epoch
+        torch.manual_seed(config.seed * 100_003 + epoch)  # dropout: the same after a resume
+        loader = fabric.setup_dataloaders(DataLoader(train_set, batch_size=config.batch))
+        loss = train_one_epoch(fabric, model, optimizer, loader, config, epoch)
+        # Validation runs at the training's precision; the final figures below do not.
+        with fabric.autocast():
+            named = unet.segmentation_figures(unet.predict(raw, images, fabric.device), masks)
+        history.append({"epoch": epoch + 1, "train_loss": loss, **named})
+        fabric.log_dict({"train/loss": loss, **named}, epoch)
+        improved = named["val/iou"] > best
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in named.items())
+        fabric.print(f"epoch {epoch + 1}: loss {loss:.4f}  {shown}{'  *' if improved else ''}")
+        if improved and fabric.is_global_zero:
+            about = {"config": json.dumps(_plain(config))}
+            unet.save_unet(raw, out / "best.safetensors", about)
+        best = max(best, named["val/iou"])
+        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+        state |= {"config": _plain(config), "epoch": epoch + 1, "best": best, "history": history}
+        save_state(fabric, last, state)
+
+    # The figures that are reported are those of the file: fp16 weights, float32 maths.
+    stored = unet.load_unet(out / "best.safetensors").to(fabric.device)
+    final = unet.segmentation_figures(unet.predict(stored, images, fabric.device), masks)
+    fabric.print(f"best.safetensors on val: {final}")
+    if fabric.is_global_zero:
+        report = {"config": _plain(config), "val": final, "history": history}
+        (out / "metrics.json").write_text(json.dumps(report, indent=1))
+    return final
+
+
+def save_state(fabric: Fabric, path: Path, state: dict[str, Any]) -> None:
+    """Write `last.ckpt` atomically: a kill leaves the one of the epoch before."""
+    temporary = path.with_suffix(".part")
+    fabric.save(temporary, state)
+    if fabric.is_global_zero:
+        os.replace(temporary, path)
+    fabric.barrier()
+
+
+def _plain(config: Config) -> dict[str, Any]:
+    """The configuration as JSON would give it back (tuples become lists)."""
+    return json.loads(json.dumps(asdict(config)))
+
+
+def get_args_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="folder of the data set")
+    others = "other names: a folder with damaged/, intact/ and masks/"
+    add("--domain", required=True, help=f"reader: {', '.join(READERS)}; {others}")
+    add("--out", type=Path, required=True, help="folder for checkpoints and logs")
+    add("--width", type=int, default=Config.width, help="first level's channels (published: 64)")
+    add("--no-norm", dest="norm", action="store_false", help="no batch norm, as published")
+    add("--dropout", type=float, default=Config.dropout, help="at the lowest level (default: 0.5)")
+    add("--epochs", type=int, default=Config.epochs)
+    add("--crops", type=int, default=Config.crops, help="random crops per epoch (default: 128)")
+    add("--batch", type=int, default=Config.batch)
+    add("--lr", type=float, default=Config.lr)
+    add("--weight-decay", type=float, default=Config.weight_decay)
+    add("--schedule", choices=["constant", "cosine"], default=Config.schedule)
+    add("--elastic", type=float, default=Deformation.elastic, help="pixels (published: 10)")
+    add("--jitter", type=float, default=0.0, help="change of brightness and contrast, e.g. 0.2")
+    add("--flip-val", action="store_true", help="add flipped val crops, as the paper does")
+    add("--seed", type=int, default=0)
+    add("--precision", default="32-true", help="Lightning Fabric's: 32-true, bf16-mixed, 16-mixed")
+    add("--accelerator", default="auto", help="auto, cuda, mps or cpu")
+    add("--resume", action="store_true", help="go on from last.ckpt in --out, if there is one")
+    return parser
+
+
+if __name__ == "__main__":
+    args = get_args_parser().parse_args()
+    deformation = Deformation(elastic=args.elastic, jitter=args.jitter)
+    given = {k: v for k, v in vars(args).items() if k in Config.__dataclass_fields__}
+    config = Config(**given, deformation=deformation)
+    main(config, args.data, args.out, args.resume, args.accelerator)
