@@ -11,8 +11,19 @@ for Image Segmentation", VISAPP 2022, DOI 10.5220/0010893600003124.
 """
 
 from lrpseg.errors import LrpsegError
+from lrpseg.operating_points import OperatingPoint, OperatingPoints, load_operating_points
 from lrpseg.results import Result, Settings
 from lrpseg.segmenter import Segmenter, load
 from lrpseg.version import __version__
 
-__all__ = ["LrpsegError", "Result", "Segmenter", "Settings", "__version__", "load"]
+__all__ = [
+    "LrpsegError",
+    "OperatingPoint",
+    "OperatingPoints",
+    "Result",
+    "Segmenter",
+    "Settings",
+    "__version__",
+    "load",
+    "load_operating_points",
+]

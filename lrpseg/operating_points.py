@@ -1,0 +1,259 @@
+"""What to expect at a threshold: precision, recall and IoU measured on validation images.
+
+    points = lrpseg.load_operating_points("magnetic-tile", thresholder="simple")
+    point = points.at_precision(0.8)    # marks most damage among those with precision >= 0.8
+    result.at(point.threshold)
+
+The figures are read from `operating-points.json` beside the domain's weights, which
+`python -m training.operating_points` writes; nothing is measured here.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lrpseg.domains import DOMAIN_FILE, Domain, assets_folder, load_domain
+from lrpseg.errors import OptionError
+from lrpseg.lrp import POOLINGS, RULE_SETS, STARTS
+from lrpseg.networks import NETWORKS
+from lrpseg.registry import Registry
+from lrpseg.segmenter import (
+    DEFAULT_NETWORK,
+    DEFAULT_POOLING,
+    DEFAULT_RULE_SET,
+    DEFAULT_START,
+    DEFAULT_THRESHOLDER,
+)
+from lrpseg.thresholders import THRESHOLDERS
+
+FILE_NAME = "operating-points.json"
+FORMAT = 1
+"""Version of the file's layout; a file of another one is refused."""
+
+CHOICES = ("network", "rule_set", "thresholder", "start", "pooling")
+"""What names a curve within a domain's file."""
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """Figures at one threshold; all are 0 to 1, intervals are (low, high) at 95 %."""
+
+    threshold: float
+    precision: float
+    recall: float
+    iou: float
+    precision_interval: Interval
+    recall_interval: Interval
+    iou_interval: Interval
+
+
+@dataclass(frozen=True)
+class OperatingPoints:
+    """The measured curve of one network, rule set and thresholder.
+
+    curve: ascending in threshold, from 0 to 1; recall never rises along it, precision may do
+    either. own: the thresholder's own choice; it may set another threshold for every image, of
+    which `own.threshold` is the mean. average_precision: area under precision over recall, 0 to 1,
+    with its 95 % interval. split, images, regions: what it was measured on. metric: the figures'
+    definition in words. stale: the weights are not (or no longer) those that were measured.
+
+    A point that was chosen for being the best is a little too good: the same images chose it.
+    """
+
+    curve: tuple[OperatingPoint, ...]
+    own: OperatingPoint
+    average_precision: float
+    average_precision_interval: Interval
+    split: str
+    images: int
+    regions: int
+    metric: str
+    stale: bool
+
+    def at_precision(self, least: float) -> OperatingPoint:
+        """The point of highest recall among those with a precision of at least `least` (0 to 1).
+
+        Raises `OptionError` if there is none; the message says the highest precision reached.
+        """
+        return self._best("precision", least, key="recall")
+
+    def at_recall(self, least: float) -> OperatingPoint:
+        """The point of highest precision among those with a recall of at least `least` (0 to 1).
+
+        Raises `OptionError` if there is none; the message says the highest recall reached.
+        """
+        return self._best("recall", least, key="precision")
+
+    def best_iou(self) -> OperatingPoint:
+        """The point of highest IoU; of equal ones that of highest precision."""
+        return max(self.curve, key=lambda p: (p.iou, p.precision))
+
+    def nearest(self, threshold: float) -> OperatingPoint:
+        """What to expect at `threshold` (0 to 1): linear between the two neighbours on the curve.
+
+        Raises `OptionError` for a threshold outside of 0 to 1.
+        """
+        _check(threshold, "threshold")
+        table = np.array([_row(point) for point in self.curve])
+        at = [float(np.interp(threshold, table[:, 0], column)) for column in table.T[1:]]
+        return _point([float(threshold), *at])
+
+    def _best(self, limited: str, least: float, key: str) -> OperatingPoint:
+        _check(least, limited)
+        reaching = [p for p in self.curve if getattr(p, limited) >= least]
+        if not reaching:
+            top = max(self.curve, key=lambda p: float(getattr(p, limited)))
+            reached = getattr(top, limited)
+            raise OptionError(
+                f"No threshold reaches a {limited} of {least:g} on the {self.images} {self.split} "
+                f"images; the highest is {reached:.4g}, at the threshold {top.threshold:g}. "
+                "Ask for no more than that, or choose another thresholder."
+            )
+        # Of equal ones the point that exceeds the limit most: it costs nothing.
+        return max(reaching, key=lambda p: (getattr(p, key), getattr(p, limited)))
+
+
+def load_operating_points(
+    domain: str = "magnetic-tile",
+    *,
+    network: str = DEFAULT_NETWORK,
+    rule_set: str = DEFAULT_RULE_SET,
+    thresholder: str = DEFAULT_THRESHOLDER,
+    start: str = DEFAULT_START,
+    pooling: str = DEFAULT_POOLING,
+    assets: Path | None = None,
+) -> OperatingPoints:
+    """The operating points that were measured for a combination; arguments as in `lrpseg.load`.
+
+    Hashes the weights file to see whether the points are stale, so keep the result rather than
+    load it for each threshold.
+
+    Raises:
+        OptionError: a name that does not exist, a missing or unusable file, or a combination that
+            was not measured; the message names the file and what to do.
+    """
+    wanted = dict(zip(CHOICES, (network, rule_set, thresholder, start, pooling), strict=True))
+    registries: tuple[Registry[Any], ...] = (NETWORKS, RULE_SETS, THRESHOLDERS, STARTS, POOLINGS)
+    for registry, name in zip(registries, wanted.values(), strict=True):
+        registry[name]
+    loaded = load_domain(domain, assets)
+    path = operating_points_file(domain, assets)
+    make = f"python -m training.operating_points --data DIR --domain {loaded.name}"
+    if not path.is_file():
+        raise OptionError(f"{path} is missing. Make it with `{make}`.")
+    try:
+        held = json.loads(path.read_text("utf-8"))
+        if held["format"] != FORMAT:
+            raise ValueError(f"its format is {held['format']!r}, not {FORMAT}")
+        entries = {tuple(entry[c] for c in CHOICES): entry for entry in held["curves"]}
+        entry = entries.get(tuple(wanted.values()))
+        points = None if entry is None else _parse(held, entry, _is_stale(held, loaded, network))
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise OptionError(
+            f"{path} cannot be used: {error!r}. Make it anew with `{make}`."
+        ) from error
+    if points is None:
+        asked = ", ".join(f"{_words(c)} {name!r}" for c, name in wanted.items())
+        known = "; ".join(
+            f"{_words(c)} {', '.join(dict.fromkeys(names[i] for names in entries))}"
+            for i, c in enumerate(CHOICES)
+        )
+        raise OptionError(
+            f"{path} has no operating points of {asked}. It has: {known}. Choose among these, or "
+            f"replace the file with `{make} --start {start} --pooling {pooling}`."
+        )
+    return points
+
+
+def operating_points_file(domain: str, assets: Path | None = None) -> Path:
+    """Where a domain's operating points are: beside its `domain.json`; the file may be missing."""
+    folder = Path(domain)
+    if not (folder / DOMAIN_FILE).is_file():  # a name, as in `load_domain`
+        folder = (assets or assets_folder()) / domain
+    return folder / FILE_NAME
+
+
+def checkpoint_hash(path: Path) -> str:
+    """SHA-256 of a weights file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def columns(points: Sequence[OperatingPoint]) -> dict[str, list[float]]:
+    """Points as the file stores them: a list per figure, rounded to 4 digits."""
+    rows = [[round(value, 4) for value in _row(point)] for point in points]
+    return {
+        name: list(column) for name, column in zip(_COLUMNS, zip(*rows, strict=True), strict=True)
+    }
+
+
+def points_of(stored: dict[str, list[float]]) -> tuple[OperatingPoint, ...]:
+    """The reverse of `columns`; raises `ValueError` or `KeyError` for what is no such table."""
+    rows = list(zip(*(map(float, stored[name]) for name in _COLUMNS), strict=True))
+    if not all(0 <= value <= 1 for row in rows for value in row):
+        raise ValueError("a figure is outside of 0 to 1")
+    return tuple(map(_point, rows))
+
+
+_FIGURES = ("precision", "recall", "iou")
+_COLUMNS = (
+    "threshold", *_FIGURES, *(f"{f}_{end}" for f in _FIGURES for end in ("low", "high"))
+)  # fmt: skip
+
+
+def _words(choice: str) -> str:
+    return choice.replace("_", " ")
+
+
+def _row(point: OperatingPoint) -> list[float]:
+    """A point's numbers in the order of `_COLUMNS`."""
+    values = [getattr(point, f.name) for f in fields(point)]
+    return [*values[:4], *(end for interval in values[4:] for end in interval)]
+
+
+def _point(row: Sequence[float]) -> OperatingPoint:
+    threshold, precision, recall, iou, a, b, c, d, e, f = row
+    return OperatingPoint(threshold, precision, recall, iou, (a, b), (c, d), (e, f))
+
+
+def _parse(held: dict[str, Any], entry: dict[str, Any], stale: bool) -> OperatingPoints:
+    curve = points_of(entry["curve"])
+    thresholds = [p.threshold for p in curve]
+    if not thresholds or thresholds[0] != 0 or thresholds[-1] != 1:
+        raise ValueError("a curve does not reach from threshold 0 to 1")
+    if any(a >= b for a, b in pairwise(thresholds)):
+        raise ValueError("a curve's thresholds do not ascend")
+    (own,) = points_of(entry["own"])
+    low, high = map(float, entry["average_precision_interval"])
+    return OperatingPoints(
+        curve=curve,
+        own=own,
+        average_precision=float(entry["average_precision"]),
+        average_precision_interval=(low, high),
+        split=str(held["split"]),
+        images=int(held["images"]),
+        regions=int(held["regions"]),
+        metric=str(held["metric"]),
+        stale=stale,
+    )
+
+
+def _is_stale(held: dict[str, Any], domain: Domain, network: str) -> bool:
+    """Whether the present weights differ from the measured ones; True also where there are none."""
+    path = domain.checkpoints.get(network)
+    if path is None or not path.is_file():
+        return True
+    return checkpoint_hash(path) != held["checkpoints"][network]
+
+
+def _check(value: float, name: str) -> None:
+    if not 0 <= value <= 1:  # NaN too
+        raise OptionError(f"A {name} is 0 to 1; {value} was given.")

@@ -1,0 +1,466 @@
+"""Operating points: measured against a slow reference, chosen from literal curves, stored."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score
+
+import lrpseg
+from lrpseg.domains import assets_folder, list_domains, load_domain
+from lrpseg.errors import OptionError
+from lrpseg.lrp import RULE_SETS
+from lrpseg.operating_points import (
+    CHOICES,
+    FILE_NAME,
+    FORMAT,
+    OperatingPoint,
+    OperatingPoints,
+    columns,
+    load_operating_points,
+    points_of,
+)
+from lrpseg.thresholders import THRESHOLDERS, Fitted
+from training import operating_points as maker
+from training.datasets import DataError
+from training.metrics import count, interval, means
+from training.operating_points import GRID, RECALL_STEPS, Resampling, average_precision, rates
+
+REGIONS = ("a", "a", "b", "c", "c", "c")
+LIMIT = 150_000
+"""Bytes that a domain's file may have."""
+
+
+# ------------------------------------------------------------------------------------- measuring
+
+
+@pytest.fixture(scope="module")
+def maps() -> tuple[list[NDArray[np.float32]], list[NDArray[np.bool_]]]:
+    """Six drawn likelihood maps (20, 30): graded, saturated, flat, tied with thresholds, wrong."""
+    random = np.random.default_rng(0)
+    truths = []
+    for size in (2, 3, 5, 8, 12, 1):
+        truth = np.zeros((20, 30), bool)
+        y, x = random.integers(0, 8, 2)
+        truth[y : y + size, x : x + size] = True
+        truths.append(truth)
+    noise = [random.random((20, 30), np.float32) for _ in truths]
+    graded = [(0.6 * n + 0.4 * t).astype(np.float32) for n, t in zip(noise, truths, strict=True)]
+    likelihoods = [
+        graded[0],
+        (graded[1] > 0.5).astype(np.float32),
+        np.zeros((20, 30), np.float32),
+        np.round(graded[3], 1),  # float32 values that thresholds hit exactly
+        1 - graded[4],
+        np.clip(3 * graded[5] - 1, 0, 1),
+    ]
+    return likelihoods, truths
+
+
+def slow(
+    likelihoods: list[NDArray[np.float32]], truths: list[NDArray[np.bool_]], threshold: float
+) -> list[tuple[float, float, float]]:
+    """The definition: one comparison per image and threshold."""
+    counts = [
+        count(likelihood >= np.float32(threshold), truth)
+        for likelihood, truth in zip(likelihoods, truths, strict=True)
+    ]
+    return [(c.precision, c.recall, c.iou) for c in counts]
+
+
+def test_rates_are_those_of_a_comparison_per_threshold(maps: Any) -> None:
+    thresholds = np.array([0, 0.0001, 0.1, 0.25, 0.3, 0.5, 0.7, 0.7001, 0.9999, 1])
+    found = rates(*maps, thresholds)
+    expected = np.array([slow(*maps, t) for t in thresholds])  # (T, N, 3)
+    assert_allclose(found.precision, expected[..., 0].T, rtol=0, atol=0)
+    assert_allclose(found.recall, expected[..., 1].T, rtol=0, atol=0)
+    assert_allclose(found.iou, expected[..., 2].T, rtol=0, atol=0)
+    # The flat map has an empty mask from the second threshold on: 0, not 1 and not NaN.
+    assert found.precision[2, 1:].max() == found.recall[2, 1:].max() == 0
+
+
+def entry_of(maps: Any, own: float = 0.3) -> dict[str, Any]:
+    likelihoods, truths = maps
+    fitted = [
+        Fitted(m, float(np.float32(own + 0.1 * (i % 2))), True, 1)
+        for i, m in enumerate(likelihoods)
+    ]
+    return maker.curve_of(fitted, truths, Resampling(REGIONS, seed=3))
+
+
+def test_a_stored_curve_is_the_slow_one(maps: Any) -> None:
+    stored = points_of(entry_of(maps)["curve"])
+    assert stored[0].threshold == 0
+    assert stored[-1].threshold == 1
+    for point in stored:
+        each = slow(*maps, point.threshold)
+        assert_allclose((point.precision, point.recall, point.iou), np.mean(each, 0), atol=5.1e-5)
+        for values, low_high in zip(
+            zip(*each, strict=True),
+            (point.precision_interval, point.recall_interval, point.iou_interval),
+            strict=True,
+        ):
+            assert_allclose(low_high, interval(values, REGIONS, seed=3), atol=5.1e-5)
+
+
+def test_the_own_point_takes_each_images_own_threshold(maps: Any) -> None:
+    (own,) = points_of(entry_of(maps)["own"])
+    counts = [
+        count(likelihood >= np.float32(0.3 + 0.1 * (i % 2)), truth)
+        for i, (likelihood, truth) in enumerate(zip(*maps, strict=True))
+    ]
+    figures = means(counts)
+    assert_allclose(
+        (own.threshold, own.precision, own.recall, own.iou),
+        (0.35, figures.precision, figures.recall, figures.iou),
+        atol=5.1e-5,
+    )
+
+
+def test_average_precision_of_literal_curves() -> None:
+    # From the top: 0.5 of recall at precision 1, then 0.25 at 0.5, then 0.25 at 0.2.
+    precision, recall = np.array([0.2, 0.5, 1.0, 0.0]), np.array([1.0, 0.75, 0.5, 0.0])
+    assert average_precision(precision, recall) == pytest.approx(0.5 + 0.125 + 0.05)
+    both = average_precision(np.stack([precision, np.ones(4)]), np.stack([recall, recall]))
+    assert_allclose(both, [0.675, 1])
+
+
+def test_average_precision_of_the_mean_curve_and_its_interval(maps: Any) -> None:
+    entry = entry_of(maps)
+    each = np.array([slow(*maps, t) for t in GRID[::100]])  # slow: every hundredth threshold
+    coarse = average_precision(each[..., 0].mean(1), each[..., 1].mean(1))
+    assert entry["average_precision"] == pytest.approx(float(coarse), abs=0.02)
+    low, high = entry["average_precision_interval"]
+    assert 0 <= low < entry["average_precision"] < high <= 1
+
+
+def test_average_precision_is_scikit_learns_for_one_image(maps: Any) -> None:
+    likelihood, truth = np.round(maps[0][0], 3), maps[1][0]  # no two values within one step
+    found = rates([likelihood], [truth], GRID)
+    expected = average_precision_score(truth.ravel(), likelihood.ravel())
+    assert average_precision(found.precision[0], found.recall[0]) == pytest.approx(expected)
+
+
+def test_points_are_spread_evenly_in_recall() -> None:
+    recall = (1 - GRID) ** 6  # falls fast: points even in threshold would leave wide gaps
+    iou = np.exp(-((GRID - 0.1234) ** 2))
+    chosen = maker.selected(recall, iou)
+    assert 40 <= len(chosen) <= 60
+    assert np.abs(np.diff(recall[chosen])).max() <= 1.05 / (RECALL_STEPS - 1)
+    assert np.diff(GRID[chosen]).max() <= 0.05 + 1e-9
+    assert {0, 1234, len(GRID) - 1} <= set(chosen.tolist())
+
+
+def test_both_sides_of_a_jump_in_recall_are_kept() -> None:
+    recall = np.where(GRID == 0, 1, np.where(GRID <= 0.42, 0.6, 0.1))
+    chosen = GRID[maker.selected(recall, np.zeros_like(recall))]
+    assert {0, 0.0001, 0.42, 0.4201} <= set(chosen.tolist())
+
+
+# -------------------------------------------------------------------------------------- choosing
+
+
+def point(threshold: float, precision: float, recall: float, iou: float) -> OperatingPoint:
+    return OperatingPoint(threshold, precision, recall, iou, (0, 1), (0.2, 0.8), (0, iou))
+
+
+# Precision is not monotone: 0.9 is passed at 0.4, lost at 0.6, and passed again at 0.8.
+CURVE = (
+    point(0.0, 0.10, 1.00, 0.10),
+    point(0.2, 0.50, 0.90, 0.47),
+    point(0.4, 0.90, 0.60, 0.56),
+    point(0.6, 0.80, 0.50, 0.56),
+    point(0.8, 0.95, 0.30, 0.29),
+    point(1.0, 0.00, 0.00, 0.00),
+)
+LITERAL = OperatingPoints(
+    CURVE, CURVE[2], 0.7, (0.6, 0.8), "val", images=6, regions=3, metric="words", stale=False
+)
+
+
+@pytest.mark.parametrize(
+    ("least", "threshold"), [(0, 0.0), (0.5, 0.2), (0.51, 0.4), (0.9, 0.4), (0.91, 0.8)]
+)
+def test_at_precision_keeps_most_recall(least: float, threshold: float) -> None:
+    assert LITERAL.at_precision(least).threshold == threshold
+
+
+@pytest.mark.parametrize(
+    ("least", "threshold"), [(1, 0.0), (0.9, 0.2), (0.6, 0.4), (0.5, 0.4), (0.3, 0.8), (0, 0.8)]
+)
+def test_at_recall_keeps_most_precision(least: float, threshold: float) -> None:
+    assert LITERAL.at_recall(least).threshold == threshold
+
+
+def test_equal_points_are_told_apart_by_what_is_better() -> None:
+    assert LITERAL.best_iou() is CURVE[2]  # as good as at 0.6, and more precise
+    twins = replace(LITERAL, curve=(point(0, 0.5, 0.5, 0.4), point(1, 0.7, 0.5, 0.4)))
+    assert twins.at_precision(0.5).threshold == 1
+    assert twins.best_iou().threshold == 1
+
+
+def test_what_is_never_reached_is_said_with_what_is() -> None:
+    with pytest.raises(OptionError, match=r"precision of 0\.96 .* highest is 0\.95.* 0\.8\."):
+        LITERAL.at_precision(0.96)
+    low = replace(LITERAL, curve=(point(0, 0.1, 0.9, 0.1), point(1, 0.2, 0.1, 0.1)))
+    with pytest.raises(OptionError, match=r"recall of 1 .* highest is 0\.9, at the threshold 0"):
+        low.at_recall(1)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
+def test_values_outside_of_0_to_1_are_refused(value: float) -> None:
+    for method in (LITERAL.at_precision, LITERAL.at_recall, LITERAL.nearest):
+        with pytest.raises(OptionError, match="0 to 1"):
+            method(value)
+
+
+def test_nearest_is_linear_between_its_neighbours() -> None:
+    between = LITERAL.nearest(0.25)  # a quarter of the way from 0.2 to 0.4
+    assert between.threshold == 0.25
+    assert_allclose(
+        (between.precision, between.recall, between.iou), (0.6, 0.825, 0.75 * 0.47 + 0.25 * 0.56)
+    )
+    assert_allclose(between.iou_interval, (0, between.iou))
+    assert_allclose(between.recall_interval, (0.2, 0.8))
+    for measured in CURVE:
+        assert LITERAL.nearest(measured.threshold) == measured
+
+
+# --------------------------------------------------------------------------------------- storing
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's folder: damaged pictures in val and test, and one whose mask is empty."""
+    root = tmp_path_factory.mktemp("data")
+    for folder in ("damaged", "intact", "masks"):
+        (root / folder).mkdir()
+    random = np.random.default_rng(0)
+    for name in ("0", "1", "2", "blank"):
+        image = random.integers(150, 200, (224, 240, 3), dtype=np.uint8)
+        mask = np.zeros((224, 240), np.uint8)
+        if name != "blank":
+            image[100:120, 110:130] = 30
+            mask[100:120, 110:130] = 255
+        cv2.imwrite(str(root / "damaged" / f"{name}.png"), image)
+        cv2.imwrite(str(root / "masks" / f"{name}.png"), mask)
+        cv2.imwrite(str(root / "intact" / f"i{name}.png"), image)
+    splits = {
+        "train": [],
+        "val": ["damaged/0.png", "damaged/1.png", "damaged/blank.png", "intact/i0.png"],
+        "test": ["damaged/2.png"],
+    }
+    (root / "split.json").write_text(json.dumps({"splits": splits}))
+    return root
+
+
+@pytest.fixture(scope="module")
+def text(toy_assets: Path, data: Path) -> str:
+    """What the maker writes for the toy domain."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LRPSEG_ASSETS", str(toy_assets))
+        return maker.measure(data, "toy", seed=5)
+
+
+@pytest.fixture
+def toy(toy_assets: Path, tmp_path: Path, text: str) -> Path:
+    """An assets folder of its own with the toy domain and its operating points."""
+    folder = tmp_path / "assets" / "toy"
+    folder.mkdir(parents=True)
+    for file in (toy_assets / "toy").iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    (folder / FILE_NAME).write_text(text)
+    return folder
+
+
+def test_every_combination_is_measured_and_read_back(toy: Path, text: str) -> None:
+    held = json.loads(text)
+    assert len(held["curves"]) == len(RULE_SETS) * len(THRESHOLDERS)
+    for rule_set in RULE_SETS:
+        for thresholder in THRESHOLDERS:
+            points = lrpseg.load_operating_points(
+                "toy", rule_set=rule_set, thresholder=thresholder, assets=toy.parent
+            )
+            (entry,) = (
+                c
+                for c in held["curves"]
+                if (c["rule_set"], c["thresholder"]) == (rule_set, thresholder)
+            )
+            assert columns(points.curve) == entry["curve"]
+            assert columns([points.own]) == entry["own"]
+            assert points.average_precision == entry["average_precision"]
+            assert (points.split, points.images, points.regions) == ("val", 2, 2)
+            assert not points.stale
+            recalls = [p.recall for p in points.curve]
+            assert recalls == sorted(recalls, reverse=True)
+            assert recalls[0] == 1
+    by_folder = load_operating_points(str(toy))
+    assert by_folder == load_operating_points("toy", assets=toy.parent)
+
+
+def test_the_file_says_how_it_was_made(toy: Path, text: str) -> None:
+    held = json.loads(text)
+    assert {k: held[k] for k in ("format", "domain", "start", "pooling", "split", "seed")} == {
+        "format": FORMAT,
+        "domain": "toy",
+        "start": "log-odds",
+        "pooling": "average",
+        "split": "val",
+        "seed": 5,
+    }
+    assert (held["images"], held["regions"]) == (2, 2)  # the blank mask is left out
+    assert len(held["checkpoints"]["one-fc"]) == 64
+    for word in ("Means", "centre crops", "float32", "empty mask", "regions"):
+        assert word in held["metric"]
+
+
+def test_figures_are_those_of_the_segmenter(toy: Path, data: Path) -> None:
+    segmenter = lrpseg.load("toy", thresholder="gmm", assets=toy.parent, device="cpu")
+    points = load_operating_points("toy", thresholder="gmm", assets=toy.parent)
+    truth = np.zeros((224, 224), bool)
+    truth[100:120, 102:122] = True  # the centre crop of a picture 240 wide begins at 8
+    pictures = [cv2.imread(str(data / "damaged" / f"{i}.png"))[:, 8:232, ::-1] for i in (0, 1)]
+    results = [segmenter(np.ascontiguousarray(p)) for p in pictures]
+    for measured in (points.curve[0], points.curve[25], points.curve[-1]):
+        figures = means([count(r.at(measured.threshold), truth) for r in results])
+        # Engines may differ in the last digit with the batch, hence a pixel or two of 400.
+        assert measured.recall == pytest.approx(figures.recall, abs=0.01)
+        assert measured.precision == pytest.approx(figures.precision, abs=0.01)
+
+
+def test_other_weights_make_the_points_stale(toy: Path) -> None:
+    weights = toy / "one-fc.safetensors"
+    with weights.open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\x01")
+    assert load_operating_points("toy", assets=toy.parent).stale
+    weights.unlink()
+    assert load_operating_points("toy", assets=toy.parent).stale
+
+
+def test_a_missing_file_is_named_with_what_makes_it(toy: Path) -> None:
+    (toy / FILE_NAME).unlink()
+    with pytest.raises(OptionError, match="is missing") as caught:
+        load_operating_points("toy", assets=toy.parent)
+    assert str(toy / FILE_NAME) in str(caught.value)
+    assert "python -m training.operating_points --data DIR --domain toy" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "asked", [{"network": "128n"}, {"start": "logit"}, {"pooling": "max"}], ids=str
+)
+def test_a_missing_combination_is_named_with_those_there(toy: Path, asked: dict[str, str]) -> None:
+    with pytest.raises(OptionError, match="has no operating points of") as caught:
+        load_operating_points("toy", assets=toy.parent, **asked)  # type: ignore[arg-type]
+    says = str(caught.value)
+    assert str(toy / FILE_NAME) in says
+    assert repr(*asked.values()) in says
+    assert "network one-fc; rule set ours, montavon; thresholder simple, gmm, bmm" in says
+    assert "python -m training.operating_points" in says
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_names_that_do_not_exist_list_those_that_do(toy: Path, choice: str) -> None:
+    with pytest.raises(OptionError, match="Choose one of"):
+        load_operating_points("toy", assets=toy.parent, **{choice: "moon"})  # type: ignore[arg-type]
+
+
+def damaged_file(kind: str, text: str) -> str:
+    held = json.loads(text)
+    entry = held["curves"][0]
+    if kind == "cut":
+        return text[: len(text) // 2]
+    if kind == "format":
+        held["format"] = FORMAT + 1
+    elif kind == "list":
+        held = []
+    elif kind == "figure":
+        entry["curve"]["iou"][3] = 1.5
+    elif kind == "lengths":
+        entry["curve"]["iou"].pop()
+    elif kind == "order":
+        entry["curve"]["threshold"][2:4] = entry["curve"]["threshold"][3:1:-1]
+    elif kind == "ends":
+        entry["curve"] = {k: v[1:] for k, v in entry["curve"].items()}
+    elif kind == "key":
+        del entry["own"]
+    return json.dumps(held)
+
+
+@pytest.mark.parametrize(
+    "kind", ["cut", "format", "list", "figure", "lengths", "order", "ends", "key"]
+)
+def test_a_damaged_file_is_one_clear_error(toy: Path, text: str, kind: str) -> None:
+    (toy / FILE_NAME).write_text(damaged_file(kind, text))
+    with pytest.raises(OptionError, match="cannot be used") as caught:
+        load_operating_points("toy", assets=toy.parent)
+    assert "python -m training.operating_points" in str(caught.value)
+
+
+@pytest.mark.parametrize("split", ["train", "test", "audit"])
+def test_only_val_is_measured(toy_assets: Path, data: Path, split: str) -> None:
+    with pytest.raises(DataError, match=f"'val' alone; '{split}' was given"):
+        maker.measure(data, "toy", split=split)
+    out = data / "never.json"
+    with pytest.raises(DataError):
+        maker.main(["--data", str(data), "--split", split, "--out", str(out)])
+    assert not out.exists()
+
+
+def test_a_split_without_masks_is_refused() -> None:
+    with pytest.raises(DataError, match="no damaged picture with a mask"):
+        maker.damaged_crops([])
+
+
+def test_the_command_writes_the_same_beside_the_weights(
+    toy: Path, data: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (toy / FILE_NAME).unlink()
+    maker.main(["--data", str(data), "--domain", str(toy), "--seed", "5", "--networks", "one-fc"])
+    assert (toy / FILE_NAME).read_text() == text
+    assert str(toy / FILE_NAME) in capsys.readouterr().out
+
+
+def test_two_networks_fit_the_limit(maps: Any) -> None:
+    curves = []
+    for network in ("one-fc", "128n"):
+        for rule_set in RULE_SETS:
+            for thresholder in THRESHOLDERS:
+                names = (network, rule_set, thresholder, "log-odds", "average")
+                curves.append(dict(zip(CHOICES, names, strict=True)) | entry_of(maps))
+    assert len(maker.as_text({"metric": maker.METRIC}, curves)) < LIMIT
+
+
+@pytest.mark.parametrize("domain", list_domains())
+def test_shipped_points_are_those_of_the_shipped_weights(domain: str) -> None:
+    path = assets_folder() / domain / FILE_NAME
+    if not path.is_file():
+        pytest.skip(f"{path} is not there: it is made when the weights are final")
+    assert path.stat().st_size < LIMIT
+    for network in load_domain(domain).checkpoints:
+        for rule_set in RULE_SETS:
+            for thresholder in THRESHOLDERS:
+                points = load_operating_points(
+                    domain, network=network, rule_set=rule_set, thresholder=thresholder
+                )
+                assert not points.stale
+                assert points.split == "val"
+                assert points.best_iou().iou > 0
+
+
+def test_reading_points_imports_no_training_and_no_page() -> None:
+    code = (
+        "import sys, lrpseg.operating_points; "
+        "print([m for m in sys.modules if m.split('.')[0] in ('gradio', 'training') "
+        "or m.startswith('lrpseg.ui')])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
