@@ -108,7 +108,7 @@ def baseline_maps(
     # Zennit and autograd need a model whose activations carry gradients, in ordinary mode.
     with torch.enable_grad():
         maps = [
-            BASELINES[name](model, domain, x).float().cpu().numpy()
+            BASELINES[name](model, domain, x).detach().float().cpu().numpy()
             for x in _batches(domain, crops, device, batch)
         ]
     return np.concatenate(maps)
