@@ -129,6 +129,17 @@ def test_a_sample_is_one_click(page: Page) -> None:
     assert covered_pixels(page) > 0
 
 
+def test_a_sample_brings_its_domain(page: Page) -> None:
+    page.locator("#samples").get_by_text("concrete crack").click()
+    expect_verdict(page, "Damaged")
+    expect(page.locator("#domain input")).to_have_value("Concrete: surface cracks")
+    expect(page.locator("#network input")).to_have_value("VGG-A one FC")
+    page.locator("#network input").click()
+    page.get_by_role("option", name="VGG-A 128N").click()
+    expect(page.locator("#network input")).to_have_value("VGG-A 128N")
+    expect_verdict(page, "Damaged")
+
+
 def test_an_intact_picture_keeps_its_mask_empty_until_asked(page: Page) -> None:
     upload(page, INTACT)
     expect_verdict(page, "Intact")
