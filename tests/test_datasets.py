@@ -466,3 +466,21 @@ def test_training_needs_both_kinds(tmp_path: Path, damaged: bool, missing: str) 
     lone = Example("a", draw(tmp_path / "a.png"), damaged, "a", "a")
     with pytest.raises(DataError, match=missing):
         TrainingCrops((lone,), 4, PAPER, seed=0)
+
+
+def test_odd_tile_folders(tmp_path: Path) -> None:
+    for kind in ("Free", "Crack", "Blowhole"):
+        draw(tmp_path / f"MT_{kind}" / "Imgs" / f"exp1_num_{len(kind)}000.JPG")
+        draw(tmp_path / f"MT_{kind}" / "Imgs" / f"exp1_num_{len(kind)}000.png")
+    names = [f"MT_{k}/Imgs/exp1_num_{len(k)}000.JPG" for k in ("Free", "Crack", "Blowhole")]
+    (tmp_path / "split.json").write_text(json.dumps({"splits": {"train": names + names[:1]}}))
+    data = read("magnetic-tile", tmp_path)
+    assert [e.name for e in data.splits["train"]] == names  # one that is named twice is there once
+    assert data.report == ()
+
+
+def test_concrete_without_labels_is_named(tmp_path: Path) -> None:
+    draw(tmp_path / "images" / "a.jpg")
+    (tmp_path / "split.json").write_text(json.dumps({"splits": {}}))
+    with pytest.raises(DataError, match="has no labels"):
+        read("concrete-crack", tmp_path)

@@ -107,7 +107,7 @@ def read_magnetic_tile(root: Path, seed: int = 0, classes: Sequence[str] = TILE_
         folder = root / f"MT_{kind}" / "Imgs"
         if not folder.is_dir():
             raise DataError(f"{folder} is missing. {root} should hold MT_{kind}/Imgs/*.jpg.")
-        for image in sorted(folder.glob("*.jpg")):
+        for image in sorted(p for p in folder.iterdir() if p.suffix.lower() == ".jpg"):
             mask = image.with_suffix(".png")
             if kind != "Free" and not mask.is_file():
                 report.append(f"{image.name}: damaged, but {mask.name} is missing")
@@ -127,7 +127,9 @@ def read_concrete_crack(root: Path, seed: int = 0) -> DataSet:
     path = root / "split.json"
     if not path.is_file():
         raise DataError(f"{path} is missing: it holds the labels of the concrete set.")
-    labels = json.loads(path.read_text())["labels"]
+    labels = json.loads(path.read_text()).get("labels")
+    if not isinstance(labels, dict):
+        raise DataError(f"{path} has no labels: it should hold 'labels' (1 = crack) by file name.")
     found: dict[str, Example] = {}
     report = []
     for image in _pictures(root / "images"):
@@ -209,10 +211,13 @@ def _with_splits(
         return DataSet(name, split_by_region(placed.values(), seed), tuple(report))
     splits: dict[str, tuple[Example, ...]] = {}
     for split, names in plan["splits"].items():
-        here = [n for n in names if n in placed]
+        wanted = list(dict.fromkeys(names))
+        here = [n for n in wanted if n in placed]
         splits[split] = tuple(placed.pop(n) for n in here)
-        if len(here) < len(names):
-            report.append(f"{len(names) - len(here)} of {len(names)} names in {split} are not here")
+        if len(here) < len(wanted):
+            report.append(
+                f"{len(wanted) - len(here)} of {len(wanted)} names in {split} are not here"
+            )
     if placed:
         report.append(f"{len(placed)} pictures are in no split of split.json")
     return DataSet(name, splits, tuple(report))
