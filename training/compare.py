@@ -22,7 +22,7 @@ from lrpseg.devices import pick_device
 from lrpseg.domains import load_domain
 from lrpseg.lrp import POOLINGS, RULE_SETS, STARTS, make_explainer
 from lrpseg.networks import NETWORKS
-from lrpseg.thresholders import THRESHOLDERS, Fitted, bmm
+from lrpseg.thresholders import THRESHOLDERS, Fitted, bmm, bmm_reference, gmm, gmm_reference
 from lrpseg.thresholders.beta_readings import READINGS
 from training.crops import centre_crop, load_example
 from training.datasets import READERS, read
@@ -38,7 +38,9 @@ def candidates() -> dict[str, Fit]:
     return fits
 
 
-def compare(data: Path, domain: str, network: str, split: str, device: str) -> str:
+def compare(
+    data: Path, domain: str, network: str, split: str, device: str, agreement: bool = False
+) -> str:
     """The table as Markdown."""
     if split == "audit":
         raise SystemExit("Nothing is chosen on the audit split.")
@@ -51,6 +53,7 @@ def compare(data: Path, domain: str, network: str, split: str, device: str) -> s
     fits = candidates()
     columns = [(r, s, p) for r in RULE_SETS for s in STARTS for p in POOLINGS]
     table: dict[str, list[str]] = {name: [] for name in fits}
+    agreements: dict[str, list[float]] = {"gmm": [], "bmm": []}
     for rule_set, start, pooling in columns:
         explain = make_explainer(model, RULE_SETS[rule_set], loaded.normalisation, start, pooling)
         maps = [
@@ -58,6 +61,9 @@ def compare(data: Path, domain: str, network: str, split: str, device: str) -> s
             for part in images.split(8)
         ]
         relevance = np.concatenate(maps)
+        if agreement:
+            agreements["gmm"] += [_iou(gmm.fit(r), gmm_reference.fit(r)) for r in relevance]
+            agreements["bmm"] += [_iou(bmm.fit(r), bmm_reference.fit(r)) for r in relevance]
         for name, fit in fits.items():
             counts = [
                 count(fit(r).mask, truth) for r, (_, truth) in zip(relevance, crops, strict=True)
@@ -72,7 +78,18 @@ def compare(data: Path, domain: str, network: str, split: str, device: str) -> s
         "|---" * (len(columns) + 1) + "|",
     ]
     lines += [f"| {name} | " + " | ".join(cells) + " |" for name, cells in table.items()]
+    if agreement:
+        lines += ["", "IoU of the fast fit's mask and its reference's, over all maps of the table:"]
+        lines += [
+            f"- {name}: mean {np.mean(v):.4f}, lowest {np.min(v):.4f}, "
+            f"below 0.99 on {sum(x < 0.99 for x in v)} of {len(v)} maps"
+            for name, v in agreements.items()
+        ]
     return "\n".join(lines)
+
+
+def _iou(fast: Fitted, reference: Fitted) -> float:
+    return count(fast.mask, reference.mask).iou
 
 
 def _all(logits: torch.Tensor) -> torch.Tensor:
@@ -89,5 +106,10 @@ if __name__ == "__main__":
     parser.add_argument("--network", choices=list(NETWORKS), default="one-fc")
     parser.add_argument("--split", choices=["train", "val", "test"], default="val")
     parser.add_argument("--device", default="auto")
+    parser.add_argument(
+        "--agreement", action="store_true", help="compare the fast fits with their references too"
+    )
     given = parser.parse_args()
-    print(compare(given.data, given.domain, given.network, given.split, given.device))
+    print(
+        compare(given.data, given.domain, given.network, given.split, given.device, given.agreement)
+    )
