@@ -53,10 +53,12 @@ def evaluate(data: Path, domain: str, network: str, split: str, seed: int, devic
     if not examples:
         raise SystemExit(f"The split {split!r} of {domain} has no pictures in {data}.")
     where = pick_device(device)
-    model = load_checkpoint(load_domain(domain).checkpoint(network), network).to(where)
+    loaded = load_domain(domain)
+    model = load_checkpoint(loaded.checkpoint(network), network).to(where)
     sets = Validation.of(examples, flips=True)
-    flips = damage_probability(classify(model, sets.crops, where))
-    whole = damage_probability(sets.whole(classify(model, sets.tiles, where)))
+    flips = damage_probability(classify(model, sets.crops, where, loaded.normalisation))
+    tiles = classify(model, sets.tiles, where, loaded.normalisation)
+    whole = damage_probability(sets.whole(tiles))
     damaged = sum(e.damaged for e in examples)
     lines = [
         f"{domain}, {NETWORKS[network].title}, {split}: {damaged} damaged and "

@@ -14,19 +14,19 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from lrpseg.checkpoints import load_checkpoint
 from lrpseg.devices import pick_device
 from lrpseg.domains import load_domain
-from lrpseg.lrp import POOLINGS, RULE_SETS, STARTS, make_explainer
+from lrpseg.lrp import POOLINGS, RULE_SETS, STARTS
 from lrpseg.networks import NETWORKS
 from lrpseg.thresholders import THRESHOLDERS, Fitted, bmm, bmm_reference, gmm, gmm_reference
 from lrpseg.thresholders.beta_readings import READINGS
 from training.crops import centre_crop, load_example
 from training.datasets import READERS, read
 from training.metrics import count, interval, means
+from training.systems import lrp_maps
 
 Fit = Callable[[NDArray], Fitted]
 
@@ -49,18 +49,13 @@ def compare(
     crops = [centre_crop(*load_example(e)) for e in examples]
     loaded = load_domain(domain)
     model = load_checkpoint(loaded.checkpoint(network), network).to(where)
-    images = torch.from_numpy(np.stack([image for image, _ in crops]))
+    images = np.stack([image for image, _ in crops])
     fits = candidates()
     columns = [(r, s, p) for r in RULE_SETS for s in STARTS for p in POOLINGS]
     table: dict[str, list[str]] = {name: [] for name in fits}
     agreements: dict[str, list[float]] = {"gmm": [], "bmm": []}
     for rule_set, start, pooling in columns:
-        explain = make_explainer(model, RULE_SETS[rule_set], loaded.normalisation, start, pooling)
-        maps = [
-            explain(loaded.normalisation(part.to(where)), _all)[2].float().cpu().numpy()
-            for part in images.split(8)
-        ]
-        relevance = np.concatenate(maps)
+        relevance = lrp_maps(model, loaded, rule_set, start, pooling, images, where).maps
         if agreement:
             agreements["gmm"] += [_iou(gmm.fit(r), gmm_reference.fit(r)) for r in relevance]
             agreements["bmm"] += [_iou(bmm.fit(r), bmm_reference.fit(r)) for r in relevance]
@@ -90,10 +85,6 @@ def compare(
 
 def _iou(fast: Fitted, reference: Fitted) -> float:
     return count(fast.mask, reference.mask).iou
-
-
-def _all(logits: torch.Tensor) -> torch.Tensor:
-    return torch.ones(len(logits), dtype=torch.bool, device=logits.device)
 
 
 if __name__ == "__main__":

@@ -164,7 +164,7 @@ def evaluate(args: argparse.Namespace) -> str:
     if unet is not None and args.domain in UNET:
         paper[unet.name] = UNET[args.domain]
     no_skill = float(truth.mean())
-    # The best combination is chosen by name of the default on validation data, not by this table.
+    # Picked for the pictures alone; what is the default was chosen on validation data.
     best = max(scores, key=lambda k: scores[k].mean.iou)
     title = f"{domain.title}, {args.split} split"
     lines = [

@@ -30,6 +30,7 @@ from lrpseg.errors import LrpsegError
 from lrpseg.networks import NETWORKS, VggA
 from training.crops import Augmentation, TrainingCrops
 from training.datasets import READERS, read
+from training.resuming import plain, save_state
 from training.validation import Scores, Validation, figures
 
 
@@ -159,7 +160,7 @@ def main(config: Config, data: Path, out: Path, resume: bool, accelerator: str =
         state = fabric.load(last)
         # More epochs may follow, but not where the learning rate depends on their number.
         same = replace(config, epochs=state["config"]["epochs"])
-        if state["config"] != _plain(config if config.schedule == "cosine" else same):
+        if state["config"] != plain(config if config.schedule == "cosine" else same):
             raise LrpsegError(f"{last} was made with other settings; use another --out.")
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
@@ -195,50 +196,27 @@ def main(config: Config, data: Path, out: Path, resume: bool, accelerator: str =
                 judged,
                 out / "best.safetensors",
                 config.network,
-                {"config": json.dumps(_plain(config))},
+                {"config": json.dumps(plain(config))},
             )
-        _save_state(fabric, last, model, averaged, optimizer, config, epoch + 1, best, history)
+        state = {
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "averaged": None if averaged is None else averaged.state_dict(),
+            "config": plain(config),
+            "epoch": epoch + 1,
+            "best": asdict(best) if best else None,
+            "history": history,
+        }
+        save_state(fabric, last, state)
 
     # The figures that are reported are those of the file that ships: fp16 weights, float32 maths.
     shipped = load_checkpoint(out / "best.safetensors", config.network).to(fabric.device)
     final, whole = validate(shipped, fabric.device)
     fabric.print(f"best.safetensors on val, crops: {asdict(final)}; whole images: {asdict(whole)}")
     if fabric.is_global_zero:
-        report = {"config": _plain(config), "val": figures(final, whole), "history": history}
+        report = {"config": plain(config), "val": figures(final, whole), "history": history}
         (out / "metrics.json").write_text(json.dumps(report, indent=1))
     return final
-
-
-def _save_state(
-    fabric: Fabric,
-    path: Path,
-    model: Any,
-    averaged: AveragedModel | None,
-    optimizer: Any,
-    config: Config,
-    epoch: int,
-    best: Scores | None,
-    history: list[dict[str, float]],
-) -> None:
-    temporary = path.with_suffix(".part")
-    state = {
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "averaged": None if averaged is None else averaged.state_dict(),
-        "config": _plain(config),
-        "epoch": epoch,
-        "best": asdict(best) if best else None,
-        "history": history,
-    }
-    fabric.save(temporary, state)
-    if fabric.is_global_zero:
-        os.replace(temporary, path)
-    fabric.barrier()
-
-
-def _plain(config: Config) -> dict[str, Any]:
-    """The configuration as JSON would give it back (tuples become lists)."""
-    return json.loads(json.dumps(asdict(config)))
 
 
 def get_args_parser() -> argparse.ArgumentParser:

@@ -16,7 +16,7 @@ import json
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ from lrpseg.networks import INPUT_SIZE
 from training import unet
 from training.crops import Image, Mask, damage_bounds, load_example
 from training.datasets import READERS, Example, read
+from training.resuming import plain, save_state
 
 MARGIN = 96
 """Mirrored pixels around a crop: enough for the defaults of `Deformation`."""
@@ -211,7 +212,7 @@ def main(
         state = fabric.load(last)
         # More epochs do not change those that are done, unless the rate falls towards the last.
         more = {"epochs": config.epochs} if config.schedule == "constant" else {}
-        if state["config"] | more != _plain(config):
+        if state["config"] | more != plain(config):
             raise LrpsegError(f"{last} was made with other settings; use another --out.")
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
@@ -232,11 +233,11 @@ def main(
         shown = "  ".join(f"{name} {value:.4f}" for name, value in named.items())
         fabric.print(f"epoch {epoch + 1}: loss {loss:.4f}  {shown}{'  *' if improved else ''}")
         if improved and fabric.is_global_zero:
-            about = {"config": json.dumps(_plain(config))}
+            about = {"config": json.dumps(plain(config))}
             unet.save_unet(raw, out / "best.safetensors", about)
         best = max(best, named["val/iou"])
         state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
-        state |= {"config": _plain(config), "epoch": epoch + 1, "best": best, "history": history}
+        state |= {"config": plain(config), "epoch": epoch + 1, "best": best, "history": history}
         save_state(fabric, last, state)
 
     # The figures that are reported are those of the file: fp16 weights, float32 maths.
@@ -244,23 +245,9 @@ def main(
     final = unet.segmentation_figures(unet.predict(stored, images, fabric.device), masks)
     fabric.print(f"best.safetensors on val: {final}")
     if fabric.is_global_zero:
-        report = {"config": _plain(config), "val": final, "history": history}
+        report = {"config": plain(config), "val": final, "history": history}
         (out / "metrics.json").write_text(json.dumps(report, indent=1))
     return final
-
-
-def save_state(fabric: Fabric, path: Path, state: dict[str, Any]) -> None:
-    """Write `last.ckpt` atomically: a kill leaves the one of the epoch before."""
-    temporary = path.with_suffix(".part")
-    fabric.save(temporary, state)
-    if fabric.is_global_zero:
-        os.replace(temporary, path)
-    fabric.barrier()
-
-
-def _plain(config: Config) -> dict[str, Any]:
-    """The configuration as JSON would give it back (tuples become lists)."""
-    return json.loads(json.dumps(asdict(config)))
 
 
 def get_args_parser() -> argparse.ArgumentParser:

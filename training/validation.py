@@ -54,9 +54,14 @@ def evaluation_crops(examples: Iterable[Example], flips: bool) -> tuple[Tensor, 
 
 
 @torch.inference_mode()
-def classify(model: nn.Module, images: Tensor, device: torch.device, batch: int = 32) -> Tensor:
+def classify(
+    model: nn.Module,
+    images: Tensor,
+    device: torch.device,
+    normalise: Normalisation = Normalisation(),  # noqa: B008 - frozen
+    batch: int = 32,
+) -> Tensor:
     """Logits (N, 2) on the CPU of (N, 224, 224, 3) uint8 images, in batches."""
-    normalise = Normalisation()
     model.eval()
     parts = [
         model(normalise(part.to(device)).contiguous(memory_format=torch.channels_last)).float()
