@@ -23,12 +23,12 @@ from torch import Tensor
 from lrpseg.checkpoints import load_checkpoint
 from lrpseg.devices import pick_device, synchronize
 from lrpseg.domains import Domain, load_domain
-from lrpseg.lrp import RULE_SETS
+from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, RULE_SETS
 from lrpseg.lrp.engine import LeanEngine, supports
 from lrpseg.lrp.zennit import ZennitEngine
 from lrpseg.networks import INPUT_SIZE, VggA
 from lrpseg.results import Result
-from lrpseg.segmenter import DEFAULT_NETWORK, DEFAULT_POOLING, DEFAULT_START, load
+from lrpseg.segmenter import load
 from lrpseg.thresholders import THRESHOLDERS, Fitted, bmm_reference, gmm_reference
 from lrpseg.version import __version__
 
@@ -160,7 +160,7 @@ if __name__ == "__main__":
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--domain", default="magnetic-tile")
-    parser.add_argument("--network", default=DEFAULT_NETWORK)
+    parser.add_argument("--network", default="one-fc")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--repeats", type=int, default=7)
     given = parser.parse_args()

@@ -10,17 +10,10 @@ from tqdm import tqdm
 from lrpseg.annotate import annotate, find_images
 from lrpseg.domains import list_domains, load_domain
 from lrpseg.errors import LrpsegError
-from lrpseg.lrp import ENGINES, POOLINGS, RULE_SETS, STARTS
+from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, ENGINES, POOLINGS, RULE_SETS, STARTS
 from lrpseg.networks import NETWORKS
-from lrpseg.segmenter import (
-    DEFAULT_BATCH,
-    DEFAULT_NETWORK,
-    DEFAULT_POOLING,
-    DEFAULT_RULE_SET,
-    DEFAULT_START,
-    DEFAULT_THRESHOLDER,
-    load,
-)
+from lrpseg.operating_points import default_choice
+from lrpseg.segmenter import DEFAULT_BATCH, load
 from lrpseg.thresholders import THRESHOLDERS
 from lrpseg.tiling import DEFAULT_OVERLAP
 from lrpseg.version import __version__
@@ -34,12 +27,11 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         default="magnetic-tile",
         help="what is inspected: a name, or a folder with a domain.json (default: %(default)s)",
     )
-    add("--network", choices=list(NETWORKS), default=DEFAULT_NETWORK,
-        help="the classifier (default: %(default)s)")  # fmt: skip
-    add("--rule-set", choices=list(RULE_SETS), default=DEFAULT_RULE_SET,
-        help="the LRP rules (default: %(default)s)")  # fmt: skip
-    add("--thresholder", choices=list(THRESHOLDERS), default=DEFAULT_THRESHOLDER,
-        help="how the heatmap becomes a mask (default: %(default)s)")  # fmt: skip
+    best = "(default: what made the best masks on the domain's validation images)"
+    add("--network", choices=list(NETWORKS), help=f"the classifier {best}")
+    add("--rule-set", choices=list(RULE_SETS), help=f"the LRP rules {best}")
+    add("--thresholder", choices=list(THRESHOLDERS),
+        help=f"how the heatmap becomes a mask {best}")  # fmt: skip
     add("--threshold", type=float, metavar="T",
         help="mask where the likelihood is T (0 to 1) or more, instead of the thresholder's "
         "own choice")  # fmt: skip
@@ -110,6 +102,12 @@ def _list(args: argparse.Namespace) -> int:
     for name in list_domains():
         domain = load_domain(name)
         print(f"  {name:14} {domain.title}; networks: {', '.join(domain.checkpoints)}")
+        for network in (None, *domain.checkpoints):
+            choice = default_choice(domain, network)
+            print(
+                f"  {'':14} default{f' for {network}' if network else ''}: {choice.network}, "
+                f"{choice.rule_set}, {choice.thresholder}"
+            )
     for option, registry in (
         ("network", NETWORKS),
         ("rule-set", RULE_SETS),
@@ -155,7 +153,7 @@ def make_parser() -> argparse.ArgumentParser:
         "benchmark", help="measure speed, as ratios to one forward pass of the network"
     )
     command.add_argument("--domain", default="magnetic-tile")
-    command.add_argument("--network", choices=list(NETWORKS), default=DEFAULT_NETWORK)
+    command.add_argument("--network", choices=list(NETWORKS), default="one-fc")
     command.add_argument("--device", default="auto")
     command.add_argument("--repeats", type=int, default=7, help="runs of each; the median counts")
     command.set_defaults(run=_benchmark)

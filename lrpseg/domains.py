@@ -40,6 +40,7 @@ class Domain:
     """What is inspected. `checkpoints` maps a network's name to its weights file."""
 
     name: str
+    folder: Path
     title: str
     classes: tuple[str, str]
     normalisation: Normalisation
@@ -106,6 +107,7 @@ def _parse(folder: Path, entry: dict[str, Any]) -> Domain:
             raise ValueError(f"checkpoint {path.name} must lie beside {DOMAIN_FILE}")
     return Domain(
         name=folder.name,
+        folder=folder,
         title=str(entry["title"]),
         classes=(str(intact), str(damaged)),
         normalisation=Normalisation(_triple(mean), _triple(std)),

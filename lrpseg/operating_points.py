@@ -11,25 +11,18 @@ The figures are read from `operating-points.json` beside the domain's weights, w
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lrpseg.domains import DOMAIN_FILE, Domain, assets_folder, load_domain
+from lrpseg.domains import Domain, load_domain
 from lrpseg.errors import OptionError
-from lrpseg.lrp import POOLINGS, RULE_SETS, STARTS
+from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, POOLINGS, RULE_SETS, STARTS
 from lrpseg.networks import NETWORKS
 from lrpseg.registry import Registry
-from lrpseg.segmenter import (
-    DEFAULT_NETWORK,
-    DEFAULT_POOLING,
-    DEFAULT_RULE_SET,
-    DEFAULT_START,
-    DEFAULT_THRESHOLDER,
-)
 from lrpseg.thresholders import THRESHOLDERS
 
 FILE_NAME = "operating-points.json"
@@ -124,9 +117,9 @@ class OperatingPoints:
 def load_operating_points(
     domain: str = "magnetic-tile",
     *,
-    network: str = DEFAULT_NETWORK,
-    rule_set: str = DEFAULT_RULE_SET,
-    thresholder: str = DEFAULT_THRESHOLDER,
+    network: str | None = None,
+    rule_set: str | None = None,
+    thresholder: str | None = None,
     start: str = DEFAULT_START,
     pooling: str = DEFAULT_POOLING,
     assets: Path | None = None,
@@ -140,23 +133,22 @@ def load_operating_points(
         OptionError: a name that does not exist, a missing or unusable file, or a combination that
             was not measured; the message names the file and what to do.
     """
-    wanted = dict(zip(CHOICES, (network, rule_set, thresholder, start, pooling), strict=True))
+    loaded = load_domain(domain, assets)
+    choice = default_choice(loaded, network, rule_set, thresholder)
+    wanted = dict(zip(CHOICES, (*astuple(choice), start, pooling), strict=True))
     registries: tuple[Registry[Any], ...] = (NETWORKS, RULE_SETS, THRESHOLDERS, STARTS, POOLINGS)
     for registry, name in zip(registries, wanted.values(), strict=True):
         registry[name]
-    loaded = load_domain(domain, assets)
-    path = operating_points_file(domain, assets)
+    path = operating_points_file(loaded)
     make = f"python -m training.operating_points --data DIR --domain {loaded.name}"
     if not path.is_file():
         raise OptionError(f"{path} is missing. Make it with `{make}`.")
     try:
-        held = json.loads(path.read_text("utf-8"))
-        if held["format"] != FORMAT:
-            raise ValueError(f"its format is {held['format']!r}, not {FORMAT}")
-        entries = {tuple(entry[c] for c in CHOICES): entry for entry in held["curves"]}
+        held, entries = _read(path)
         entry = entries.get(tuple(wanted.values()))
-        points = None if entry is None else _parse(held, entry, _is_stale(held, loaded, network))
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        stale = entry is not None and _is_stale(held, loaded, choice.network)
+        points = None if entry is None else _parse(held, entry, stale)
+    except _UNUSABLE as error:
         raise OptionError(
             f"{path} cannot be used: {error!r}. Make it anew with `{make}`."
         ) from error
@@ -173,12 +165,52 @@ def load_operating_points(
     return points
 
 
-def operating_points_file(domain: str, assets: Path | None = None) -> Path:
+@dataclass(frozen=True)
+class Choice:
+    """Names in the registries `NETWORKS`, `RULE_SETS` and `THRESHOLDERS`."""
+
+    network: str
+    rule_set: str
+    thresholder: str
+
+
+def default_choice(
+    domain: Domain,
+    network: str | None = None,
+    rule_set: str | None = None,
+    thresholder: str | None = None,
+) -> Choice:
+    """What was not given (None) becomes what made the best masks beside what was given.
+
+    Best: the highest mean IoU of the thresholder's own thresholds on the domain's validation
+    images. Where nothing was measured: the domain's first network, "ours" and "simple".
+
+    Raises `OptionError` for a name that does not exist.
+    """
+    given = (network, rule_set, thresholder)
+    registries: tuple[Registry[Any], ...] = (NETWORKS, RULE_SETS, THRESHOLDERS)
+    for registry, name in zip(registries, given, strict=True):
+        if name is not None:
+            registry[name]
+    try:
+        entries = _read(operating_points_file(domain))[1] if None in given else {}
+        fits = {
+            names[:3]: float(entry["own"]["iou"][0])
+            for names, entry in entries.items()
+            if all(g in (None, n) for g, n in zip(given, names, strict=False))
+            and names[0] in domain.checkpoints
+            and names[3:] == (DEFAULT_START, DEFAULT_POOLING)
+        }
+    except (OSError, *_UNUSABLE):  # a default is no reason to fail: `load_operating_points` says it
+        fits = {}
+    first = next(iter(domain.checkpoints), next(iter(NETWORKS)))
+    best = max(fits, key=fits.__getitem__, default=(first, "ours", "simple"))
+    return Choice(*(g or b for g, b in zip(given, best, strict=True)))
+
+
+def operating_points_file(domain: Domain) -> Path:
     """Where a domain's operating points are: beside its `domain.json`; the file may be missing."""
-    folder = Path(domain)
-    if not (folder / DOMAIN_FILE).is_file():  # a name, as in `load_domain`
-        folder = (assets or assets_folder()) / domain
-    return folder / FILE_NAME
+    return domain.folder / FILE_NAME
 
 
 def checkpoint_hash(path: Path) -> str:
@@ -201,6 +233,18 @@ def points_of(stored: dict[str, list[float]]) -> tuple[OperatingPoint, ...]:
     if not all(0 <= value <= 1 for row in rows for value in row):
         raise ValueError("a figure is outside of 0 to 1")
     return tuple(map(_point, rows))
+
+
+_UNUSABLE = (ValueError, KeyError, TypeError, AttributeError, IndexError)
+"""What reading a file of another layout may raise."""
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], dict[str, Any]]]:
+    """The file, and its curves by the names in `CHOICES`."""
+    held = json.loads(path.read_text("utf-8"))
+    if held["format"] != FORMAT:
+        raise ValueError(f"its format is {held['format']!r}, not {FORMAT}")
+    return held, {tuple(entry[c] for c in CHOICES): entry for entry in held["curves"]}
 
 
 _FIGURES = ("precision", "recall", "iou")

@@ -50,9 +50,16 @@ COLORMAPS.add("positive", _positive)
 
 def heatmap(result: Result, colormap: str = "signed", opacity: float = 0.85) -> NDArray[np.uint8]:
     """Relevance over the image, (H, W, 3) uint8; where relevance is 0 the image shows as it is."""
-    colour, strength = COLORMAPS[colormap](result.relevance)
+    return blend(result.image, result.relevance, colormap, opacity)
+
+
+def blend(
+    image: NDArray[np.uint8], relevance: NDArray[np.float32], colormap: str, opacity: float = 0.85
+) -> NDArray[np.uint8]:
+    """`heatmap` of a relevance (H, W) over an image (H, W, 3)."""
+    colour, strength = COLORMAPS[colormap](relevance)
     alpha = (opacity * strength)[..., None]
-    return np.rint(result.image * (1 - alpha) + colour * alpha).astype(np.uint8)
+    return np.rint(image * (1 - alpha) + colour * alpha).astype(np.uint8)
 
 
 def overlay(

@@ -16,17 +16,12 @@ from lrpseg.devices import pick_device
 from lrpseg.domains import Domain, load_domain
 from lrpseg.errors import OptionError
 from lrpseg.images import ImageSource, enlarge_to, read_image
-from lrpseg.lrp import RULE_SETS, Explainer, make_explainer
+from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, RULE_SETS, Explainer, make_explainer
 from lrpseg.networks import INPUT_SIZE
+from lrpseg.operating_points import default_choice
 from lrpseg.results import Result, Settings
-from lrpseg.thresholders import THRESHOLDERS
 from lrpseg.tiling import DEFAULT_OVERLAP, Tile, TileGrid
 
-DEFAULT_NETWORK = "one-fc"
-DEFAULT_RULE_SET = "ours"
-DEFAULT_THRESHOLDER = "simple"
-DEFAULT_START = "log-odds"
-DEFAULT_POOLING = "average"
 DEFAULT_BATCH = 8
 
 Progress = Callable[[int, int], None]
@@ -36,9 +31,9 @@ Progress = Callable[[int, int], None]
 def load(
     domain: str = "magnetic-tile",
     *,
-    network: str = DEFAULT_NETWORK,
-    rule_set: str = DEFAULT_RULE_SET,
-    thresholder: str = DEFAULT_THRESHOLDER,
+    network: str | None = None,
+    rule_set: str | None = None,
+    thresholder: str | None = None,
     start: str = DEFAULT_START,
     pooling: str = DEFAULT_POOLING,
     engine: str = "lean",
@@ -51,8 +46,10 @@ def load(
 
     Args:
         domain: what is inspected: a shipped domain's name, or a folder that holds a `domain.json`.
-        network, rule_set, thresholder, start, pooling, engine: names in the registries `NETWORKS`,
-            `RULE_SETS`, `THRESHOLDERS`, `STARTS`, `POOLINGS`, `ENGINES`.
+        network, rule_set, thresholder: names in the registries `NETWORKS`, `RULE_SETS` and
+            `THRESHOLDERS`. Those that are None become the ones with the best masks on the domain's
+            validation images, beside those that are given (`operating_points.default_choice`).
+        start, pooling, engine: names in the registries `STARTS`, `POOLINGS`, `ENGINES`.
         device: "auto" (CUDA, MPS, CPU), or a name that PyTorch knows.
         batch: tiles that run at once; it bounds the memory.
         overlap: least overlap of tiles in pixels, 0 to 223.
@@ -62,19 +59,20 @@ def load(
         OptionError: a name or value that does not exist; the message lists those that do.
         CheckpointError: the weights are missing, damaged, or of another network.
     """
-    THRESHOLDERS[thresholder]
-    rules = RULE_SETS[rule_set]
     if batch < 1:
         raise OptionError(f"A batch has at least one tile; {batch} was given.")
     if not 0 <= overlap < INPUT_SIZE:
         raise OptionError(f"The overlap is 0 to {INPUT_SIZE - 1} pixels; {overlap} was given.")
     loaded = load_domain(domain, assets)
+    choice = default_choice(loaded, network, rule_set, thresholder)
     where = pick_device(device)
-    model = load_checkpoint(loaded.checkpoint(network), network).to(where)
+    model = load_checkpoint(loaded.checkpoint(choice.network), choice.network).to(where)
+    rules = RULE_SETS[choice.rule_set]
     explainer = make_explainer(model, rules, loaded.normalisation, start, pooling, engine)
     settings = Settings(
-        loaded.name, network, rule_set, thresholder, start, pooling, engine, overlap
-    )
+        loaded.name, choice.network, choice.rule_set, choice.thresholder, start, pooling, engine,
+        overlap,
+    )  # fmt: skip
     return Segmenter(loaded, explainer, settings, where, batch)
 
 

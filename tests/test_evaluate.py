@@ -14,10 +14,11 @@ from lrpseg.domains import load_domain
 from lrpseg.networks import NETWORKS
 from lrpseg.thresholders import THRESHOLDERS, Fitted
 from tests.conftest import DOMAIN
-from training.evaluate import evaluate, get_args_parser
+from training.evaluate import main
 from training.metrics import Counts, count
-from training.segmentation import Segmented, curve, saturation, score, segment
+from training.segmentation import Segmented, curve, ious, pixels, saturation, score, segment
 from training.systems import BASELINES, baseline_maps
+from training.unet import UNet, save_unet
 
 
 def half(relevance: np.ndarray) -> Fitted:
@@ -42,9 +43,10 @@ def test_a_missed_image_counts_with_an_empty_mask() -> None:
     missed = int(truth[1].sum())
     total = plain[0] + plain[2] + Counts(0, 0, missed)
     assert result.pooled.iou == pytest.approx(total.iou)
+    assert ious(system, truth).tolist() == pytest.approx(expected)
     assert result.low <= result.mean.iou <= result.high
     assert result.average_precision == pytest.approx(
-        average_precision_score(truth.ravel(), system.likelihood.ravel())
+        average_precision_score(truth.ravel(), pixels(system.likelihood))
     )
 
 
@@ -52,7 +54,7 @@ def test_curve_points_are_true_precision_and_recall() -> None:
     system, truth = two_systems()
     recall, precision = curve(system, truth, points=50)
     assert (np.diff(recall) >= 0).all()
-    likelihood = system.likelihood.ravel()
+    likelihood = pixels(system.likelihood)
     reached = {}
     for threshold in np.unique(likelihood):
         mask = likelihood >= threshold
@@ -104,18 +106,26 @@ def test_evaluate_writes_a_whole_report(
 ) -> None:
     assets, data = tiny
     monkeypatch.setenv("LRPSEG_ASSETS", str(assets))
+    torch.manual_seed(0)
+    save_unet(UNet(8), tmp_path / "unet.safetensors")
     words = ["--data", str(data), "--split", "val", "--no-baselines", "--out", str(tmp_path)]
-    args = get_args_parser().parse_args([*words, "--device", "cpu"])
-    args.shown = ["--data", "DIR"]
-    report = evaluate(args)
+    unet = ["--unet", str(tmp_path / "unet.safetensors")]
+    report = main([*words, *unet, "--flips", "--device", "cpu"])
     out = tmp_path / "magnetic-tile-val"
     assert (out / "report.md").read_text("utf-8") == report
     assert str(data) not in report
+    assert "--data DIR --split val" in report
     for rule_set in ("LRP Ours", "LRP Montavon"):
-        for thresholder in THRESHOLDERS.values():
-            assert f"VGG-A one FC, {rule_set}, {thresholder.title} |" in report
-    assert "| 0.386 | 0.404 | 0.944 |" in report  # the paper's own row for one FC, Ours, Simple
+        for thresholder in THRESHOLDERS.values():  # on crops, and on whole pictures
+            assert report.count(f"| VGG-A one FC, {rule_set}, {thresholder.title} |") >= 2
+    # The paper's own figures of one FC, Ours, Simple, beside ours.
+    (row,) = [line for line in report.splitlines() if line.startswith("| VGG-A one FC, Simple")]
+    assert [cell.split(" (")[1] for cell in row.split(" | ")[1:4]] == ["0.386)", "0.404)", "0.944)"]
+    assert "98.5% | 97.1% | 99.9%" in report
     results = json.loads((out / "results.json").read_text())
+    assert results["lrp"]["one-fc/ours/bmm"]["images"] == 3 * 4  # with two flips of each
+    assert results["whole"]["one-fc/ours/bmm"]["images"] == 4
+    assert results["unet_whole"]["images"] == 4
     assert set(results["lrp"]) == {
         f"one-fc/{r}/{t}" for r in ("ours", "montavon") for t in THRESHOLDERS
     }
@@ -133,7 +143,7 @@ def test_evaluate_without_the_split_says_so(
     monkeypatch.setenv("LRPSEG_ASSETS", str(assets))
     words = ["--data", str(data), "--split", "test", "--out", str(tmp_path)]
     with pytest.raises(SystemExit, match="has no masks"):
-        evaluate(get_args_parser().parse_args(words))
+        main(words)
 
 
 @pytest.mark.parametrize("name", BASELINES)

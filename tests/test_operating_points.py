@@ -22,9 +22,11 @@ from lrpseg.operating_points import (
     CHOICES,
     FILE_NAME,
     FORMAT,
+    Choice,
     OperatingPoint,
     OperatingPoints,
     columns,
+    default_choice,
     load_operating_points,
     points_of,
 )
@@ -367,6 +369,25 @@ def test_a_missing_combination_is_named_with_those_there(toy: Path, asked: dict[
     assert "python -m training.operating_points" in says
 
 
+def test_what_is_not_given_becomes_the_best_beside_what_is(toy: Path, text: str) -> None:
+    held = json.loads(text)
+    for entry in held["curves"]:
+        entry["own"]["iou"] = [0.1]
+    chosen = {("ours", "gmm"): 0.4, ("montavon", "bmm"): 0.5}
+    for entry in held["curves"]:
+        entry["own"]["iou"] = [chosen.get((entry["rule_set"], entry["thresholder"]), 0.1)]
+    (toy / FILE_NAME).write_text(json.dumps(held))
+    domain = load_domain("toy", toy.parent)
+    assert default_choice(domain) == Choice("one-fc", "montavon", "bmm")
+    assert default_choice(domain, rule_set="ours") == Choice("one-fc", "ours", "gmm")
+    assert default_choice(domain, thresholder="gmm") == Choice("one-fc", "ours", "gmm")
+    assert lrpseg.load("toy", assets=toy.parent, device="cpu").settings.thresholder == "bmm"
+    (toy / FILE_NAME).unlink()
+    assert default_choice(domain) == Choice("one-fc", "ours", "simple")
+    with pytest.raises(OptionError, match="no rule set 'moon'"):
+        default_choice(domain, rule_set="moon")
+
+
 @pytest.mark.parametrize("choice", CHOICES)
 def test_names_that_do_not_exist_list_those_that_do(toy: Path, choice: str) -> None:
     with pytest.raises(OptionError, match="Choose one of"):
@@ -400,8 +421,11 @@ def damaged_file(kind: str, text: str) -> str:
 )
 def test_a_damaged_file_is_one_clear_error(toy: Path, text: str, kind: str) -> None:
     (toy / FILE_NAME).write_text(damaged_file(kind, text))
+    first = json.loads(text)["curves"][0]
+    asked = {choice: first[choice] for choice in CHOICES}
     with pytest.raises(OptionError, match="cannot be used") as caught:
-        load_operating_points("toy", assets=toy.parent)
+        load_operating_points("toy", assets=toy.parent, **asked)
+    default_choice(load_domain("toy", toy.parent))  # a default is no reason to fail
     assert "python -m training.operating_points" in str(caught.value)
 
 

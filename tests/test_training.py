@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from lrpseg.errors import CheckpointError, LrpsegError
 from lrpseg.networks import NETWORKS
-from training.classification import classification_rows, damage_probability
+from training.classification import classified, damage_probability
 from training.crops import Augmentation, TrainingCrops
 from training.datasets import DataError, Example
 from training.metrics import Counts, count, interval, means, pooled
@@ -189,16 +189,14 @@ def test_scoring_needs_both_kinds(tmp_path: Path, damaged: bool, missing: str) -
         Validation.of([lone], flips=False)
 
 
-def test_classification_rows_by_hand() -> None:
-    examples = [
-        Example(str(i), Path(), damaged, region, "")
-        for i, (damaged, region) in enumerate(
-            [(True, "a"), (True, "a"), (True, "b"), (True, "b"), (False, "c"), (False, "d")]
-        )
-    ]
+def test_classified_by_hand() -> None:
+    labels = np.array([True, True, True, True, False, False])
+    probabilities = np.array([0.9, 0.51, 0.5, 0.1, 0.2, 0.49])
+    row = classified("crops", labels, list("aabbcd"), probabilities)
     # Region a is found and b is not, so the interval of the TPR reaches from 0 to 1.
-    row = classification_rows(examples, [0.9, 0.51, 0.5, 0.1, 0.2, 0.49])
-    assert row == "75.0% (50.0%-100.0%) | 50.0% (0.0%-100.0%) | 100.0% (100.0%-100.0%)"
+    assert str(row.balanced_accuracy) == "75.0% (50.0%-100.0%)"
+    assert str(row.tpr) == "50.0% (0.0%-100.0%)"
+    assert str(row.tnr) == "100.0% (100.0%-100.0%)"
 
 
 def test_damage_probability() -> None:

@@ -7,10 +7,12 @@ Intervals resample regions, not pictures: pictures of one region are near-identi
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from lrpseg.checkpoints import load_checkpoint
 from lrpseg.devices import pick_device
@@ -19,39 +21,78 @@ from lrpseg.networks import NETWORKS
 from training.datasets import READERS, Example, read
 from training.validation import Validation, classify
 
+ROUNDS = 2000
 
-def classification_rows(
-    examples: Sequence[Example], probabilities: Sequence[float], seed: int = 0, rounds: int = 2000
-) -> str:
-    """Balanced accuracy, TPR and TNR at probability 0.5, with 95 % intervals, as a table row."""
-    labels = np.array([e.damaged for e in examples])
-    right = (np.array(probabilities) > 0.5) == labels
-    regions = np.array([e.region for e in examples])
+
+@dataclass(frozen=True)
+class Rate:
+    """A share, 0 to 1, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.1%} ({self.low:.1%}-{self.high:.1%})"
+
+
+@dataclass(frozen=True)
+class Classified:
+    """Balanced accuracy, TPR and TNR at probability 0.5 on one kind of pictures."""
+
+    pictures: str
+    balanced_accuracy: Rate
+    tpr: Rate
+    tnr: Rate
+
+
+@dataclass(frozen=True)
+class Classification:
+    """One network on one split; `about` says what the rows were measured on."""
+
+    network: str
+    about: str
+    rows: tuple[Classified, ...]
+
+    @property
+    def crops(self) -> Classified:
+        """On centre crops with their flips, as the paper scores (3.4)."""
+        return self.rows[1]
+
+
+def classified(
+    pictures: str,
+    labels: NDArray[np.bool_],
+    regions: Sequence[str],
+    probabilities: NDArray[np.float64],
+    seed: int = 0,
+) -> Classified:
+    """Figures of N pictures: whether damaged (N,), their regions, and probabilities (N,)."""
+    right = (probabilities > 0.5) == labels
+    names = np.array(regions)
     random = np.random.default_rng(seed)
 
-    def rates(damaged: bool) -> tuple[float, np.ndarray]:
+    def rates(damaged: bool) -> tuple[float, NDArray[np.float64]]:
         here = labels == damaged
-        names = np.unique(regions[here])
-        hits = np.array([right[here][regions[here] == n].sum() for n in names], float)
-        sizes = np.array([(regions[here] == n).sum() for n in names], float)
-        drawn = random.integers(len(names), size=(rounds, len(names)))
+        unique = np.unique(names[here])
+        hits = np.array([right[here][names[here] == n].sum() for n in unique], float)
+        sizes = np.array([(names[here] == n).sum() for n in unique], float)
+        drawn = random.integers(len(unique), size=(ROUNDS, len(unique)))
         return float(right[here].mean()), hits[drawn].sum(1) / sizes[drawn].sum(1)
 
-    (tpr, tprs), (tnr, tnrs) = rates(True), rates(False)
-    cells = []
-    for value, sample in (
-        ((tpr + tnr) / 2, (tprs + tnrs) / 2), (tpr, tprs), (tnr, tnrs)
-    ):  # fmt: skip
+    def rate(value: float, sample: NDArray[np.float64]) -> Rate:
         low, high = np.quantile(sample, [0.025, 0.975])
-        cells.append(f"{value:.1%} ({low:.1%}-{high:.1%})")
-    return " | ".join(cells)
+        return Rate(value, float(low), float(high))
+
+    (tpr, tprs), (tnr, tnrs) = rates(True), rates(False)
+    both = rate((tpr + tnr) / 2, (tprs + tnrs) / 2)
+    return Classified(pictures, both, rate(tpr, tprs), rate(tnr, tnrs))
 
 
-def evaluate(data: Path, domain: str, network: str, split: str, seed: int, device: str) -> str:
-    """The table as Markdown."""
-    examples = read(domain, data, seed).splits.get(split, ())
-    if not examples:
-        raise SystemExit(f"The split {split!r} of {domain} has no pictures in {data}.")
+def measure(
+    examples: Sequence[Example], domain: str, network: str, split: str, seed: int, device: str
+) -> Classification:
+    """Score the domain's checkpoint of `network` on the examples, which are those of `split`."""
     where = pick_device(device)
     loaded = load_domain(domain)
     model = load_checkpoint(loaded.checkpoint(network), network).to(where)
@@ -60,22 +101,33 @@ def evaluate(data: Path, domain: str, network: str, split: str, seed: int, devic
     tiles = classify(model, sets.tiles, where, loaded.normalisation)
     whole = damage_probability(sets.whole(tiles))
     damaged = sum(e.damaged for e in examples)
-    lines = [
+    about = (
         f"{domain}, {NETWORKS[network].title}, {split}: {damaged} damaged and "
         f"{len(examples) - damaged} intact pictures, {len({e.region for e in examples})} regions; "
-        f"probability above 0.5 counts as damaged; 95 % intervals resample regions (seed {seed}).",
+        f"probability above 0.5 counts as damaged; 95 % intervals resample regions (seed {seed})."
+    )
+    rows = []
+    for title, repeated, probabilities in (
+        ("centre crops", 1, flips[::3]),  # each crop is followed by its two flips
+        ("centre crops with flips", 3, flips),
+        ("whole, tiled", 1, whole),
+    ):
+        each = [e for e in examples for _ in range(repeated)]
+        labels = np.array([e.damaged for e in each])
+        regions = [e.region for e in each]
+        rows.append(classified(title, labels, regions, probabilities.numpy(), seed))
+    return Classification(network, about, tuple(rows))
+
+
+def table(result: Classification) -> str:
+    """The figures as Markdown."""
+    lines = [
+        result.about,
         "",
         "| pictures | balanced accuracy | TPR | TNR |",
         "|---|---|---|---|",
+        *(f"| {r.pictures} | {r.balanced_accuracy} | {r.tpr} | {r.tnr} |" for r in result.rows),
     ]
-    thrice = [e for e in examples for _ in range(3)]
-    for title, repeated, probabilities in (
-        ("centre crops", examples, flips[::3]),  # each crop is followed by its two flips
-        ("centre crops with flips", thrice, flips),
-        ("whole, tiled", examples, whole),
-    ):
-        row = classification_rows(repeated, probabilities.tolist(), seed)
-        lines.append(f"| {title} | {row} |")
     return "\n".join(lines)
 
 
@@ -84,7 +136,7 @@ def damage_probability(logits: torch.Tensor) -> torch.Tensor:
     return torch.softmax(logits.double(), dim=1)[:, 1]
 
 
-if __name__ == "__main__":
+def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m training.classification", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -96,4 +148,14 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
     given = parser.parse_args()
-    print(evaluate(given.data, given.domain, given.network, given.split, given.seed, given.device))
+    examples = read(given.domain, given.data, given.seed).splits.get(given.split, ())
+    if not examples:
+        raise SystemExit(
+            f"The split {given.split!r} of {given.domain} has no pictures in {given.data}."
+        )
+    result = measure(examples, given.domain, given.network, given.split, given.seed, given.device)
+    print(table(result))
+
+
+if __name__ == "__main__":
+    main()

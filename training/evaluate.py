@@ -4,16 +4,15 @@
         --unet runs/unet/best.safetensors --out docs/results
 
 Networks are those of the domain that have a checkpoint. Segmentation is scored on the centre crops
-of the damaged pictures (paper 3.4 and 4). Prints the tables, and writes report.md, results.json and
-PNG files below --out/<domain>-<split>/.
+of the damaged pictures (paper 3.4 and 4), with --flips on their two flips too, and on whole
+pictures, tiled as a user gets them. Prints the report, and writes report.md, results.json and PNG
+files below --out/<domain>-<split>/.
 """
 
 import argparse
-import json
-import platform
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,57 +23,140 @@ from skimage.filters import threshold_otsu
 from lrpseg.checkpoints import load_checkpoint
 from lrpseg.devices import pick_device
 from lrpseg.domains import Domain, load_domain
-from lrpseg.lrp import RULE_SETS
-from lrpseg.networks import NETWORKS
-from lrpseg.render import save_text
-from lrpseg.segmenter import DEFAULT_POOLING, DEFAULT_START
+from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, RULE_SETS
+from lrpseg.networks import INPUT_SIZE, NETWORKS
+from lrpseg.operating_points import Choice, default_choice
+from lrpseg.segmenter import load
 from lrpseg.thresholders import THRESHOLDERS, Fitted
-from lrpseg.version import __version__
-from training import classification, plots
-from training.crops import centre_crop, load_example
+from lrpseg.tiling import TileGrid
+from training import classification
+from training.classification import Classification
+from training.crops import centre_crop, flipped, load_example
 from training.datasets import READERS, Example, read
-from training.metrics import Figures
-from training.paper import SEGMENTATION, UNET
-from training.segmentation import Score, Segmented, curve, saturation, score, segment
+from training.metrics import Mask
+from training.segmentation import Score, Segmented, score, segment
 from training.systems import BASELINES, baseline_maps, lrp_maps
+from training.unet import UNet, load_unet, predict
 
-BASELINE_NETWORK = "one-fc"
+Systems = dict[Choice, Segmented]
+UNET_NAME = "U-Net (pixel labels)"
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """N damaged pictures, (H, W, 3) uint8 each, with true masks (H, W) and regions."""
+
+    images: Sequence[NDArray[np.uint8]]
+    truth: Sequence[Mask]
+    regions: Sequence[str]
+
+    def scored(self, systems: Sequence[Segmented], seed: int) -> list[Score]:
+        return [score(s, self.truth, self.regions, seed) for s in systems]
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """All that was measured on one split, for the report.
+
+    lrp, whole: by network, rule set and thresholder, on crops and on whole pictures; others: what
+    is not LRP, on crops, the U-Net first where there is one; unet_whole: the U-Net on whole
+    pictures; choice: the domain's default, which was chosen on validation images; relevance: its
+    maps on the crops (N, 224, 224).
+    """
+
+    domain: Domain
+    split: str
+    seed: int
+    device: torch.device
+    unet: UNet | None
+    classification: Sequence[Classification]
+    crops: Pictures
+    choice: Choice
+    relevance: NDArray[np.float32]
+    lrp: Systems
+    scores: dict[Choice, Score]
+    others: Sequence[Segmented]
+    other_scores: Sequence[Score]
+    whole: dict[Choice, Score]
+    unet_whole: Score | None
+
+
+def title(choice: Choice) -> str:
+    """A system's name in tables."""
+    return (
+        f"{NETWORKS[choice.network].title}, {RULE_SETS[choice.rule_set].title}, "
+        f"{THRESHOLDERS[choice.thresholder].title}"
+    )
+
+
+def crops_of(examples: Sequence[Example], flips: bool) -> Pictures:
+    """Centre crops of 224 pixels; with `flips` each is followed by its two flips (paper 3.4)."""
+    images, truth, regions = [], [], []
+    for example in examples:
+        image, mask = centre_crop(*load_example(example))
+        for which in range(3 if flips else 1):
+            images.append(np.ascontiguousarray(flipped(image, which)))
+            truth.append(np.ascontiguousarray(flipped(mask, which)))
+            regions.append(example.region)
+    return Pictures(images, truth, regions)
+
+
+def whole_of(examples: Sequence[Example]) -> Pictures:
+    """The pictures themselves, enlarged where a side is under 224 pixels."""
+    pairs = [load_example(e) for e in examples]
+    truth = [mask for _, mask in pairs if mask is not None]
+    return Pictures([image for image, _ in pairs], truth, [e.region for e in examples])
 
 
 def lrp_systems(
     domain: Domain, networks: Sequence[str], crops: NDArray[np.uint8], device: torch.device
-) -> dict[tuple[str, str, str], Segmented]:
-    """Each network x rule set x thresholder, by name; LRP runs once per network and rule set."""
-    systems = {}
+) -> Iterator[tuple[Choice, Segmented, NDArray[np.float32]]]:
+    """Each network x rule set x thresholder, with its relevance; LRP runs once for all
+    thresholders."""
     for network in networks:
         model = load_checkpoint(domain.checkpoint(network), network).to(device)
         for rules in RULE_SETS:
             explained = lrp_maps(
                 model, domain, rules, DEFAULT_START, DEFAULT_POOLING, crops, device
             )
+            found = explained.probabilities > 0.5
             for thresholder, entry in THRESHOLDERS.items():
-                name = f"{NETWORKS[network].title}, {RULE_SETS[rules].title}, {entry.title}"
-                systems[network, rules, thresholder] = segment(
-                    name, explained.maps, entry.fit, explained.probabilities > 0.5
-                )
-    return systems
+                choice = Choice(network, rules, thresholder)
+                made = segment(title(choice), explained.maps, entry.fit, found)
+                yield choice, made, explained.maps
+
+
+def whole_scores(
+    domain: Domain, networks: Sequence[str], pictures: Pictures, device: str, seed: int
+) -> dict[Choice, Score]:
+    """Each system on whole, tiled pictures, by the very code that a user runs."""
+    found: dict[Choice, Score] = {}
+    for network in networks:
+        for rules in RULE_SETS:
+            segmenter = load(str(domain.folder), network=network, rule_set=rules, device=device)
+            results = list(segmenter.stream(pictures.images, explain_intact=True))
+            damaged = np.array([r.damaged for r in results])
+            for thresholder, entry in THRESHOLDERS.items():
+                choice = Choice(network, rules, thresholder)
+                maps = (r.relevance for r in results)
+                made = segment(title(choice), maps, entry.fit, damaged)
+                found[choice] = score(made, pictures.truth, pictures.regions, seed)
+    return found
 
 
 def baseline_systems(
-    domain: Domain, network: str, crops: NDArray[np.uint8], device: torch.device
-) -> list[Segmented]:
-    """Other attributions through the same thresholders, and Otsu on the picture itself."""
+    domain: Domain, network: str, crops: NDArray[np.uint8], found: Mask, device: torch.device
+) -> Iterator[Segmented]:
+    """Other attributions of the same classifier through the same thresholders, and Otsu on the
+    picture itself. `found` (N,): what the classifier calls damaged."""
     model = load_checkpoint(domain.checkpoint(network), network).to(device)
-    found = np.ones(len(crops), bool)
-    systems = []
     for name in BASELINES:
         maps = baseline_maps(name, model, domain, crops, device)
         for thresholder in ("simple", "gmm", "bmm"):
             entry = THRESHOLDERS[thresholder]
-            systems.append(segment(f"{name}, {entry.title}", maps, entry.fit, found))
+            yield segment(f"{name}, {entry.title}", maps, entry.fit, found)
     darkness = 255 - crops.mean(axis=-1, dtype=np.float32)
-    systems.append(segment("Otsu on the picture", darkness, _otsu, found))
-    return systems
+    yield segment("Otsu on the picture", darkness, _otsu, found)
 
 
 def _otsu(darkness: NDArray[np.float32]) -> Fitted:
@@ -83,165 +165,71 @@ def _otsu(darkness: NDArray[np.float32]) -> Fitted:
     return Fitted(likelihood, float(np.float32(threshold_otsu(likelihood))), True, 1)
 
 
-def unet_system(path: Path, crops: NDArray[np.uint8], device: torch.device) -> Segmented:
-    """The U-Net baseline, trained on pixel masks (paper 3.2.2)."""
-    from training.unet import load_unet, predict
-
-    likelihood = predict(load_unet(path), crops, device)
-    found = np.ones(len(crops), bool)
-    return Segmented("U-Net (pixel labels)", likelihood, likelihood >= 0.5, found)
-
-
-def _cells(figures: Figures) -> str:
-    return f"{figures.iou:.3f} | {figures.precision:.3f} | {figures.recall:.3f}"
-
-
-def table(scores: Sequence[Score], paper: dict[str, Figures]) -> list[str]:
-    """Markdown lines; `paper` has the paper's figures by system name, where there are some."""
-    lines = [
-        "| system | IoU (95 % interval) | precision | recall | paper: IoU | precision | recall "
-        "| pooled IoU | AP | IoU, none missed |",
-        "|---" * 10 + "|",
-    ]
-    for s in scores:
-        other = _cells(paper[s.name]) if s.name in paper else "- | - | -"
-        lines.append(
-            f"| {s.name} | {s.mean.iou:.3f} ({s.low:.2f}-{s.high:.2f}) | {s.mean.precision:.3f} | "
-            f"{s.mean.recall:.3f} | {other} | {s.pooled.iou:.3f} | {s.average_precision:.3f} | "
-            f"{s.anyway.iou:.3f} |"
-        )
-    return lines
+def unet_system(unet: UNet, pictures: Pictures, device: torch.device) -> Segmented:
+    """The U-Net baseline, trained on pixel masks (paper 3.2.2); larger pictures are tiled."""
+    likelihoods = []
+    for image in pictures.images:
+        grid = TileGrid(*image.shape[:2])
+        merged = np.zeros(image.shape[:2], np.float32)
+        tiles = list(grid)
+        cut = np.stack([t.of(image) for t in tiles])
+        for tile, likelihood in zip(tiles, predict(unet, cut, device), strict=True):
+            grid.add(merged, tile, likelihood)
+        likelihoods.append(merged)
+    masks = [likelihood >= 0.5 for likelihood in likelihoods]
+    return Segmented(UNET_NAME, likelihoods, masks, np.ones(len(masks), bool))
 
 
-def case_rows(
-    best: Segmented,
-    unet: Segmented | None,
-    images: NDArray[np.uint8],
-    truth: NDArray[np.bool_],
-    ious: NDArray[np.float64],
-) -> list[tuple[str, list[NDArray]]]:
-    """Best, median and worst two cases by IoU, not hand-picked, for the figure of cases."""
-    order = np.argsort(-ious, kind="stable")
-    middle = len(order) // 2
-    picks = {"best": order[:2], "median": order[middle - 1 : middle + 1], "worst": order[-2:]}
-    rows = []
-    for label, indices in picks.items():
-        for i in indices:
-            mask = best.mask[i] & best.found[i]
-            pictures = [images[i], truth[i], best.likelihood[i], plots.outlined(images[i], mask)]
-            if unet is not None:
-                pictures.insert(2, plots.outlined(images[i], unet.mask[i]))
-            rows.append((f"{label}: IoU {ious[i]:.2f}", pictures))
-    return rows
-
-
-def evaluate(args: argparse.Namespace) -> str:
-    """Measure, write the report's files, and return the report as Markdown."""
+def evaluate(args: argparse.Namespace) -> Evaluation:
+    """Measure all systems; arguments as `get_args_parser` defines them."""
     device = pick_device(args.device)
     domain = load_domain(args.domain)
     networks = [n for n in NETWORKS if n in domain.checkpoints]
-    data = read(args.domain, args.data, args.seed)
-    damaged: list[Example] = [
-        e for e in data.splits.get(args.split, ()) if e.damaged and e.mask is not None
-    ]
+    examples = read(args.domain, args.data, args.seed).splits.get(args.split, ())
+    damaged = [e for e in examples if e.damaged and e.mask is not None]
     if not damaged:
         raise SystemExit(f"The split {args.split!r} of {args.domain} has no masks in {args.data}.")
-    pairs = [centre_crop(*load_example(e)) for e in damaged]
-    images, truth = np.stack([p[0] for p in pairs]), np.stack([p[1] for p in pairs])
-    regions = [e.region for e in damaged]
-    out = args.out / f"{args.domain}-{args.split}"
+    crops, whole = crops_of(damaged, args.flips), whole_of(damaged)
+    images = np.stack(crops.images)
+    choice = default_choice(domain)
 
-    systems = lrp_systems(domain, networks, images, device)
-    scores = {k: score(s, truth, regions, args.seed) for k, s in systems.items()}
-    unet = unet_system(args.unet, images, device) if args.unet else None
-    others = [] if args.no_baselines else baseline_systems(domain, networks[0], images, device)
-    if unet is not None:
-        others.insert(0, unet)
-    other_scores = [score(s, truth, regions, args.seed) for s in others]
-
-    known = SEGMENTATION.get(args.domain, {})
-    paper = {systems[k].name: f for k, f in known.items() if k in systems}
-    if unet is not None and args.domain in UNET:
-        paper[unet.name] = UNET[args.domain]
-    no_skill = float(truth.mean())
-    # Picked for the pictures alone; what is the default was chosen on validation data.
-    best = max(scores, key=lambda k: scores[k].mean.iou)
-    title = f"{domain.title}, {args.split} split"
-    lines = [
-        f"# {title}",
-        "",
-        f"`{' '.join(['python', '-m', 'training.evaluate', *args.shown])}`, "
-        f"lrpseg {__version__}, torch {torch.__version__}, Python {platform.python_version()}, "
-        f"device {device.type}.",
-        "",
-        f"{len(damaged)} damaged pictures of {len(set(regions))} regions; start {DEFAULT_START}, "
-        f"pooling {DEFAULT_POOLING}. Means over images; an image that the classifier calls intact "
-        "counts with an empty mask (IoU 0), except in the last column. Intervals resample regions. "
-        "AP is the average precision of the pooled pixels' likelihood.",
-        "",
-        "## Classification (Tables 2 and 4)",
-        "",
-    ]
-    for network in networks:
-        lines += [
-            classification.evaluate(
-                args.data, args.domain, network, args.split, args.seed, args.device
-            ),
-            "",
-        ]
-    lines += ["## Segmentation (Tables 3 and 5)", "", *table(list(scores.values()), paper), ""]
-    if other_scores:
-        lines += ["## Other systems", "", *table(other_scores, paper), ""]
-    lines += ["## Precision and recall (Figures 4 to 7)", ""]
-    for rules in RULE_SETS:
-        curves = {
-            systems[k].name.replace(f", {RULE_SETS[rules].title}", ""): (
-                curve(systems[k], truth),
-                scores[k].average_precision,
+    systems: Systems = {}
+    relevance = np.zeros((len(images), INPUT_SIZE, INPUT_SIZE), np.float32)
+    for key, system, maps in lrp_systems(domain, networks, images, device):
+        systems[key] = system
+        if key == choice:
+            relevance = maps
+    unet = load_unet(args.unet) if args.unet else None
+    others = [unet_system(unet, crops, device)] if unet else []
+    if not args.no_baselines:
+        found = systems[choice].found
+        others += baseline_systems(domain, choice.network, images, found, device)
+    unet_whole = None
+    if unet:
+        made = unet_system(unet, whole, device)
+        unet_whole = score(made, whole.truth, whole.regions, args.seed)
+    return Evaluation(
+        domain=domain,
+        split=args.split,
+        seed=args.seed,
+        device=device,
+        unet=unet,
+        classification=[
+            classification.measure(
+                examples, args.domain, network, args.split, args.seed, args.device
             )
-            for k in systems
-            if k[1] == rules and k[2] != "bmm-literal"
-        }
-        if unet is not None:
-            curves[unet.name] = (curve(unet, truth), other_scores[0].average_precision)
-        plots.precision_recall(out / f"curves-{rules}.png", f"{title}, {rules}", curves, no_skill)
-        lines += [f"![Precision over recall, {rules}](curves-{rules}.png)", ""]
-    saturated = [f"{s.name}: {saturation(s):.0%}" for k, s in systems.items() if k[2] == "gmm"]
-    lines += [
-        "The GMM's curves end in a horizontal line: its background Gaussians are so narrow that "
-        "their densities underflow to zero at moderate relevance, so that the likelihood of many "
-        "pixels is exactly 1 and no threshold can raise the precision. Share of the masks' pixels "
-        f"with a likelihood of exactly 1: {'; '.join(saturated)}.",
-        "",
-        "## Cases (Figures 9 and 10)",
-        "",
-        f"Best, median and worst by IoU of {systems[best].name}, not hand-picked.",
-        "",
-        "![Cases](cases.png)",
-        "",
-    ]
-    ious = np.array(
-        [
-            (m & t).sum() / max(1, (m | t).sum())
-            for m, t in zip(
-                systems[best].mask & systems[best].found[:, None, None], truth, strict=True
-            )
-        ]
+            for network in networks
+        ],
+        crops=crops,
+        choice=choice,
+        relevance=relevance,
+        lrp=systems,
+        scores=dict(zip(systems, crops.scored(list(systems.values()), args.seed), strict=True)),
+        others=others,
+        other_scores=crops.scored(others, args.seed),
+        whole=whole_scores(domain, networks, whole, args.device, args.seed),
+        unet_whole=unet_whole,
     )
-    titles = ["picture", "truth", *(["U-Net"] if unet is not None else []), "likelihood", "mask"]
-    plots.cases(out / "cases.png", case_rows(systems[best], unet, images, truth, ious), titles)
-    results = {
-        "command": args.shown,
-        "version": __version__,
-        "split": args.split,
-        "no_skill": no_skill,
-        "lrp": {"/".join(k): asdict(s) for k, s in scores.items()},
-        "others": [asdict(s) for s in other_scores],
-    }
-    save_text(json.dumps(results, indent=1), out / "results.json")
-    report = "\n".join(lines)
-    save_text(report, out / "report.md")
-    return report
 
 
 def get_args_parser() -> argparse.ArgumentParser:
@@ -255,18 +243,23 @@ def get_args_parser() -> argparse.ArgumentParser:
     parser.add_argument("--split", choices=["train", "val", "test", "audit"], default="test")
     parser.add_argument("--unet", type=Path, help="weights of a U-Net from training.train_unet")
     parser.add_argument("--no-baselines", action="store_true", help="leave out other attributions")
+    parser.add_argument("--flips", action="store_true", help="segment the crops' flips too (3.4)")
     parser.add_argument("--out", type=Path, default=Path("docs/results"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
     return parser
 
 
-if __name__ == "__main__":
-    given = get_args_parser().parse_args()
+def main(words: Sequence[str] | None = None) -> str:
+    """Evaluate, write the report below --out, and return its Markdown."""
+    from training.report import write_report
+
+    given = sys.argv[1:] if words is None else list(words)
+    args = get_args_parser().parse_args(given)
     # Shown in the report, without the place where the data lies on one machine.
-    shown = sys.argv[1:]
-    given.shown = [
-        "DIR" if previous == "--data" else word
-        for previous, word in zip(["", *shown], shown, strict=False)
-    ]
-    print(evaluate(given))
+    shown = ["DIR" if before == "--data" else w for before, w in zip(["", *given], given)]  # noqa: B905
+    return write_report(evaluate(args), args.out / f"{args.domain}-{args.split}", shown)
+
+
+if __name__ == "__main__":
+    print(main())

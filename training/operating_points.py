@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from lrpseg.checkpoints import load_checkpoint
 from lrpseg.devices import pick_device
 from lrpseg.domains import load_domain
-from lrpseg.lrp import POOLINGS, RULE_SETS, STARTS
+from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, POOLINGS, RULE_SETS, STARTS
 from lrpseg.networks import NETWORKS
 from lrpseg.operating_points import (
     FORMAT,
@@ -32,7 +32,6 @@ from lrpseg.operating_points import (
     operating_points_file,
 )
 from lrpseg.render import save_text
-from lrpseg.segmenter import DEFAULT_POOLING, DEFAULT_START
 from lrpseg.thresholders import THRESHOLDERS, Fitted
 from lrpseg.version import __version__
 from training.crops import centre_crop, load_example
@@ -269,7 +268,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add("--device", default="auto")
     add("--out", type=Path, help="default: operating-points.json beside the domain's weights")
     given = vars(parser.parse_args(arguments))
-    out = given.pop("out") or operating_points_file(given["domain"])
+    out = given.pop("out") or operating_points_file(load_domain(given["domain"]))
     text = measure(**given)
     save_text(text, out)
     print(f"{out}: {len(text.encode()) / 1000:.0f} kB")

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from numpy.typing import NDArray
 
-from lrpseg.render import overlay
+from lrpseg.render import blend, overlay
 
 # Okabe-Ito: told apart with any colour vision.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -54,6 +54,12 @@ def cases(path: Path, rows: Sequence[tuple[str, Sequence[NDArray]]], titles: Seq
 def outlined(image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """The mask over its picture, (H, W, 3) uint8."""
     return overlay(image, mask)
+
+
+def heated(relevance: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Signed relevance (H, W) on white, (H, W, 3) uint8: orange for damage, blue against it."""
+    white = np.full((*relevance.shape, 3), 255, np.uint8)
+    return blend(white, relevance, "signed", opacity=1)
 
 
 def _save(figure: plt.Figure, path: Path) -> None:

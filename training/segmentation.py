@@ -1,6 +1,6 @@
-"""Scores masks and likelihoods of many systems on the damaged crops of a split (paper, 4)."""
+"""Scores masks and likelihoods of many systems on the damaged pictures of a split (paper, 4)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from lrpseg.thresholders import Fitted
-from training.metrics import Counts, Figures, count, interval, means, pooled
+from training.metrics import Counts, Figures, Mask, count, interval, means, pooled
 
 Fit = Callable[[NDArray[np.float32]], Fitted]
 
@@ -36,32 +36,31 @@ class Score:
 
 @dataclass(frozen=True, eq=False)
 class Segmented:
-    """What a system makes of N damaged crops: likelihoods (N, 224, 224) and masks alike."""
+    """What a system makes of N damaged pictures: for each a likelihood and a mask, both (H, W),
+    and whether it was found, that is classified damaged."""
 
     name: str
-    likelihood: NDArray[np.float32]
-    mask: NDArray[np.bool_]
+    likelihood: Sequence[NDArray[np.float32]]
+    mask: Sequence[Mask]
     found: NDArray[np.bool_]
 
+    def used(self, i: int) -> Mask:
+        """The mask that a user gets of picture `i`: empty where it was classified intact."""
+        return self.mask[i] if self.found[i] else np.zeros_like(self.mask[i])
 
-def segment(name: str, maps: NDArray[np.float32], fit: Fit, found: NDArray[np.bool_]) -> Segmented:
+
+def segment(
+    name: str, maps: Iterable[NDArray[np.float32]], fit: Fit, found: NDArray[np.bool_]
+) -> Segmented:
     """Threshold each map; `found` (N,) says which images the classifier calls damaged."""
     fits = [fit(m) for m in maps]
-    return Segmented(
-        name, np.stack([f.likelihood for f in fits]), np.stack([f.mask for f in fits]), found
-    )
+    return Segmented(name, [f.likelihood for f in fits], [f.mask for f in fits], found)
 
 
-def score(
-    system: Segmented, truth: NDArray[np.bool_], regions: Sequence[str], seed: int = 0
-) -> Score:
-    """Score a system against the true masks (N, 224, 224); `regions` (N,) for the interval."""
+def score(system: Segmented, truth: Sequence[Mask], regions: Sequence[str], seed: int = 0) -> Score:
+    """Score a system against the N true masks; `regions` (N,) for the interval."""
     every = [count(m, t) for m, t in zip(system.mask, truth, strict=True)]
-    nothing = np.zeros(truth.shape[1:], bool)
-    used: list[Counts] = [
-        counts if found else count(nothing, t)
-        for counts, found, t in zip(every, system.found, truth, strict=True)
-    ]
+    used = [count(system.used(i), t) for i, t in enumerate(truth)]
     low, high = interval([c.iou for c in used], regions, seed)
     return Score(
         system.name,
@@ -70,17 +69,28 @@ def score(
         low,
         high,
         means(every),
-        float(average_precision_score(truth.ravel(), system.likelihood.ravel())),
+        float(average_precision_score(pixels(truth), pixels(system.likelihood))),
         int(system.found.sum()),
         len(truth),
     )
 
 
+def ious(system: Segmented, truth: Sequence[Mask]) -> NDArray[np.float64]:
+    """(N,) IoU of each picture's mask as a user gets it."""
+    counts: list[Counts] = [count(system.used(i), t) for i, t in enumerate(truth)]
+    return np.array([c.iou for c in counts])
+
+
+def pixels(pictures: Sequence[NDArray]) -> NDArray:
+    """All values of all pictures, which may differ in size, in one row."""
+    return np.concatenate([np.ravel(p) for p in pictures])
+
+
 def curve(
-    system: Segmented, truth: NDArray[np.bool_], points: int = 400
+    system: Segmented, truth: Sequence[Mask], points: int = 400
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(recall, precision) of the pooled pixels, thinned to about `points` spread over recall."""
-    precision, recall, _ = precision_recall_curve(truth.ravel(), system.likelihood.ravel())
+    precision, recall, _ = precision_recall_curve(pixels(truth), pixels(system.likelihood))
     wanted = np.linspace(0, 1, points)
     order = np.argsort(recall, kind="stable")
     index = np.unique(np.clip(np.searchsorted(recall[order], wanted), 0, len(recall) - 1))
@@ -94,5 +104,5 @@ def saturation(system: Segmented) -> float:
     relevance: the posterior is then exactly 1, and no threshold can raise the precision (paper,
     beginning of section 4).
     """
-    inside = system.likelihood[system.mask]
+    inside = pixels(system.likelihood)[pixels(system.mask)]
     return float(np.mean(inside == 1)) if inside.size else 0.0

@@ -7,6 +7,9 @@ from torch import Tensor
 
 from lrpseg.registry import Registry
 
+DEFAULT_START = "log-odds"
+DEFAULT_POOLING = "average"
+
 
 @dataclass(frozen=True)
 class Start:

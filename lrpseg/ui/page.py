@@ -11,9 +11,9 @@ from lrpseg.domains import list_domains, load_domain
 from lrpseg.errors import LrpsegError
 from lrpseg.lrp import RULE_SETS
 from lrpseg.networks import NETWORKS
+from lrpseg.operating_points import default_choice
 from lrpseg.render import COLORMAPS, heatmap, mask_image
 from lrpseg.results import Result
-from lrpseg.segmenter import DEFAULT_NETWORK, DEFAULT_RULE_SET, DEFAULT_THRESHOLDER
 from lrpseg.thresholders import THRESHOLDERS
 from lrpseg.ui import actions, texts
 
@@ -110,9 +110,9 @@ def build(device: str = "auto") -> gr.Blocks:
     def segment(
         image: str,
         domain: str = "magnetic-tile",
-        network: str = DEFAULT_NETWORK,
-        rule_set: str = DEFAULT_RULE_SET,
-        thresholder: str = DEFAULT_THRESHOLDER,
+        network: str | None = None,
+        rule_set: str = "ours",
+        thresholder: str = "simple",
         threshold: float | None = None,
         explain_intact: bool = False,
     ) -> tuple[float, np.ndarray, Any]:
@@ -178,7 +178,7 @@ def build(device: str = "auto") -> gr.Blocks:
                     label="Network", info=texts.HELP["network"], elem_id="network",
                 )  # fmt: skip
                 rule_set = gr.Radio(
-                    texts.choices(RULE_SETS), value=DEFAULT_RULE_SET,
+                    texts.choices(RULE_SETS), value="ours",
                     label="LRP rule set", info=texts.HELP["rule_set"], elem_id="rule-set",
                 )  # fmt: skip
             with gr.Column(scale=3):
@@ -203,7 +203,7 @@ def build(device: str = "auto") -> gr.Blocks:
                         label="Colours", info=texts.HELP["colormap"], elem_id="colormap",
                     )  # fmt: skip
                     thresholder = gr.Dropdown(
-                        texts.choices(THRESHOLDERS), value=DEFAULT_THRESHOLDER,
+                        texts.choices(THRESHOLDERS), value="simple",
                         label="Thresholder", info=texts.HELP["thresholder"], elem_id="thresholder",
                     )  # fmt: skip
                     threshold = gr.Slider(
@@ -246,8 +246,8 @@ def build(device: str = "auto") -> gr.Blocks:
         colormap.change(switch_colormap, [current, colormap], hot, **light)
         with gr.Group(visible=False):  # what the API takes and gives, never shown
             names = {
-                "domain": first, "network": DEFAULT_NETWORK, "rule_set": DEFAULT_RULE_SET,
-                "thresholder": DEFAULT_THRESHOLDER,
+                "domain": first, "network": default_choice(loaded[first]).network,
+                "rule_set": "ours", "thresholder": "simple",
             }  # fmt: skip
             given = [
                 gr.File(label="image"),
