@@ -86,7 +86,14 @@ def _annotate(args: argparse.Namespace) -> int:
 def _app(args: argparse.Namespace) -> int:
     from lrpseg.ui import launch  # gradio takes seconds to import: only the page needs it
 
-    launch(host=args.host, port=args.port, device=args.device)
+    launch(
+        host=args.host,
+        port=args.port,
+        device=args.device,
+        workspace=args.workspace,
+        hosted=args.hosted or None,
+        auth=args.auth,
+    )
     return 0
 
 
@@ -146,6 +153,20 @@ def make_parser() -> argparse.ArgumentParser:
     command = commands.add_parser("app", help="start the page in a browser")
     command.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     command.add_argument("--port", type=int, help="port (default: the first free one from 7860)")
+    command.add_argument(
+        "--workspace",
+        type=Path,
+        metavar="DIR",
+        help="folder that keeps pictures, masks and strokes (default: ~/.local/share/lrpseg)",
+    )
+    command.add_argument(
+        "--hosted",
+        action="store_true",
+        help="give each visitor a private workspace that is deleted a day after its last use",
+    )
+    command.add_argument(
+        "--auth", action="append", metavar="NAME:PASSWORD", help="ask for a login; repeatable"
+    )
     command.add_argument("--device", default="auto", help="auto, cpu, cuda, mps, ... (%(default)s)")
     command.set_defaults(run=_app)
 

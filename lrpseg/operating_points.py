@@ -10,7 +10,7 @@ The figures are read from `operating-points.json` beside the domain's weights, w
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from itertools import pairwise
 from pathlib import Path
@@ -57,6 +57,7 @@ class OperatingPoints:
     which `own.threshold` is the mean. average_precision: area under precision over recall, 0 to 1,
     with its 95 % interval. split, images, regions: what it was measured on. metric: the figures'
     definition in words. stale: the weights are not (or no longer) those that were measured.
+    pictures: the range of each trait of the measured pictures, for `picture_kind.unlike`.
 
     A point that was chosen for being the best is a little too good: the same images chose it.
     """
@@ -70,6 +71,7 @@ class OperatingPoints:
     regions: int
     metric: str
     stale: bool
+    pictures: Mapping[str, tuple[float, float]]
 
     def at_precision(self, least: float) -> OperatingPoint:
         """The point of highest recall among those with a precision of at least `least` (0 to 1).
@@ -287,6 +289,7 @@ def _parse(held: dict[str, Any], entry: dict[str, Any], stale: bool) -> Operatin
         regions=int(held["regions"]),
         metric=str(held["metric"]),
         stale=stale,
+        pictures={k: (float(a), float(b)) for k, (a, b) in held.get("pictures", {}).items()},
     )
 
 

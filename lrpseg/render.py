@@ -1,7 +1,5 @@
 """Pictures of results: heatmaps over images, masks as overlays, PNG files."""
 
-import os
-import tempfile
 from pathlib import Path
 
 import cv2
@@ -9,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from lrpseg.files import atomically
 from lrpseg.registry import Registry
 from lrpseg.results import Result
 
@@ -81,21 +80,9 @@ def mask_image(mask: NDArray[np.bool_]) -> Image.Image:
 
 def save_png(image: Image.Image, path: Path) -> None:
     """Write a PNG file atomically, making its folder if it is missing."""
-    _atomically(path, lambda file: image.save(file, format="PNG"))
+    atomically(path, lambda file: image.save(file, format="PNG"))
 
 
 def save_text(text: str, path: Path) -> None:
     """Write a UTF-8 text file atomically, making its folder if it is missing."""
-    _atomically(path, lambda file: file.write(text.encode()))
-
-
-def _atomically(path: Path, write) -> None:  # type: ignore[no-untyped-def]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    atomically(path, lambda file: file.write(text.encode()))

@@ -31,6 +31,7 @@ from lrpseg.operating_points import (
     columns,
     operating_points_file,
 )
+from lrpseg.picture_kind import ranges
 from lrpseg.render import save_text
 from lrpseg.thresholders import THRESHOLDERS, Fitted
 from lrpseg.version import __version__
@@ -218,6 +219,7 @@ def measure(
     reader = loaded.name if loaded.name in READERS else "folder"
     images, truths, regions = damaged_crops(read(reader, data, seed).splits.get(split, ()))
     resampling = Resampling(regions, seed)
+    pictures = ranges(load_example(e)[0] for e in read(reader, data, seed).splits[split])
     hashes, curves = {}, []
     for network in networks or list(loaded.checkpoints):
         path = loaded.checkpoint(network)
@@ -240,6 +242,7 @@ def measure(
         "split": split,
         "images": len(images),
         "regions": len(set(regions)),
+        "pictures": pictures,
         "seed": seed,
         "metric": METRIC,
     }

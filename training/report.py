@@ -80,7 +80,7 @@ def write_report(e: Evaluation, out: Path, shown: Sequence[str]) -> str:
 
 def _head(e: Evaluation, shown: Sequence[str]) -> list[str]:
     return [
-        f"# {e.domain.title}: {e.split} split",
+        f"# {e.domain.title}, {e.split} split",
         "",
         "```sh",
         " ".join(["python", "-m", "training.evaluate", *shown]),
@@ -190,7 +190,7 @@ def _segmentation(e: Evaluation) -> list[str]:
         f"{len(e.crops.images)} damaged crops of {len(set(e.crops.regions))} regions; start "
         f"{DEFAULT_START}, pooling {DEFAULT_POOLING}. Means over images; an image that the "
         "classifier calls intact counts with an empty mask (IoU 0). In brackets the paper's "
-        f"figure, on {SURFACE.get(e.domain.name, 'its own data')}.",
+        f"figure, on {SURFACE.get(e.domain.name, 'its own data')}. {COLUMNS}",
         "",
         "| | " + " | ".join(f"{r.title}: IoU | precision | recall" for r in RULE_SETS.values())
         + " |",
@@ -215,7 +215,7 @@ def _others(e: Evaluation) -> list[str]:
         "## Is LRP worth it? Other systems on the same crops",
         "",
         f"Attributions of {NETWORKS[e.choice.network].title} through the same thresholders, and "
-        f"Otsu's threshold on the picture itself, beside the default. {COLUMNS}",
+        f"Otsu's threshold on the picture itself, beside the default.",
         "",
         *table([e.scores[e.choice], *e.other_scores]),
         "",
@@ -227,8 +227,7 @@ def _whole(e: Evaluation) -> list[str]:
     return [
         "## Whole pictures, tiled as a user gets them",
         "",
-        f"The same {scores[0].images} damaged pictures uncut (with overlapping tiles, merged). "
-        f"{COLUMNS}",
+        f"The same {scores[0].images} damaged pictures uncut, with overlapping tiles, merged.",
         "",
         *table(scores),
         "",

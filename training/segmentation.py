@@ -89,12 +89,17 @@ def pixels(pictures: Sequence[NDArray]) -> NDArray:
 def curve(
     system: Segmented, truth: Sequence[Mask], points: int = 400
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(recall, precision) of the pooled pixels, thinned to about `points` spread over recall."""
+    """(recall, precision) of the pooled pixels, thinned to about `points` spread over recall.
+
+    Ascending in recall, from 0 on. Below the recall that the highest likelihood reaches there is no
+    threshold: the line goes on at that precision. (scikit-learn adds a point of precision 1 there,
+    which would draw a saturated map as if it could be ever surer.)
+    """
     precision, recall, _ = precision_recall_curve(pixels(truth), pixels(system.likelihood))
-    wanted = np.linspace(0, 1, points)
-    order = np.argsort(recall, kind="stable")
-    index = np.unique(np.clip(np.searchsorted(recall[order], wanted), 0, len(recall) - 1))
-    return recall[order][index], precision[order][index]
+    precision, recall = precision[:-1][::-1], recall[:-1][::-1]
+    index = np.searchsorted(recall, np.linspace(0, 1, points)).clip(max=len(recall) - 1)
+    index = np.unique(index)
+    return np.r_[0, recall[index]], np.r_[precision[0], precision[index]]
 
 
 def saturation(system: Segmented) -> float:

@@ -1,5 +1,5 @@
 """The page: the only part of lrpseg that imports gradio."""
 
-from lrpseg.ui.page import build, launch
+from lrpseg.ui.launch import launch
 
-__all__ = ["build", "launch"]
+__all__ = ["launch"]

@@ -1,84 +1,124 @@
-"""What the page's events do: thin functions over the core, without state of their own."""
+"""What the page's events do: thin functions over a workspace and the analyser."""
 
-import json
+import itertools
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lrpseg.domains import assets_folder
-from lrpseg.errors import ImageError
-from lrpseg.render import heatmap, mask_image, overlay, save_png
-from lrpseg.results import Result
-from lrpseg.segmenter import Segmenter, load
+from lrpseg.domains import load_domain
+from lrpseg.errors import ImageError, LrpsegError
+from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START
+from lrpseg.operating_points import default_choice
+from lrpseg.render import blend, mask_image, overlay, save_png
+from lrpseg.results import Settings
+from lrpseg.tiling import DEFAULT_OVERLAP
+from lrpseg.ui import describe
+from lrpseg.ui.service import Service
+from lrpseg.workspace import Workspace, export_zip, load_session, read_uploads, save_session
 
-VIEW_SIDE = 1280
-"""Longest side in pixels of what is sent to the browser to look at; masks keep their full size."""
+_serial = itertools.count(1)
 
 
-@lru_cache(maxsize=6)
-def segmenter(domain: str, network: str, rule_set: str, device: str) -> Segmenter:
-    """Segmenters are read-only and shared by all visitors; the last few stay loaded."""
-    return load(domain, network=network, rule_set=rule_set, device=device)
+def editor_value(token: str, select: str | None = None) -> dict[str, Any]:
+    """What the editor is told: look again, and at which picture. `serial` makes each one new."""
+    return {"token": token, "select": select, "serial": next(_serial)}
+
+
+def settings_of(domain: str, network: str, rule_set: str, thresholder: str) -> Settings:
+    """Settings from names in the registries; the rest are the defaults."""
+    choice = default_choice(load_domain(domain), network, rule_set, thresholder)
+    return Settings(
+        domain, choice.network, choice.rule_set, choice.thresholder, DEFAULT_START,
+        DEFAULT_POOLING, "lean", DEFAULT_OVERLAP,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class SamplePicture:
-    """A shipped picture to try the page with, and the domain that it is for."""
+class Added:
+    """What became of uploaded files: new pictures, and what was refused with the reason."""
 
-    path: Path
-    domain: str
-
-    @property
-    def caption(self) -> str:
-        """The file's name without its number: "1-blowhole" becomes "blowhole"."""
-        return self.path.stem.split("-", 1)[-1].replace("-", " ")
+    ids: list[str]
+    refused: list[tuple[str, str]]
 
 
-def sample_pictures(domains: Sequence[str]) -> list[SamplePicture]:
-    """The shipped samples of the given domains, in the order of their names."""
-    folder = assets_folder() / "samples"
-    listing = folder / "samples.json"
-    listed = json.loads(listing.read_text("utf-8")) if listing.is_file() else {}
-    return [
-        SamplePicture(folder / f"{name}.png", domain)
-        for name, domain in sorted(listed.items())
-        if domain in domains
-    ]
+def add_files(
+    service: Service, workspace: Workspace, paths: Iterable[tuple[Path, str]], settings: Settings
+) -> Added:
+    """Add files, each a path with the name it shall have; zips are unpacked."""
+    added = Added([], [])
+    for upload in read_uploads(paths, service.limits):
+        if upload.data is None:
+            added.refused.append((upload.name, upload.reason))
+            continue
+        added.ids.append(workspace.add(upload.name, upload.data, settings).id)
+        service.analyser.wake(workspace)
+    return added
 
 
-def view(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """`picture` itself, or a smaller copy whose longest side is `VIEW_SIDE`."""
-    scale = VIEW_SIDE / max(picture.shape[:2])
-    if scale >= 1:
-        return picture
-    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+def apply_settings(
+    service: Service, workspace: Workspace, ids: Iterable[str], settings: Settings
+) -> None:
+    """Give pictures other settings; corrections are kept, and LRP runs only where it has to."""
+    for id in ids:
+        workspace.set_settings(id, settings=settings)
+    service.analyser.wake(workspace)
 
 
-def heatmap_view(result: Result, colormap: str) -> NDArray[np.uint8]:
-    """The heatmap over the picture, to look at."""
-    return view(heatmap(result, colormap))
-
-
-def mask_view(result: Result, threshold: float) -> tuple[NDArray[np.uint8], int]:
-    """(the mask over the picture, to look at; pixels in the mask)."""
-    mask = result.at(threshold)
-    return view(overlay(result.image, mask)), int(np.count_nonzero(mask))
-
-
-def mask_file(result: Result, threshold: float, folder: str, name: str) -> str:
-    """Path of the mask at full size as a PNG of 0 and 255, in a new folder below `folder`."""
-    where = Path(tempfile.mkdtemp(dir=folder))  # each request its own: no one overwrites another's
-    path = where / f"{safe_stem(name)}.png"
-    save_png(mask_image(result.at(threshold)), path)
+def current_mask_file(workspace: Workspace, id: str, folder: str) -> str:
+    """Path of a picture's mask at full size as a PNG of 0 and 255, in a new folder."""
+    item = workspace.item(id)
+    path = Path(tempfile.mkdtemp(dir=folder)) / f"{safe_stem(item.name)}.png"
+    save_png(mask_image(workspace.mask(id)), path)
     return str(path)
+
+
+def export_file(workspace: Workspace, folder: str) -> str:
+    """Path of a zip with masks, overlays and provenance."""
+    out = Path(tempfile.mkdtemp(dir=folder)) / "lrpseg-export.zip"
+    export_zip(workspace, out)
+    return str(out)
+
+
+def session_file(workspace: Workspace, folder: str) -> str:
+    """Path of the whole session as one file."""
+    out = Path(tempfile.mkdtemp(dir=folder)) / "session.lrpseg.zip"
+    save_session(workspace, out)
+    return str(out)
+
+
+def take_session(service: Service, workspace: Workspace, path: Path) -> int:
+    """Add all pictures of a session file; returns how many."""
+    ids = load_session(workspace, path, service.limits)
+    service.analyser.wake(workspace)
+    return len(ids)
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One side of a comparison: what is shown, and the mask at full size."""
+
+    heatmap: NDArray[np.uint8]
+    overlay: NDArray[np.uint8]
+    mask: NDArray[np.bool_]
+    probability: float
+
+
+def compare_side(service: Service, workspace: Workspace, id: str, settings: Settings) -> Side:
+    """A picture under settings, at the thresholder's own threshold; nothing is stored."""
+    image = workspace.image(id)
+    result = service.analyser.segmenters.run(image, settings, explain_intact=True)
+    size = describe.view_size(*image.shape[:2])
+    shown = describe.reduced(image, size)
+    mask = result.mask
+    small = describe.reduced(mask.astype(np.float32), size) >= 0.5
+    heat = blend(shown, describe.reduced(result.relevance, size), "signed")
+    return Side(heat, overlay(shown, small), mask, result.probability)
 
 
 def safe_stem(name: str) -> str:
@@ -88,8 +128,14 @@ def safe_stem(name: str) -> str:
     return kept[:100] or "mask"
 
 
-def check_bytes(path: str, limit: int) -> None:
-    """Raise `ImageError` where the file at `path` is larger than `limit` bytes."""
-    size = os.path.getsize(path)
-    if size > limit:
-        raise ImageError(f"The file has {size / 1e6:.0f} MB; the limit is {limit / 1e6:.0f} MB.")
+def read_limited(path: str | Path, limit: int) -> bytes:
+    """A file's bytes; raises `ImageError` where it is larger than `limit` or cannot be read."""
+    try:
+        size = os.path.getsize(path)
+        if size > limit:
+            raise ImageError(
+                f"The file has {size / 1e6:.0f} MB; the limit is {limit / 1e6:.0f} MB."
+            )
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise LrpsegError(f"The upload cannot be read: {error.strerror}. Try again.") from error

@@ -3,23 +3,57 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lrpseg.domains import Domain
-from lrpseg.results import Result
+import numpy as np
+from numpy.typing import NDArray
 
-INTRODUCTION = """# lrpseg
-A classifier that only learned *damaged* or *intact* decides; the heatmap shows which pixels made \
-it decide so; a threshold turns them into a mask."""
+from lrpseg.domains import Domain
+from lrpseg.operating_points import OperatingPoints
+from lrpseg.picture_kind import unlike
+from lrpseg.workspace import Item
 
 HELP = {
+    "upload": "Pictures of any common kind, or a zip of them. They stay on this computer, or in "
+    "your own private workspace on a hosted page.",
     "domain": "What is on the picture. Each kind of surface has networks of its own.",
     "network": "The classifier that decides between damaged and intact.",
     "rule_set": "How the decision is traced back to pixels (layer-wise relevance propagation).",
-    "thresholder": "How the heatmap becomes a likelihood of damage for each pixel, and a mask.",
-    "threshold": "Pixels of at least this likelihood are in the mask. Lower finds more, higher is "
-    "surer.",
-    "colormap": "Signed: orange speaks for damage, blue against it. Positive: only what speaks for "
-    "it.",
+    "thresholder": "How the heatmap becomes a likelihood of damage for each pixel.",
+    "apply": "Use these settings for every picture of the workspace. What you drew is kept.",
+    "truth": "A true mask of the picture shown: its precision, recall and IoU appear at once.",
+    "export": "What the zip holds beside masks, overlays and a provenance file for each picture.",
+    "session": "Everything in this workspace as one file, to go on elsewhere or later.",
 }
+
+
+COMPARE = """The picture that is shown on the first tab, left with its own settings, right with \
+others, each at the thresholder's own threshold. Nothing of it is stored."""
+
+HELP_PAGE = """
+### What this does
+A classifier that only ever learned *damaged* or *intact* decides about your picture. Layer-wise \
+relevance propagation (LRP) traces its decision back to the pixels: that is the **heatmap**. A \
+**thresholder** turns the heatmap into a **likelihood** of damage for each pixel, and the \
+**threshold** decides from which likelihood on a pixel is in the **mask**.
+
+### How to work with it
+1. Drop pictures, a zip or a folder on the left, or click a sample. The first one can be edited \
+while the others are still running.
+2. Move the threshold, or say which precision or recall you want at least.
+3. Correct what is wrong: brush **B**, eraser **E**, polygons **P** and **C**, fill a hole **F**, \
+delete a spot **X**. What you draw stays, whatever you do to the threshold afterwards.
+4. Accept with **Enter**, go on with **D**. Press **?** on the picture for all keys.
+5. Export: masks, overlays and a provenance file for each picture, and formats for other tools.
+
+### What is kept
+Every stroke is saved as it is made. A reload, a lost connection or a restart of the server loses \
+nothing. On a hosted page your workspace is private and is deleted a day after you last used it: \
+take the session home before.
+
+### What to trust
+Precision and recall are measured on validation pictures of the shipped domains, with intervals. \
+On other surfaces the networks have never seen anything like your picture; the page says so where \
+it notices. A mask is a proposal: look at it.
+"""
 
 
 def choices(registry: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -27,27 +61,40 @@ def choices(registry: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(entry.title, name) for name, entry in registry.items()]
 
 
-def verdict(result: Result, domain: Domain) -> str:
-    """The classifier's decision in words, as Markdown."""
-    word = domain.classes[1] if result.damaged else domain.classes[0]
-    text = f"### {word.capitalize()}, probability of damage {_probability(result.probability)}"
-    if not result.explained:
-        text += "\nThe mask was left empty. *Explain anyway* makes one all the same."
-    elif not result.damaged:
-        text += "\nClassified intact; the heatmap shows what comes nearest to damage."
-    return text
+def verdict(item: Item, domain: Domain) -> str:
+    """The classifier's decision in words."""
+    intact, damaged = domain.classes
+    if item.probability is None:
+        return ""
+    p = _probability(item.probability)
+    if item.damaged:
+        return f"{damaged.capitalize()}, {p}"
+    if not item.explained:
+        return f"{intact.capitalize()}, {p}: mask left empty."
+    return f"{intact.capitalize()}, {p}: the heatmap shows what comes nearest to damage."
 
 
-def mask_line(pixels: int, size: int) -> str:
-    """How much of the picture is in the mask, as a sentence."""
-    if not pixels:
-        return "The mask is empty."
-    share = 100 * pixels / size
-    return f"The mask covers {pixels:,} pixels, {share:.2g} % of the picture."
+def points_note(
+    points: OperatingPoints | None, item: Item, image: NDArray[np.uint8] | None
+) -> str | None:
+    """Why the operating points may not hold for this picture, if there is a reason."""
+    if points is None:
+        return "Nothing was measured with these settings: what to expect is not known."
+    if points.stale:
+        return "The network has changed since this was measured: take it as a rough guide."
+    differs = [] if image is None else unlike(image, points.pictures)
+    if differs:
+        return (
+            f"This picture is {' and '.join(differs)} than any that was measured: what to expect "
+            "is not known."
+        )
+    if item.width > 2 * 224 or item.height > 2 * 224:
+        return "Measured on crops of 224 pixels; on large pictures expect more false alarms."
+    return None
 
 
 def _probability(value: float) -> str:
     """Two digits, but never a rounded 0 or 1."""
     if value < 0.005:
-        return "under 0.01"
-    return "over 0.99" if value > 0.995 else f"{value:.2f}"
+        return "p < 0.01"
+    return "p > 0.99" if value > 0.995 else f"p = {value:.2f}"

@@ -1,0 +1,97 @@
+"""The tab that shows one picture under two settings side by side."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from lrpseg.errors import LrpsegError
+from lrpseg.lrp import RULE_SETS
+from lrpseg.networks import NETWORKS
+from lrpseg.thresholders import THRESHOLDERS
+from lrpseg.ui import actions, texts
+from lrpseg.ui.service import Service
+
+
+def compare_tab(
+    service: Service,
+    token: gr.Textbox,
+    selected: gr.Textbox,
+    chosen: Sequence[gr.Dropdown],
+    shown: Callable[..., Any],
+) -> None:
+    """Build the tab; `chosen` are the drop-downs of the picture's own settings."""
+
+    @shown
+    def compare(
+        token: str,
+        id: str,
+        domain: str,
+        *names: str,
+        progress: Any = gr.Progress(),  # noqa: B008
+    ) -> tuple[Any, ...]:
+        """The picture under both settings, at each thresholder's own threshold."""
+        if not id:
+            raise LrpsegError("Choose a picture first, on the first tab.")
+        workspace = service.sessions.get(token)
+        sides: list[actions.Side] = []
+        cells: list[Any] = []
+        for part in (names[:3], names[3:]):
+            progress(len(sides) / 2, desc="Explaining")
+            settings = actions.settings_of(domain, *part)
+            sides.append(actions.compare_side(service, workspace, id, settings))
+            cells += [sides[-1].heatmap, sides[-1].overlay]
+        a, b = (side.mask for side in sides)
+        union = int(np.count_nonzero(a | b))
+        iou = np.count_nonzero(a & b) / union if union else 1.0
+        line = (
+            f"Left: p = {sides[0].probability:.2f}, {np.count_nonzero(a):,} pixels. Right: "
+            f"p = {sides[1].probability:.2f}, {np.count_nonzero(b):,} pixels. IoU of the two "
+            f"masks: {iou:.2f}."
+        )
+        return *cells, line
+
+    with gr.Tab("Compare", id="compare"):
+        gr.Markdown(texts.COMPARE)
+        with gr.Row():
+            other = [
+                gr.Dropdown(
+                    [(entry.title, name) for name, entry in registry.items()],
+                    value=value,
+                    label=label,
+                    elem_id=f"other-{label.split()[-1].lower()}",
+                )
+                for registry, label, value in (
+                    (NETWORKS, "Right: network", "one-fc"),
+                    (RULE_SETS, "Right: LRP rule set", "montavon"),
+                    (THRESHOLDERS, "Right: thresholder", "bmm"),
+                )
+            ]
+            button = gr.Button("Compare", variant="primary", elem_id="compare", scale=0)
+        line = gr.Markdown("", elem_id="compare-line")
+        with gr.Row():
+            pictures = [
+                gr.Image(
+                    label=label,
+                    format="png",
+                    interactive=False,
+                    height=330,
+                    elem_id=f"compare-{label.split(',')[0].lower()}-{what}",
+                    alt_text=label,
+                )
+                for label, what in (
+                    ("Left, heatmap", "heatmap"),
+                    ("Left, mask", "mask"),
+                    ("Right, heatmap", "heatmap"),
+                    ("Right, mask", "mask"),
+                )
+            ]
+        button.click(
+            compare,
+            [token, selected, *chosen, *other],
+            [*pictures, line],
+            concurrency_id="lrp",
+            concurrency_limit=2,
+            api_visibility="private",
+        )

@@ -1,0 +1,513 @@
+// The editor: joins view, tools, panel, strip and store around the picture that is open.
+const lrpsegApp = (() => {
+  const M = lrpsegMask, H = lrpsegHistory;
+  const KEYS = [
+    ["B, E", "brush, eraser"], ["[ and ]", "smaller, larger"], ["P, C", "polygon: add, cut"],
+    ["Enter, Escape, Backspace", "close, drop, shorten the polygon"], ["F, X", "fill a hole, delete a spot"],
+    ["Ctrl+Z, Ctrl+Shift+Z", "undo, redo"], ["Space, G", "move the picture"],
+    ["Wheel, + and -, 0", "zoom, show all"], ["H", "hide the mask"], ["V", "picture, heatmap, mask"],
+    ["A, D", "previous, next picture"], ["Enter", "accept"], ["?", "this table"],
+  ];
+  const AREAS = [0, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000];
+  const areaOf = (slider) => AREAS[Math.round((slider / 100) * (AREAS.length - 1))];
+  const sliderOf = (area) => {
+    const at = AREAS.findIndex((a) => a >= area);
+    return Math.round((100 * (at < 0 ? AREAS.length - 1 : at)) / (AREAS.length - 1));
+  };
+  const IDLE = 60000;
+
+  class App {
+    constructor({ element, props, trigger, watch }) {
+      this.root = element.querySelector(".lrpseg");
+      this.props = props;
+      this.trigger = trigger;
+      this.find = (name) => this.root.querySelector(`[data-testid="${name}"]`);
+      this.items = [];
+      this.open = null; // the scene: item, maps, corrections, mask, pictures, history
+      this.gesture = 0;
+      this.store = new lrpsegStore.Store({
+        base: new URL("lrpseg", document.baseURI).href,
+        onState: (...state) => this.saved(...state),
+      });
+      this.view = new lrpsegView.View(this.find("canvas"));
+      this.tools = new lrpsegTools.Tools({
+        view: this.view,
+        scene: () => this.open,
+        paint: (...stroke) => this.paint(...stroke),
+        painted: (rect) => this.painted(rect),
+        edited: (rect, before) => this.edited(rect, before),
+        picked: (name) => this.picked(name),
+        sized: (radius) => this.sized(radius),
+        focus: () => this.find("canvas").focus({ preventScroll: true }),
+        say: (text) => this.say(text),
+      });
+      this.panel = new lrpsegPoints.Panel(this.root, (level, done) => this.setLevel(level, done));
+      this.strip = new lrpsegStrip.Strip(
+        this.root, (id) => this.store.blob(`/items/${id}/thumbnail`), (id) => this.select(id),
+      );
+      this.wire();
+      this.tools.pick("brush");
+      this.tools.size(8);
+      this.panel.setItem(null, null);
+      this.exposed();
+      watch("value", () => this.told(this.props.value));
+      this.told(this.props.value);
+      setInterval(() => this.poll(), 1000);
+    }
+
+    /** For tests, and for whoever embeds the editor. */
+    exposed() {
+      const app = this;
+      this.root.lrpseg = {
+        mask: () => app.open.mask,
+        corrections: () => app.open.corrections,
+        get width() { return app.open.width; },
+        get height() { return app.open.height; },
+        get item() { return app.open && app.open.item; },
+        toScreen: (x, y) => app.view.toScreen(x, y),
+        saved: () => app.store.waiting === 0 && !app.store.sending,
+      };
+    }
+
+    wire() {
+      const tools = this.root.querySelector(".tools");
+      for (const [name, { title, hint, icon }] of Object.entries(lrpsegTools.TOOLS)) {
+        const button = document.createElement("button");
+        Object.assign(button, { type: "button", title: hint, textContent: icon });
+        button.dataset.testid = `tool-${name}`;
+        button.dataset.tool = name;
+        button.setAttribute("aria-label", title);
+        button.addEventListener("click", () => this.tools.pick(name));
+        tools.append(button);
+      }
+      const click = (name, fn) => this.find(name).addEventListener("click", fn);
+      click("undo", () => this.step("undo"));
+      click("redo", () => this.step("redo"));
+      click("fit", () => this.view.fit());
+      click("help", () => this.find("keys").showModal());
+      click("previous", () => this.go(-1));
+      click("next", () => this.go(1));
+      click("accept", () => this.accept());
+      click("anyway", () => this.anyway());
+      click("delete", () => this.remove());
+      click("clear", () => this.clear());
+      this.find("keys").querySelector("button").addEventListener("click", () => this.find("keys").close());
+      this.find("keys").querySelector("table").innerHTML = KEYS.map(
+        ([key, what]) => `<tr><th>${key}</th><td>${what}</td></tr>`,
+      ).join("");
+      const message = this.root.querySelector(".message");
+      message.querySelector("button").addEventListener("click", () => { message.hidden = true; });
+      const input = (name, fn) => this.find(name).addEventListener("input", (e) => fn(e.target));
+      input("size", (e) => this.tools.size(0.5 * Math.exp((e.value / 100) * Math.log(1000))));
+      input("opacity", (e) => this.view.set({ opacity: e.value / 100 }));
+      input("contour", (e) => this.view.set({ contour: e.checked }));
+      input("changes", (e) => this.view.set({ changes: e.checked }));
+      input("mode", (e) => this.mode(e.value));
+      input("colormap", () => this.loadHeatmap());
+      input("min-area", (e) => this.setCleaning("min_area", areaOf(e.value)));
+      input("max-hole", (e) => this.setCleaning("max_hole", areaOf(e.value)));
+      this.root.addEventListener("pointerdown", () => this.gesture++, true);
+      document.addEventListener("keydown", (e) => this.key(e, true));
+      document.addEventListener("keyup", (e) => this.key(e, false));
+      for (const name of ["pointermove", "pointerdown", "keydown"]) {
+        document.addEventListener(name, () => this.active(), { passive: true, capture: true });
+      }
+      for (const name of ["pagehide", "visibilitychange"]) {
+        document.addEventListener(name, () => this.store.waiting && this.store.flush());
+      }
+    }
+
+    // ---------------------------------------------------------------- which picture is open
+
+    async told(value) {
+      if (!value || !value.token) return;
+      this.store.token = value.token;
+      await this.refresh();
+      if (value.select) await this.select(value.select, true);
+      else if (!this.open && this.items.length) await this.select(this.strip.ordered[0].id);
+    }
+
+    async refresh() {
+      try {
+        this.items = (await this.store.json("/items")).items;
+      } catch (error) {
+        return this.say(error.message);
+      }
+      this.strip.show(this.items, this.open && this.open.id);
+      this.find("delete").hidden = !this.open;
+      if (this.open && !this.items.some((i) => i.id === this.open.id)) this.close();
+      return undefined;
+    }
+
+    async poll() {
+      if (!this.store.token || this.polling || document.hidden) return;
+      const busy = this.items.some((i) => i.status === "waiting" || i.status === "running");
+      if (!busy) return;
+      this.polling = true;
+      await this.refresh();
+      this.polling = false;
+      const now = this.open && this.items.find((i) => i.id === this.open.id);
+      const item = this.open && this.open.item;
+      if (now && (now.analysis !== item.analysis || now.status !== item.status)) {
+        await this.select(now.id, true);
+      }
+    }
+
+    close() {
+      this.open = null;
+      this.view.scene = null;
+      this.view.draw();
+      this.find("verdict").textContent = "Drop pictures on the left, or click a sample.";
+      if (this.items.length) this.select(this.strip.ordered[0].id);
+    }
+
+    /** Open a picture; `again`: look whether the open one has another analysis now. */
+    async select(id, again = false) {
+      const before = this.open && this.open.id === id ? this.open : null;
+      if (before && !again) return;
+      this.tools.cancel();
+      this.wanted = id;
+      try {
+        if (!before) await this.store.recover(id);
+        const item = await this.store.json(`/items/${id}`);
+        if (this.wanted !== id) return; // another one was clicked meanwhile
+        if (!before) this.spend();
+        if (before && before.item.analysis === item.analysis && before.item.status === item.status) {
+          before.item = { ...item, level: before.level };
+        } else {
+          await this.load(item, before);
+        }
+        if (!before) this.trigger("select", { id });
+        this.strip.show(this.items, id);
+        this.find("delete").hidden = false;
+      } catch (error) {
+        this.say(error.message);
+      }
+    }
+
+    async load(item, before) {
+      const get = (what) => this.store.bytes(`/items/${item.id}/${what}`);
+      const picture = async (what) => createImageBitmap(await this.store.blob(`/items/${item.id}/${what}`));
+      const ready = item.levels !== undefined;
+      const size = item.width * item.height;
+      const [levels, corrections, truth, base] = await Promise.all([
+        ready ? get("levels") : new Uint8Array(size),
+        before ? before.corrections : size ? get("corrections") : new Uint8Array(0),
+        ready && item.has_truth ? get("truth") : null,
+        before ? before.picture : size ? picture("view") : null,
+      ]);
+      if (this.wanted !== item.id) return;
+      this.open = {
+        id: item.id, item, width: item.width, height: item.height, levels, corrections, truth,
+        picture: base, heatmap: null, ready,
+        history: before ? before.history : new H.History(),
+        level: ready ? item.level : 0,
+        minArea: item.min_area || 0, maxHole: item.max_hole || 0,
+        base: null, mask: new Uint8Array(size),
+      };
+      const curve = this.open.truth && ready ? M.curve(levels, this.open.truth, item.levels.length) : null;
+      this.panel.held = null;
+      this.panel.setItem(ready ? item : null, curve);
+      this.find("min-area").value = sliderOf(this.open.minArea);
+      this.find("max-hole").value = sliderOf(this.open.maxHole);
+      this.find("verdict").textContent =
+        item.status === "failed" ? item.reason
+          : ready && item.status !== "waiting" && item.status !== "running" ? item.verdict
+            : `${item.name}: ${item.status} …`;
+      this.find("anyway").hidden = !(ready && !item.explained);
+      if (!size) {
+        this.view.scene = null;
+        this.view.draw();
+        return;
+      }
+      this.compute();
+      this.view.setScene(this.open);
+      this.loadHeatmap();
+    }
+
+    async loadHeatmap() {
+      const scene = this.open, colormap = this.find("colormap").value;
+      this.colourbar();
+      if (!scene || !scene.ready || this.find("mode").value !== "heatmap") return;
+      try {
+        const blob = await this.store.blob(`/items/${scene.id}/heatmap?colormap=${colormap}`);
+        scene.heatmap = await createImageBitmap(blob);
+      } catch (error) {
+        this.say(error.message);
+      }
+      if (this.open === scene) this.view.redraw();
+    }
+
+    colourbar() {
+      const bar = this.root.querySelector(".colourbar"), colormap = this.find("colormap").value;
+      const bars = this.open && this.open.item.colourbars;
+      bar.hidden = !bars || this.find("mode").value !== "heatmap";
+      if (bar.hidden) return;
+      bar.querySelector("i").style.background = `linear-gradient(90deg, ${bars[colormap].join(", ")})`;
+      bar.querySelector("span").textContent = colormap === "signed" ? "against damage" : "no relevance";
+    }
+
+    mode(name) {
+      this.find("mode").value = name;
+      this.view.set({ mode: name });
+      this.loadHeatmap();
+    }
+
+    // ---------------------------------------------------------------- the mask
+
+    /** From the level map to the mask that is shown: threshold, cleaning, corrections. */
+    compute() {
+      const s = this.open;
+      if (!s.ready || !s.item.explained) s.base = new Uint8Array(s.width * s.height);
+      else {
+        s.base = M.threshold(s.levels, s.level);
+        if (s.minArea > 1 || s.maxHole) s.base = M.clean(s.base, s.width, s.height, s.minArea, s.maxHole);
+      }
+      M.compose(s.base, s.corrections, s.mask);
+      this.figures();
+    }
+
+    figures() {
+      const s = this.open;
+      const own = s.truth ? M.figures(M.counts(s.mask, s.truth)) : null;
+      this.panel.show(s.level, own);
+      for (const [name, value] of [["min-area", s.minArea], ["max-hole", s.maxHole]]) {
+        this.find(`${name}-value`).textContent = value ? `${value} px` : "off";
+      }
+      this.find("undo").disabled = !s.history.past.length;
+      this.find("redo").disabled = !s.history.future.length;
+    }
+
+    setLevel(level, done) {
+      this.change("level", level);
+      if (done) this.gesture++;
+    }
+
+    setCleaning(name, value) {
+      this.change(name === "min_area" ? "minArea" : "maxHole", value);
+    }
+
+    /** A setting moved by hand: show it, keep it for undo, save it. */
+    change(name, value) {
+      const s = this.open;
+      if (!s || s[name] === value) return;
+      s.history.changed(name, s[name], value, this.gesture);
+      this.assign(name, value);
+    }
+
+    assign(name, value) {
+      const s = this.open;
+      s[name] = value;
+      if (name === "minArea") this.find("min-area").value = sliderOf(value);
+      if (name === "maxHole") this.find("max-hole").value = sliderOf(value);
+      this.compute();
+      this.view.redraw();
+      const saved = name === "level" ? { level: value, analysis: s.item.analysis }
+        : { [name === "minArea" ? "min_area" : "max_hole"]: value };
+      this.store.saveSettings(s.id, saved);
+      this.mark("edited");
+    }
+
+    /** Pixels of a stroke under way. */
+    paint(runs, value, rect) {
+      const { corrections, width } = this.open;
+      for (const [y, from, to] of runs) corrections.fill(value, y * width + from, y * width + to);
+      this.painted(rect);
+    }
+
+    painted({ x, y, w, h }) {
+      const s = this.open;
+      for (let row = y; row < y + h; row++) {
+        for (let i = row * s.width + x; i < row * s.width + x + w; i++) {
+          const c = s.corrections[i];
+          s.mask[i] = c === M.NONE ? s.base[i] : c === M.ADDED ? 1 : 0;
+        }
+      }
+      this.view.touch({ x, y, w, h });
+    }
+
+    /** A stroke is done: it can be undone, and it is saved. */
+    edited(rect, before) {
+      const s = this.open;
+      s.history.drew(rect, before);
+      this.figures();
+      this.save(rect);
+    }
+
+    save(rect) {
+      const s = this.open;
+      this.store.saveCorrections(s.id, s.corrections, s.width, rect, this.takeSeconds());
+      this.mark("edited");
+    }
+
+    step(direction) {
+      const s = this.open;
+      const done = s && s.history[direction](s.corrections, s.width);
+      if (!done) return;
+      if (done.rect) {
+        this.painted(done.rect);
+        this.figures();
+        this.save(done.rect);
+      } else {
+        this.assign(done.name, done.value);
+      }
+    }
+
+    clear() {
+      const s = this.open;
+      if (!s || !s.corrections.some((c) => c)) return;
+      const rect = { x: 0, y: 0, w: s.width, h: s.height };
+      const before = s.corrections.slice();
+      s.corrections.fill(0);
+      this.painted(rect);
+      this.edited(rect, before);
+    }
+
+    // ---------------------------------------------------------------- status
+
+    mark(status) {
+      const item = this.items.find((i) => i.id === this.open.id);
+      if (!item || item.status === status || item.status === "waiting") return;
+      item.status = this.open.item.status = status;
+      this.strip.show(this.items, this.open.id);
+    }
+
+    async accept() {
+      const s = this.open;
+      if (!s || !s.ready) return;
+      this.store.saveSettings(s.id, { status: "accepted", seconds: this.takeSeconds() });
+      this.mark("accepted");
+      this.go(1);
+    }
+
+    go(step) {
+      const id = this.strip.neighbour(step);
+      if (id) this.select(id);
+    }
+
+    async anyway() {
+      if (!this.open) return;
+      try {
+        await this.store.request(`/items/${this.open.id}/anyway`, { method: "POST" });
+        this.find("anyway").hidden = true;
+        await this.refresh();
+        await this.select(this.open.id, true);
+      } catch (error) {
+        this.say(error.message);
+      }
+    }
+
+    async remove() {
+      const s = this.open;
+      if (!s || !window.confirm(`Remove ${s.item.name} and all that was drawn on it?`)) return;
+      try {
+        await this.store.request(`/items/${s.id}`, { method: "DELETE" });
+        await this.refresh();
+      } catch (error) {
+        this.say(error.message);
+      }
+    }
+
+    active() {
+      const now = performance.now();
+      if (this.lastInput && now - this.lastInput < IDLE && !document.hidden) {
+        this.seconds = (this.seconds || 0) + (now - this.lastInput) / 1000;
+      }
+      this.lastInput = now;
+    }
+
+    takeSeconds() {
+      const seconds = this.seconds || 0;
+      this.seconds = 0;
+      return seconds;
+    }
+
+    /** The time on the picture that is left behind. */
+    spend() {
+      const seconds = this.takeSeconds();
+      if (this.open && seconds > 0.5 && this.open.ready) this.store.saveSettings(this.open.id, { seconds });
+    }
+
+    saved(state, waiting, message) {
+      const words = {
+        saved: "✓ saved", saving: "saving …", refused: message,
+        offline: message || `Not connected: ${waiting} change${waiting === 1 ? " waits" : "s wait"}, nothing is lost.`,
+      };
+      const box = this.find("saved");
+      box.textContent = words[state];
+      box.dataset.state = state;
+      if (state === "refused" && this.open) this.select(this.open.id, true);
+    }
+
+    say(text) {
+      const message = this.root.querySelector(".message");
+      message.querySelector("span").textContent = text;
+      message.hidden = !text;
+    }
+
+    // ---------------------------------------------------------------- keys
+
+    picked(name) {
+      for (const button of this.root.querySelectorAll("[data-tool]")) {
+        button.setAttribute("aria-pressed", String(button.dataset.tool === name));
+      }
+    }
+
+    sized(radius) {
+      this.find("size").value = (100 * Math.log(radius / 0.5)) / Math.log(1000);
+      this.find("size-value").textContent = `${Math.max(1, Math.round(2 * radius))} px`;
+    }
+
+    key(event, down) {
+      const t = event.target;
+      const typing = t.closest && t.closest("input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable=true]");
+      if (typing || this.root.offsetParent === null || this.find("keys").open) return;
+      if (event.key === " ") {
+        if (t.tagName === "BUTTON") return;
+        this.tools.space = down;
+        this.view.canvas.style.cursor = down ? "grab" : this.tools.name in { brush: 1, eraser: 1 } ? "none" : "crosshair";
+        event.preventDefault();
+        return;
+      }
+      if (!down) return;
+      const key = event.key.toLowerCase();
+      if (event.ctrlKey || event.metaKey) {
+        const action = key === "z" ? (event.shiftKey ? "redo" : "undo") : key === "y" ? "redo" : null;
+        if (action) {
+          event.preventDefault();
+          this.step(action);
+        }
+        return;
+      }
+      if (event.altKey || (key === "enter" && t.tagName === "BUTTON")) return;
+      const act = this.bindings()[key];
+      if (act && act() !== false) event.preventDefault();
+    }
+
+    bindings() {
+      const canvas = this.view.canvas, middle = [canvas.clientWidth / 2, canvas.clientHeight / 2];
+      const modes = ["picture", "heatmap", "mask"];
+      const found = {
+        "[": () => this.tools.size(this.tools.radius / 1.25),
+        "]": () => this.tools.size(this.tools.radius * 1.25),
+        "+": () => this.view.zoom(1.25, ...middle),
+        "=": () => this.view.zoom(1.25, ...middle),
+        "-": () => this.view.zoom(0.8, ...middle),
+        0: () => this.view.fit(),
+        h: () => this.view.set({ mask: !this.view.options.mask }),
+        v: () => this.mode(modes[(modes.indexOf(this.find("mode").value) + 1) % 3]),
+        a: () => this.go(-1),
+        d: () => this.go(1),
+        enter: () => (this.tools.closePolygon() ? undefined : this.accept()),
+        escape: () => this.tools.cancel(),
+        backspace: () => this.tools.backspace(),
+        "?": () => this.find("keys").showModal(),
+      };
+      for (const [name, { key }] of Object.entries(lrpsegTools.TOOLS)) found[key] = () => this.tools.pick(name);
+      return found;
+    }
+  }
+
+  return (host) => new App(host);
+})();
+if (typeof module !== "undefined") module.exports = lrpsegApp;

@@ -1,0 +1,28 @@
+"""Workspaces: what the page keeps on disk, so that nothing that was drawn is ever lost."""
+
+from lrpseg.workspace.bundle import export_zip, load_session, provenance, save_session
+from lrpseg.workspace.cache import Cache
+from lrpseg.workspace.errors import NoSuchItem, NoSuchWorkspace, WorkspaceError
+from lrpseg.workspace.intake import Limits, Upload, read_uploads, safe_name
+from lrpseg.workspace.item import STATUSES, Item
+from lrpseg.workspace.sessions import Sessions
+from lrpseg.workspace.store import Workspace
+
+__all__ = [
+    "STATUSES",
+    "Cache",
+    "Item",
+    "Limits",
+    "NoSuchItem",
+    "NoSuchWorkspace",
+    "Sessions",
+    "Upload",
+    "Workspace",
+    "WorkspaceError",
+    "export_zip",
+    "load_session",
+    "provenance",
+    "read_uploads",
+    "safe_name",
+    "save_session",
+]

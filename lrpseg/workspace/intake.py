@@ -1,0 +1,156 @@
+"""Turns uploads into named files: pictures as they are, zips unpacked, all within limits."""
+
+import io
+import stat
+import unicodedata
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+_PART = 100
+_RESERVED = {"con", "prn", "aux", "nul", *(f"{n}{i}" for n in ("com", "lpt") for i in range(10))}
+_CHUNK = 1_000_000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What may be uploaded. max_bytes: of a file; max_files: in one upload, zips unpacked;
+    max_expanded: of a zip's content in all; max_ratio: of a zip entry's size to its packed one."""
+
+    max_bytes: int = 200_000_000
+    max_files: int = 10_000
+    max_expanded: int = 20_000_000_000
+    max_ratio: int = 200
+
+    @classmethod
+    def hosted(cls) -> "Limits":
+        """For a page that anybody may use."""
+        return cls(max_bytes=50_000_000, max_files=200, max_expanded=1_000_000_000)
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file to add, or one that was refused: then `data` is None and `reason` says why."""
+
+    name: str
+    data: bytes | None
+    reason: str = ""
+
+
+def safe_name(name: str) -> str:
+    """A relative POSIX path that is safe to show and to write to: no "..", no root, no drive, no
+    control characters; other languages' letters stay. Never empty."""
+    text = unicodedata.normalize("NFC", name.replace("\\", "/"))
+    parts = []
+    for part in text.split("/"):
+        kept = "".join(c if c.isprintable() and c not in '<>:"|?*' else "_" for c in part)
+        kept = kept.strip(" .") if set(kept) - {"."} else ""
+        if len(kept) > _PART:
+            stem, dot, suffix = kept.rpartition(".")
+            tail = dot + suffix if stem and len(suffix) <= 5 else ""
+            kept = kept[: _PART - len(tail)] + tail
+        if kept.split(".")[0].lower() in _RESERVED:
+            kept = f"_{kept}"
+        if kept:
+            parts.append(kept)
+    return "/".join(parts[-4:]) or "picture"
+
+
+def read_uploads(paths: Iterable[tuple[Path, str]], limits: Limits) -> Iterator[Upload]:
+    """The files at `paths`, each with the name it came under; zips are unpacked.
+
+    One that is refused stops nothing. Files are read one at a time: memory holds one.
+    """
+    count = 0
+    for path, name in paths:
+        uploads = (
+            _unpacked(path, name, limits)
+            if zipfile.is_zipfile(path)
+            else [_file(path, name, limits)]
+        )
+        for upload in uploads:
+            count += upload.data is not None
+            if count > limits.max_files:
+                yield Upload(upload.name, None, f"More than {limits.max_files} files at once.")
+                return
+            yield upload
+
+
+def _file(path: Path, name: str, limits: Limits) -> Upload:
+    try:
+        if path.stat().st_size > limits.max_bytes:
+            return Upload(safe_name(name), None, _too_large(limits))
+        return Upload(safe_name(name), path.read_bytes())
+    except OSError as error:
+        return Upload(safe_name(name), None, f"The upload cannot be read: {error.strerror}.")
+
+
+def _unpacked(path: Path, name: str, limits: Limits) -> Iterator[Upload]:
+    archive_name = safe_name(name)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            if len(entries) > 10 * limits.max_files:
+                yield Upload(archive_name, None, f"The zip has {len(entries)} entries.")
+                return
+            left = limits.max_expanded
+            for entry in entries:
+                if entry.is_dir() or _hidden(entry.filename):
+                    continue
+                upload = _entry(archive, entry, limits, left)
+                left -= len(upload.data or b"")
+                yield upload
+    except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError) as error:
+        yield Upload(archive_name, None, f"The zip is damaged: {error}.")
+
+
+def _hidden(name: str) -> bool:
+    """What systems put beside pictures: never meant as one."""
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    return any((p.startswith(".") and p not in (".", "..")) or p == "__MACOSX" for p in parts) or (
+        bool(parts) and parts[-1].lower() in ("thumbs.db", "desktop.ini")
+    )
+
+
+def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limits: Limits, left: int) -> Upload:
+    name = safe_name(entry.filename)
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        return Upload(name, None, "A link inside a zip is not followed.")
+    if entry.flag_bits & 1:
+        return Upload(name, None, "The zip is encrypted. Unpack it first.")
+    try:
+        data = _read(archive, entry, limits, left)
+    except _TooMuchError as error:
+        return Upload(name, None, str(error))
+    except (
+        Exception
+    ) as error:  # zipfile and its codecs raise whatever a damaged entry makes of them
+        return Upload(name, None, f"This entry of the zip is damaged: {error}.")
+    if zipfile.is_zipfile(io.BytesIO(data)):
+        return Upload(name, None, "A zip inside a zip is not opened. Upload it by itself.")
+    return Upload(name, data)
+
+
+class _TooMuchError(Exception):
+    pass
+
+
+def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limits: Limits, left: int) -> bytes:
+    """An entry's bytes, counted while they come: the sizes in its header are not to be trusted."""
+    parts, size = [], 0
+    with archive.open(entry) as file:
+        while part := file.read(_CHUNK):
+            parts.append(part)
+            size += len(part)
+            if size > limits.max_bytes:
+                raise _TooMuchError(_too_large(limits))
+            if size > left:
+                raise _TooMuchError("The zip holds more than may be unpacked at once.")
+            if size > _CHUNK and size > limits.max_ratio * max(1, entry.compress_size):
+                raise _TooMuchError("This entry of the zip is packed too tightly to be a picture.")
+    return b"".join(parts)
+
+
+def _too_large(limits: Limits) -> str:
+    return f"The file is larger than {limits.max_bytes / 1e6:.0f} MB."

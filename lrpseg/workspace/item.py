@@ -1,0 +1,97 @@
+"""One picture of a workspace, as the database holds it."""
+
+import hashlib
+import json
+import sqlite3
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from lrpseg.domains import load_domain
+from lrpseg.operating_points import checkpoint_hash
+from lrpseg.results import Settings
+
+STATUSES = ("waiting", "running", "todo", "edited", "accepted", "empty", "failed")
+"""waiting: for its analysis; todo: nobody has looked; empty: classified intact, the mask is empty;
+failed: cannot be read or analysed, `reason` says why."""
+
+OPEN = ("todo", "edited", "accepted", "empty")
+"""Statuses of a picture that is analysed, between which a person may choose."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture. `analysis` names the relevance that is shown ("" where there is none yet),
+    `analysis_key` the one that its settings ask for. `threshold` is None where nobody chose one:
+    then `own_threshold`, the thresholder's own, counts. `drawn`: whether there are corrections."""
+
+    id: str
+    name: str
+    sha256: str
+    width: int
+    height: int
+    status: str
+    reason: str | None
+    settings: Settings
+    explain_intact: bool
+    weights: str
+    analysis: str
+    probability: float | None
+    damaged: bool
+    explained: bool
+    threshold: float | None
+    own_threshold: float | None
+    min_area: int
+    max_hole: int
+    seconds: float
+    has_truth: bool
+    drawn: bool
+    revision: int
+    tiles_done: int
+    tiles: int
+    created: str
+    updated: str
+
+    @property
+    def analysis_key(self) -> str:
+        return analysis_key(self.sha256, self.settings, self.weights, self.explain_intact)
+
+    @property
+    def used_threshold(self) -> float:
+        """The threshold that makes the mask, 0 to 1."""
+        chosen = self.own_threshold if self.threshold is None else self.threshold
+        return 0.5 if chosen is None else chosen
+
+
+def from_row(row: sqlite3.Row) -> Item:
+    """An item from its row in the database."""
+    values: dict[str, Any] = {key: row[key] for key in row.keys() if key != "position"}  # noqa: SIM118
+    values["settings"] = Settings(**json.loads(values["settings"]))
+    for flag in ("explain_intact", "damaged", "explained", "has_truth", "drawn"):
+        values[flag] = bool(values[flag])
+    return Item(**values)
+
+
+def settings_text(settings: Settings) -> str:
+    """Settings as the database keeps them."""
+    return json.dumps(asdict(settings), sort_keys=True)
+
+
+def analysis_key(sha256: str, settings: Settings, weights: str, explain_intact: bool) -> str:
+    """Names a relevance by all that decides it; the thresholder does not."""
+    decides = {k: v for k, v in asdict(settings).items() if k != "thresholder"}
+    text = json.dumps([sha256, decides, weights, explain_intact], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def weights_hash(settings: Settings) -> str:
+    """SHA-256 of the weights that the settings name."""
+    path = load_domain(settings.domain).checkpoint(settings.network)
+    stat = path.stat()
+    return _weights_hash(path, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=64)
+def _weights_hash(path: Path, modified: int, size: int) -> str:
+    return checkpoint_hash(path)
