@@ -19,15 +19,7 @@ from lrpseg.ui.samples import Samples, sample_pictures
 from lrpseg.ui.service import Service
 from lrpseg.workspace import Limits, Sessions
 
-CSS = """
-footer { display: none !important; }
-main.fillable { padding: 6px 10px !important; max-width: none !important; }
-#work { align-items: stretch; gap: 10px; }
-#side { gap: 6px; max-width: 290px; }
-#side .block { padding-block: 4px; }
-#samples .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; }
-#samples .caption-label { font-size: 10px; padding: 0 3px; }
-"""
+CSS = (Path(__file__).parent / "static" / "page.css").read_text("utf-8")
 SWEEP_SECONDS = 600
 
 

@@ -153,14 +153,14 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
         with gr.Tab("Annotate", id="annotate"), gr.Row(elem_id="work"):
             with gr.Column(scale=0, min_width=270, elem_id="side"):
                 upload = gr.File(
-                    label="Pictures or a zip", file_count="multiple", height=96, elem_id="upload"
+                    label="Pictures or a zip", file_count="multiple", height=84, elem_id="upload"
                 )
                 folder = gr.UploadButton(
                     "A folder", file_count="directory", size="sm", elem_id="folder"
                 )
                 gallery = gr.Gallery(
                     value=[(str(s.path), s.caption) for s in samples.all],
-                    label="Samples", columns=4, height=150, allow_preview=False,
+                    label="Samples", columns=4, height=165, allow_preview=False,
                     interactive=False, format="png", elem_id="samples", buttons=[],
                     object_fit="cover",
                 )  # fmt: skip

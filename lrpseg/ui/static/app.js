@@ -59,10 +59,10 @@ const lrpsegApp = (() => {
     exposed() {
       const app = this;
       this.root.lrpseg = {
-        mask: () => app.open.mask,
-        corrections: () => app.open.corrections,
-        get width() { return app.open.width; },
-        get height() { return app.open.height; },
+        mask: () => app.open && app.open.mask,
+        corrections: () => app.open && app.open.corrections,
+        get width() { return app.open && app.open.width; },
+        get height() { return app.open && app.open.height; },
         get item() { return app.open && app.open.item; },
         toScreen: (x, y) => app.view.toScreen(x, y),
         saved: () => app.store.waiting === 0 && !app.store.sending,
@@ -112,16 +112,24 @@ const lrpsegApp = (() => {
       for (const name of ["pointermove", "pointerdown", "keydown"]) {
         document.addEventListener(name, () => this.active(), { passive: true, capture: true });
       }
-      for (const name of ["pagehide", "visibilitychange"]) {
-        document.addEventListener(name, () => this.store.waiting && this.store.flush());
-      }
+      document.addEventListener("visibilitychange", () => {
+        this.lastInput = null; // time in another tab is no work on this picture
+        this.store.hurry();
+      });
+      window.addEventListener("pagehide", () => this.spend());
+      window.addEventListener("online", () => this.store.hurry());
+      window.addEventListener("blur", () => { this.tools.space = false; }); // its keyup goes elsewhere
     }
 
     // ---------------------------------------------------------------- which picture is open
 
     async told(value) {
       if (!value || !value.token) return;
-      this.store.token = value.token;
+      if (this.store.token !== value.token) {
+        this.store.token = value.token;
+        this.resumed = this.store.resume(); // changes of before a reload go first
+      }
+      await this.resumed;
       await this.refresh();
       if (value.select) await this.select(value.select, true);
       else if (!this.open && this.items.length) await this.select(this.strip.ordered[0].id);
@@ -134,8 +142,8 @@ const lrpsegApp = (() => {
         return this.say(error.message);
       }
       this.strip.show(this.items, this.open && this.open.id);
-      this.find("delete").hidden = !this.open;
       if (this.open && !this.items.some((i) => i.id === this.open.id)) this.close();
+      this.find("delete").hidden = !this.open;
       return undefined;
     }
 
@@ -154,9 +162,11 @@ const lrpsegApp = (() => {
     }
 
     close() {
+      this.tools.cancel();
       this.open = null;
-      this.view.scene = null;
-      this.view.draw();
+      this.view.setScene(null);
+      this.panel.setItem(null, null);
+      this.panel.show(0, null);
       this.find("verdict").textContent = "Drop pictures on the left, or click a sample.";
       if (this.items.length) this.select(this.strip.ordered[0].id);
     }
@@ -165,15 +175,15 @@ const lrpsegApp = (() => {
     async select(id, again = false) {
       const before = this.open && this.open.id === id ? this.open : null;
       if (before && !again) return;
-      this.tools.cancel();
+      if (!before) this.tools.leave();
       this.wanted = id;
       try {
-        if (!before) await this.store.recover(id);
         const item = await this.store.json(`/items/${id}`);
         if (this.wanted !== id) return; // another one was clicked meanwhile
         if (!before) this.spend();
-        if (before && before.item.analysis === item.analysis && before.item.status === item.status) {
-          before.item = { ...item, level: before.level };
+        if (before && before.ready && before.item.analysis === item.analysis &&
+            before.item.explained === item.explained) {
+          await this.renew(before, item); // the same maps: drawing goes on, sliders stay
         } else {
           await this.load(item, before);
         }
@@ -183,6 +193,25 @@ const lrpsegApp = (() => {
       } catch (error) {
         this.say(error.message);
       }
+    }
+
+    /** The open picture has news (status, verdict, a true mask), but its maps are the same. */
+    async renew(scene, item) {
+      scene.truth = item.has_truth ? await this.store.bytes(`/items/${item.id}/truth`) : null;
+      if (this.open !== scene) return;
+      scene.item = item;
+      this.panel.setItem(item, scene.truth && M.curve(scene.levels, scene.truth, item.levels.length));
+      this.describe(item);
+      this.figures();
+    }
+
+    describe(item) {
+      const ready = item.levels !== undefined;
+      this.find("verdict").textContent =
+        item.status === "failed" ? item.reason
+          : ready && item.status !== "waiting" && item.status !== "running" ? item.verdict
+            : `${item.name}: ${item.status} …`;
+      this.find("anyway").hidden = !(ready && !item.explained);
     }
 
     async load(item, before) {
@@ -197,12 +226,19 @@ const lrpsegApp = (() => {
         before ? before.picture : size ? picture("view") : null,
       ]);
       if (this.wanted !== item.id) return;
+      if (!before) {
+        this.tools.leave(); // a stroke begun while this was loading belongs to the old picture
+        this.store.overlay(item.id, corrections, item.width);
+      }
+      if (before && before.item.analysis !== item.analysis) before.history.forget("level");
+      const unsaved = this.store.unsavedSettings(item.id);
+      const level = unsaved.analysis === item.analysis ? unsaved.level : undefined;
       this.open = {
         id: item.id, item, width: item.width, height: item.height, levels, corrections, truth,
         picture: base, heatmap: null, ready,
         history: before ? before.history : new H.History(),
-        level: ready ? item.level : 0,
-        minArea: item.min_area || 0, maxHole: item.max_hole || 0,
+        level: ready ? level ?? item.level : 0,
+        minArea: unsaved.min_area ?? item.min_area ?? 0, maxHole: unsaved.max_hole ?? item.max_hole ?? 0,
         base: null, mask: new Uint8Array(size),
       };
       const curve = this.open.truth && ready ? M.curve(levels, this.open.truth, item.levels.length) : null;
@@ -210,14 +246,9 @@ const lrpsegApp = (() => {
       this.panel.setItem(ready ? item : null, curve);
       this.find("min-area").value = sliderOf(this.open.minArea);
       this.find("max-hole").value = sliderOf(this.open.maxHole);
-      this.find("verdict").textContent =
-        item.status === "failed" ? item.reason
-          : ready && item.status !== "waiting" && item.status !== "running" ? item.verdict
-            : `${item.name}: ${item.status} …`;
-      this.find("anyway").hidden = !(ready && !item.explained);
+      this.describe(item);
       if (!size) {
-        this.view.scene = null;
-        this.view.draw();
+        this.view.setScene(null);
         return;
       }
       this.compute();
@@ -342,6 +373,7 @@ const lrpsegApp = (() => {
 
     step(direction) {
       const s = this.open;
+      if (this.tools.stroke) return; // its pixels of before would mix with those that are put back
       const done = s && s.history[direction](s.corrections, s.width);
       if (!done) return;
       if (done.rect) {
@@ -430,13 +462,15 @@ const lrpsegApp = (() => {
 
     saved(state, waiting, message) {
       const words = {
-        saved: "✓ saved", saving: "saving …", refused: message,
+        saved: "✓ saved", saving: "saving …", refused: "Not saved",
         offline: message || `Not connected: ${waiting} change${waiting === 1 ? " waits" : "s wait"}, nothing is lost.`,
       };
       const box = this.find("saved");
       box.textContent = words[state];
       box.dataset.state = state;
-      if (state === "refused" && this.open) this.select(this.open.id, true);
+      if (state !== "refused") return;
+      this.say(message);
+      if (this.open) this.select(this.open.id, true);
     }
 
     say(text) {
@@ -463,7 +497,7 @@ const lrpsegApp = (() => {
       const typing = t.closest && t.closest("input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable=true]");
       if (typing || this.root.offsetParent === null || this.find("keys").open) return;
       if (event.key === " ") {
-        if (t.tagName === "BUTTON") return;
+        if (t.tagName === "BUTTON" || t.type === "checkbox") return; // Space presses these
         this.tools.space = down;
         this.view.canvas.style.cursor = down ? "grab" : this.tools.name in { brush: 1, eraser: 1 } ? "none" : "crosshair";
         event.preventDefault();
@@ -479,7 +513,7 @@ const lrpsegApp = (() => {
         }
         return;
       }
-      if (event.altKey || (key === "enter" && t.tagName === "BUTTON")) return;
+      if (event.altKey || (key === "enter" && (event.repeat || t.tagName === "BUTTON"))) return;
       const act = this.bindings()[key];
       if (act && act() !== false) event.preventDefault();
     }

@@ -49,6 +49,12 @@ const lrpsegHistory = (() => {
       this.push({ name, from, to, gesture });
     }
 
+    /** Drop the steps of a setting whose old values mean nothing any more. */
+    forget(name) {
+      this.past = this.past.filter((e) => e.name !== name);
+      this.future = this.future.filter((e) => e.name !== name);
+    }
+
     push(entry) {
       this.future = [];
       this.past.push(entry);

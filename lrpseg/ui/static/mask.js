@@ -187,7 +187,8 @@ const lrpsegMask = (() => {
   function counts(mask, truth) {
     let tp = 0, fp = 0, fn = 0;
     for (let i = 0; i < mask.length; i++) {
-      if (mask[i]) truth[i] ? tp++ : fp++;
+      if (mask[i] && truth[i]) tp++;
+      else if (mask[i]) fp++;
       else if (truth[i]) fn++;
     }
     return { tp, fp, fn };
@@ -213,7 +214,7 @@ const lrpsegMask = (() => {
         damage++;
       }
     }
-    const found = new Array(levels);
+    const found = Array.from({ length: levels });
     let marked = 0, tp = 0;
     for (let k = levels - 1; k >= 0; k--) {
       marked += all[k];

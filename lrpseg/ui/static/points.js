@@ -50,6 +50,7 @@ const lrpsegPoints = (() => {
     setItem(item, truth) {
       this.item = item;
       this.truth = truth;
+      this.unreached = "";
       const slider = this.find("threshold");
       slider.max = item ? item.levels.length - 1 : 1;
       for (const name of ["threshold", "precision", "recall"]) {
@@ -88,6 +89,7 @@ const lrpsegPoints = (() => {
       this.find("threshold").value = level;
       const value = item ? item.levels[level] : 0;
       this.find("threshold-value").textContent = item ? format(value) : "";
+      this.find("threshold").setAttribute("aria-valuetext", item ? format(value) : "none");
       const point = this.curve ? nearest(this.curve, value) : null;
       for (const name of ["precision", "recall"]) {
         const held = this.held && this.held.name === name ? this.held.value : null;

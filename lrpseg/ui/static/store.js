@@ -1,7 +1,8 @@
 // Talks to the server. Strokes are saved as they are made, in order, and again until they are there.
 const lrpsegStore = (() => {
-  const { cut, union } = typeof module !== "undefined" ? require("./history.js") : lrpsegHistory;
+  const { cut, put, union } = typeof module !== "undefined" ? require("./history.js") : lrpsegHistory;
   const RETRY = [500, 1000, 2000, 5000, 10000];
+  const FINAL = (status) => status >= 400 && status < 500 && ![401, 408, 429].includes(status);
 
   /** Strokes that the server has not confirmed, kept by the browser over a reload. */
   function browserShelf() {
@@ -28,6 +29,7 @@ const lrpsegStore = (() => {
       put: (key, value) => run("readwrite", (s) => s.put(value, key)),
       take: (key) => run("readonly", (s) => s.get(key)),
       drop: (key) => run("readwrite", (s) => s.delete(key)),
+      keys: () => run("readonly", (s) => s.getAllKeys()),
     };
   }
 
@@ -49,8 +51,10 @@ const lrpsegStore = (() => {
       this.fetch = fetch || ((...args) => globalThis.fetch(...args));
       this.shelf = shelf || browserShelf();
       this.wait = wait || ((ms) => new Promise((done) => setTimeout(done, ms)));
-      this.jobs = new Map(); // item id -> {corrections, width, rect, settings, seconds}
+      this.jobs = new Map(); // item id -> {patches, settings, seconds}
       this.sending = null;
+      this.flying = null; // the job that is being sent
+      this.wake = null; // ends a pause before the next try
     }
 
     async request(path, options = {}) {
@@ -78,13 +82,15 @@ const lrpsegStore = (() => {
       return (await this.request(path)).blob();
     }
 
-    /** Save a rectangle of corrections; its pixels are read when it is sent, so the latest count. */
+    /** Save a rectangle of corrections. Its pixels are copied: what waits is sent as it was drawn. */
     saveCorrections(id, corrections, width, rect, seconds = 0) {
-      const job = this.job(id);
-      Object.assign(job, { corrections, width, rect: union(job.rect, rect) });
+      const job = this.job(id), last = job.patches[job.patches.length - 1];
+      // Only patches of one array are merged: reopened, a picture has an array of its own.
+      const merged = last && last.source === corrections ? job.patches.pop() : null;
+      const whole = union(merged && merged.rect, rect);
+      job.patches.push({ rect: whole, values: cut(corrections, width, whole), source: corrections });
       job.seconds += seconds;
-      const { x, y, w, h } = job.rect;
-      this.shelf.put(id, { x, y, w, h, values: cut(corrections, width, job.rect) });
+      this.keepPixels(id);
       return this.flush();
     }
 
@@ -93,12 +99,44 @@ const lrpsegStore = (() => {
       const now = this.job(id).settings;
       const seconds = (now.seconds || 0) + (settings.seconds || 0);
       Object.assign(now, settings, seconds ? { seconds } : {});
+      this.keepSettings(id);
       return this.flush();
     }
 
     job(id) {
-      if (!this.jobs.has(id)) this.jobs.set(id, { rect: null, settings: {}, seconds: 0 });
+      if (!this.jobs.has(id)) this.jobs.set(id, { patches: [], settings: {}, seconds: 0 });
       return this.jobs.get(id);
+    }
+
+    /** What the server has not confirmed, oldest first: being sent, and waiting. */
+    unconfirmed(id) {
+      const flying = this.flying && this.flying.id === id ? [this.flying.job] : [];
+      return [...flying, ...(this.jobs.has(id) ? [this.jobs.get(id)] : [])];
+    }
+
+    /** Put what is not confirmed over corrections that the server gave. */
+    overlay(id, corrections, width) {
+      for (const { patches } of this.unconfirmed(id)) {
+        for (const { rect, values } of patches) put(corrections, width, rect, values);
+      }
+      return corrections;
+    }
+
+    /** Settings that are not confirmed: the server's answer may be older than they are. */
+    unsavedSettings(id) {
+      return Object.assign({}, ...this.unconfirmed(id).map((job) => job.settings));
+    }
+
+    keepPixels(id) {
+      const patches = this.unconfirmed(id).flatMap((job) => job.patches);
+      const key = `${this.token} ${id} pixels`;
+      if (!patches.length) return this.shelf.drop(key);
+      return this.shelf.put(key, patches.map(({ rect, values }) => ({ rect, values })));
+    }
+
+    keepSettings(id) {
+      const settings = this.unsavedSettings(id), key = `${this.token} ${id} settings`;
+      return Object.keys(settings).length ? this.shelf.put(key, settings) : this.shelf.drop(key);
     }
 
     get waiting() {
@@ -115,48 +153,69 @@ const lrpsegStore = (() => {
       return this.sending;
     }
 
+    /** Try again now: the connection is back, or the page is about to go. */
+    hurry() {
+      if (this.wake) this.wake();
+    }
+
     async send() {
-      let tries = 0;
+      let tries = 0, refusal = "";
       while (this.jobs.size) {
         const [id, job] = this.jobs.entries().next().value;
         this.jobs.delete(id); // what comes from now on is a job of its own
+        this.flying = { id, job };
         this.onState(tries ? "offline" : "saving", this.jobs.size + 1);
         try {
           await this.sendJob(id, job);
+          this.flying = null;
           tries = 0;
         } catch (error) {
-          if (error.status && error.status < 500 && error.status !== 401) {
-            this.onState("refused", this.jobs.size, error.message);
-            if (error.status !== 409) await this.shelf.drop(id);
-            continue; // the server understood it and said no: again would not help
+          this.flying = null;
+          if (FINAL(error.status)) {
+            refusal = error.message; // the server understood it and said no: again would not help
+            await this.dropRefused(id, job, error.status);
+            continue;
           }
           this.putBack(id, job);
           this.onState("offline", this.jobs.size, error.status === 401 ? error.message : "");
-          await this.wait(RETRY[Math.min(tries++, RETRY.length - 1)]);
+          const pause = this.wait(RETRY[Math.min(tries++, RETRY.length - 1)]);
+          await Promise.race([pause, new Promise((done) => { this.wake = done; })]);
         }
       }
-      this.onState("saved", 0);
+      this.onState(refusal ? "refused" : "saved", 0, refusal);
+    }
+
+    /** Leave out only what was refused; the rest of the job is tried again. */
+    async dropRefused(id, job, status) {
+      if (job.patches.length) job.patches.shift();
+      else if (status === 409 && "level" in job.settings) {
+        // A level of another map, and an acceptance of a mask that is no longer the one that was seen.
+        for (const name of ["level", "analysis", "status"]) delete job.settings[name];
+      } else job.settings = {};
+      if (job.patches.length || Object.keys(job.settings).length) this.putBack(id, job);
+      await this.keepPixels(id);
+      await this.keepSettings(id);
     }
 
     putBack(id, job) {
       const newer = this.jobs.get(id);
-      const merged = newer
-        ? { ...job, ...newer, rect: union(job.rect, newer.rect) }
-        : job;
-      merged.corrections = (newer && newer.corrections) || job.corrections;
-      merged.width = (newer && newer.width) || job.width;
-      merged.settings = { ...job.settings, ...(newer ? newer.settings : {}) };
-      merged.seconds = job.seconds + (newer ? newer.seconds : 0);
+      if (newer) {
+        job.patches.push(...newer.patches);
+        const seconds = (job.settings.seconds || 0) + (newer.settings.seconds || 0);
+        Object.assign(job.settings, newer.settings, seconds ? { seconds } : {});
+        job.seconds += newer.seconds;
+      }
       this.jobs.delete(id);
-      this.jobs = new Map([[id, merged], ...this.jobs]); // it stays the first in line
+      this.jobs = new Map([[id, job], ...this.jobs]); // it stays the first in line
     }
 
     async sendJob(id, job) {
-      if (job.rect) {
-        await this.postRect(id, job.rect, cut(job.corrections, job.width, job.rect), job.seconds);
-        if (!this.jobs.get(id)?.rect) await this.shelf.drop(id);
-        job.rect = null;
+      while (job.patches.length) {
+        const { rect, values } = job.patches[0];
+        await this.postRect(id, rect, values, job.seconds);
+        job.patches.shift();
         job.seconds = 0;
+        await this.keepPixels(id);
       }
       if (Object.keys(job.settings).length) {
         await this.json(`/items/${id}/settings`, {
@@ -164,6 +223,8 @@ const lrpsegStore = (() => {
           body: JSON.stringify(job.settings),
           keepalive: true,
         });
+        job.settings = {};
+        await this.keepSettings(id);
       }
     }
 
@@ -179,13 +240,20 @@ const lrpsegStore = (() => {
       });
     }
 
-    /** Strokes of before a reload that were not confirmed: send them now, before anything else. */
-    async recover(id) {
-      const kept = await this.shelf.take(id);
-      if (!kept) return false;
-      await this.postRect(id, kept, kept.values, 0);
-      await this.shelf.drop(id);
-      return true;
+    /** Queue what was not confirmed before a reload, of all pictures; sending it is not awaited. */
+    async resume() {
+      const prefix = `${this.token} `;
+      for (const key of (await this.shelf.keys()) || []) {
+        if (!String(key).startsWith(prefix)) continue; // of another workspace
+        const [id, what] = key.slice(prefix.length).split(" ");
+        const kept = await this.shelf.take(key);
+        if (!kept) continue;
+        const job = { patches: [], settings: {}, seconds: 0 };
+        if (what === "pixels") job.patches = kept;
+        else job.settings = kept;
+        this.putBack(id, job);
+      }
+      if (this.jobs.size) this.flush();
     }
   }
 

@@ -78,6 +78,7 @@ const lrpsegStrip = (() => {
       const progress = item.status === "running" && item.tiles ? ` ${item.tiles_done}/${item.tiles}` : "";
       button.dataset.status = item.status;
       button.classList.toggle("selected", item.id === this.selected);
+      button.setAttribute("aria-current", String(item.id === this.selected));
       button.querySelector(".badge").textContent = `${icon} ${words}${progress}`;
       button.querySelector(".label").textContent = item.name.split("/").pop();
       button.title = item.reason ? `${item.name}: ${item.reason}` : item.name;
@@ -95,8 +96,13 @@ const lrpsegStrip = (() => {
         const url = URL.createObjectURL(await this.load(button.dataset.id));
         button.dataset.url = url;
         button.querySelector("img").src = url;
-      } catch {
-        /* a file that is no picture has none */
+      } catch (error) {
+        if (error.status && error.status < 500) return; // a file that is no picture has none
+        delete button.dataset.url;
+        setTimeout(() => { // the connection was lost: look again whether it is in sight
+          this.seen.unobserve(button);
+          if (button.isConnected) this.seen.observe(button);
+        }, 5000);
       }
     }
 

@@ -8,7 +8,7 @@ const lrpsegTools = (() => {
     cut: { key: "c", title: "Cut", hint: "Remove an area: click its corners, Enter closes (C)", icon: "✂" },
     fill: { key: "f", title: "Fill hole", hint: "Fill the hole that you click (F)", icon: "◉" },
     spot: { key: "x", title: "Delete spot", hint: "Delete the spot that you click (X)", icon: "⌀" },
-    hand: { key: "g", title: "Move", hint: "Move the picture (G, or hold Space)", icon: "✋" },
+    hand: { key: "g", title: "Move", hint: "Move the picture (G, or hold Space)", icon: "✥" },
   };
   const DRAWS = { brush: M.ADDED, eraser: M.REMOVED };
 
@@ -71,6 +71,7 @@ const lrpsegTools = (() => {
       this.pointers.set(event.pointerId, [event.clientX, event.clientY]);
       if (this.pointers.size === 2) {
         this.abandonStroke(); // a second finger: it was meant as a pinch
+        this.tap = null;
         this.pinch = this.spread();
         return;
       }
@@ -81,14 +82,18 @@ const lrpsegTools = (() => {
       } else if (this.name in DRAWS) {
         this.stroke = { last: at, rect: null, before: this.host.scene().corrections.slice() };
         this.strokeTo(at);
-      } else if (this.name === "add" || this.name === "cut") {
-        const polygon = this.view.polygon || { points: [], cut: this.name === "cut" };
-        polygon.points.push(at);
-        this.view.polygon = polygon;
-        this.view.touch(null);
       } else {
-        this.clickPart(at);
+        this.tap = at; // acts when it is let go: until then it may become a pinch
       }
+    }
+
+    /** A click that was no pinch: a corner of a polygon, a hole or a spot. */
+    tapped(at) {
+      if (this.name !== "add" && this.name !== "cut") return this.clickPart(at);
+      const polygon = this.view.polygon || { points: [], cut: this.name === "cut" };
+      polygon.points.push(at);
+      this.view.polygon = polygon;
+      return this.view.touch(null);
     }
 
     move(event) {
@@ -121,6 +126,14 @@ const lrpsegTools = (() => {
       if (this.pointers.size < 2) this.pinch = null;
       if (this.pointers.size) return;
       this.panning = false;
+      const tap = this.tap;
+      this.tap = null;
+      if (tap && event.type === "pointerup") this.tapped(tap);
+      this.endStroke();
+    }
+
+    /** Keep what the stroke under way has drawn. */
+    endStroke() {
       const stroke = this.stroke;
       this.stroke = null;
       if (stroke && stroke.rect) {
@@ -197,8 +210,16 @@ const lrpsegTools = (() => {
       this.stroke = null;
     }
 
+    /** Before another picture is shown: what is drawn belongs to this one. */
+    leave() {
+      this.endStroke();
+      this.tap = null;
+      this.view.polygon = null;
+    }
+
     cancel() {
       this.abandonStroke();
+      this.tap = null;
       this.view.polygon = null;
       this.view.touch(null);
     }

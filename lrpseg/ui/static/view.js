@@ -22,7 +22,7 @@ const lrpsegView = (() => {
 
     setScene(scene) {
       const same =
-        this.scene && this.scene.width === scene.width && this.scene.height === scene.height &&
+        this.scene && scene && this.scene.width === scene.width && this.scene.height === scene.height &&
         this.scene.id === scene.id;
       this.scene = scene;
       if (!same) this.fit();
@@ -30,7 +30,7 @@ const lrpsegView = (() => {
     }
 
     resize() {
-      const box = this.canvas.parentElement.getBoundingClientRect();
+      const box = this.canvas.getBoundingClientRect(); // its parent has a border
       const ratio = window.devicePixelRatio || 1;
       const width = Math.max(1, Math.round(box.width * ratio));
       const height = Math.max(1, Math.round(box.height * ratio));
@@ -112,7 +112,13 @@ const lrpsegView = (() => {
 
     draw() {
       this.frame = 0;
-      if (!this.scene || !this.ratio) return;
+      if (!this.ratio) return;
+      if (!this.scene) { // nothing of the picture before may stay to be seen
+        this.context.setTransform(1, 0, 0, 1, 0, 0);
+        this.context.fillStyle = "#24272b";
+        this.context.fillRect(0, 0, this.canvas.width, this.canvas.height);
+        return;
+      }
       if (this.stale) this.drawOverlay(0, 0, this.canvas.width, this.canvas.height);
       else if (this.dirty) this.drawOverlay(...this.deviceRect(this.dirty));
       this.stale = false;
@@ -161,22 +167,19 @@ const lrpsegView = (() => {
         const fill = solid ? 0xffffffff : colour(MASK, alpha);
         const line = solid ? 0xffffffff : 0xffffffff, rim = solid ? fill : colour(MASK, 1);
         const s = this.scale * this.ratio;
-        const step = Math.max(1, Math.floor(1 / s)); // zoomed out: a pixel stands for a block
-        const columns = new Int32Array(w);
-        for (let i = 0; i < w; i++) {
-          const x = Math.floor((left + i + 0.5 - this.x * this.ratio) / s);
-          columns[i] = x >= 0 && x < width ? x : -1;
-        }
+        const columns = spans(left, w, this.x * this.ratio, s, width);
+        const lines = spans(top, h, this.y * this.ratio, s, height);
+        const blocks = s < 1;
         const rimWidth = Math.max(1, Math.round(1.5 / s)); // of a contour, in mask pixels
         for (let j = 0; j < h; j++) {
-          const y = Math.floor((top + j + 0.5 - this.y * this.ratio) / s);
-          if (y < 0 || y >= height) continue;
+          const y = lines[2 * j], bottom = lines[2 * j + 1];
+          if (y >= bottom) continue;
           for (let i = 0; i < w; i++) {
-            const x = columns[i];
-            if (x < 0) continue;
-            const inside = step === 1 ? mask[y * width + x] : any(mask, width, height, x, y, step);
+            const x = columns[2 * i], right = columns[2 * i + 1];
+            if (x >= right) continue;
+            const inside = blocks ? any(mask, width, x, y, right, bottom) : mask[y * width + x];
             if (options.changes && !solid) {
-              const c = corrections[y * width + x];
+              const c = blocks ? any(corrections, width, x, y, right, bottom) : corrections[y * width + x];
               if (c) {
                 data[j * w + i] = colour(c === 1 ? ADDED : REMOVED, 0.75);
                 continue;
@@ -227,11 +230,25 @@ const lrpsegView = (() => {
     return ((Math.round(alpha * 255) << 24) | (b << 16) | (g << 8) | r) >>> 0;
   }
 
-  /** Whether a block holds any of the mask: a crack of one pixel must not vanish when zoomed out. */
-  function any(mask, width, height, x, y, step) {
-    const right = Math.min(width, x + step), bottom = Math.min(height, y + step);
+  /**
+   * [from, to) in mask pixels of each screen pixel, flat. Zoomed out, the blocks join without gaps or
+   * overlaps, so that no line of one pixel falls between them; zoomed in, it is the pixel below.
+   */
+  function spans(first, count, origin, s, size) {
+    const found = new Int32Array(2 * count);
+    for (let i = 0; i < count; i++) {
+      const from = Math.floor((first + i + (s < 1 ? 0 : 0.5) - origin) / s);
+      const to = s < 1 ? Math.floor((first + i + 1 - origin) / s) : from + 1;
+      found[2 * i] = Math.max(0, from);
+      found[2 * i + 1] = Math.min(size, to);
+    }
+    return found;
+  }
+
+  /** The first value in a block that is not 0: a crack of one pixel must not vanish. */
+  function any(values, width, x, y, right, bottom) {
     for (let row = y; row < bottom; row++) {
-      for (let column = x; column < right; column++) if (mask[row * width + column]) return 1;
+      for (let i = row * width + x; i < row * width + right; i++) if (values[i]) return values[i];
     }
     return 0;
   }
@@ -244,6 +261,6 @@ const lrpsegView = (() => {
     );
   }
 
-  return { View };
+  return { View, spans, any };
 })();
 if (typeof module !== "undefined") module.exports = lrpsegView;

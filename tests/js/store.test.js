@@ -1,0 +1,260 @@
+// Saving over a bad connection: nothing is lost, and the order stays.
+const assert = require("node:assert/strict");
+const test = require("node:test");
+const zlib = require("node:zlib");
+const { Store } = require("../../lrpseg/ui/static/store.js");
+const { put } = require("../../lrpseg/ui/static/history.js");
+
+const W = 8, H = 6;
+
+function memoryShelf() {
+  const kept = new Map();
+  return {
+    kept,
+    put: async (k, v) => void kept.set(k, v),
+    take: async (k) => kept.get(k),
+    drop: async (k) => void kept.delete(k),
+    keys: async () => [...kept.keys()],
+  };
+}
+
+/** A server that keeps corrections by item and may fail; `fails` is asked before each request. */
+function server(fails = () => null) {
+  const items = new Map(), settings = [], log = [];
+  const fetch = async (url, options) => {
+    await new Promise((done) => setImmediate(done));
+    const failure = fails(log.length);
+    log.push(url);
+    if (failure === "network") throw new TypeError("no connection");
+    const { pathname, searchParams } = new URL(url, "http://x");
+    const id = pathname.split("/")[3];
+    if (failure) return { ok: false, status: failure, json: async () => ({ error: `no ${failure}` }) };
+    if (pathname.endsWith("/corrections")) {
+      const [x, y, w, h] = ["x", "y", "w", "h"].map((k) => Number(searchParams.get(k)));
+      const packed = options.headers["Content-Encoding"] === "gzip";
+      const body = packed ? zlib.gunzipSync(options.body) : options.body;
+      if (!items.has(id)) items.set(id, new Uint8Array(W * H));
+      put(items.get(id), W, { x, y, w, h }, Uint8Array.from(body));
+    } else {
+      settings.push([id, JSON.parse(options.body)]);
+    }
+    return { ok: true, json: async () => ({ revision: 1 }) };
+  };
+  return { items, settings, log, fetch };
+}
+
+function make(fails) {
+  const shelf = memoryShelf(), made = server(fails), states = [];
+  const store = new Store({
+    base: "/lrpseg", shelf, fetch: made.fetch, wait: async () => {}, onState: (s) => states.push(s),
+  });
+  store.token = "t";
+  return { store, shelf, states, ...made };
+}
+
+async function scribble(store, count) {
+  const drawn = { a: new Uint8Array(W * H), b: new Uint8Array(W * H) };
+  for (let i = 0; i < count; i++) {
+    const id = i % 3 ? "a" : "b", rect = { x: i % W, y: (i * 5) % H, w: 1, h: 1 };
+    drawn[id][rect.y * W + rect.x] = 1 + (i % 2);
+    store.saveCorrections(id, drawn[id], W, rect, 0.5);
+    if (i % 4 === 0) store.saveSettings(id, { level: i, seconds: 1 });
+    if (i % 5 === 0) await new Promise((done) => setImmediate(done));
+  }
+  await store.flush();
+  await store.flush();
+  return drawn;
+}
+
+test("all strokes arrive", async () => {
+  const { store, items, shelf, states } = make();
+  const drawn = await scribble(store, 60);
+  assert.deepEqual(items.get("a"), drawn.a);
+  assert.deepEqual(items.get("b"), drawn.b);
+  assert.equal(shelf.kept.size, 0);
+  assert.equal(states.at(-1), "saved");
+});
+
+test("all strokes arrive over a connection that fails half of the time", async () => {
+  const { store, items, shelf, settings, states } = make((n) => [null, "network", null, 503][n % 4]);
+  const drawn = await scribble(store, 60);
+  assert.deepEqual(items.get("a"), drawn.a);
+  assert.deepEqual(items.get("b"), drawn.b);
+  assert.equal(shelf.kept.size, 0);
+  assert.ok(states.includes("offline"));
+  assert.equal(settings.filter(([id]) => id === "a").at(-1)[1].level, 56);
+});
+
+test("seconds add up, other settings are the latest", async () => {
+  const { store, settings } = make();
+  store.saveSettings("a", { level: 1, seconds: 2 });
+  store.saveSettings("a", { level: 7, seconds: 3 });
+  await store.flush();
+  const seconds = settings.reduce((sum, [, s]) => sum + (s.seconds || 0), 0);
+  assert.equal(seconds, 5);
+  assert.equal(settings.at(-1)[1].level, 7);
+});
+
+test("what was not confirmed before a reload is sent after it", async () => {
+  const { store, shelf } = make(() => "network");
+  const drawn = new Uint8Array(W * H);
+  drawn[9] = 1;
+  let stop = false;
+  store.wait = () => new Promise((done) => (stop ? null : setImmediate(done)));
+  store.saveCorrections("a", drawn, W, { x: 1, y: 1, w: 1, h: 1 });
+  for (let i = 0; i < 5; i++) await new Promise((done) => setImmediate(done));
+  stop = true; // the page is gone
+  assert.equal(shelf.kept.size, 1);
+  const fresh = server();
+  const again = new Store({ base: "/lrpseg", shelf, fetch: fresh.fetch, wait: async () => {} });
+  again.token = "another";
+  await again.resume();
+  assert.equal(fresh.items.size, 0, "another workspace's changes are none of ours");
+  again.token = "t";
+  await again.resume();
+  await again.flush();
+  assert.deepEqual(fresh.items.get("a"), drawn);
+  assert.equal(shelf.kept.size, 0);
+});
+
+test("a refusal is said, and does not stop what follows", async () => {
+  const { store, states, items } = make((n) => (n === 0 ? 400 : null));
+  const drawn = new Uint8Array(W * H).fill(1);
+  store.saveCorrections("a", drawn, W, { x: 0, y: 0, w: 1, h: 1 });
+  store.saveCorrections("b", drawn, W, { x: 0, y: 0, w: W, h: H });
+  await store.flush();
+  assert.ok(states.includes("refused"));
+  assert.deepEqual(items.get("b"), drawn);
+});
+
+test("the token goes along, and errors carry the server's sentence", async () => {
+  const { store, fetch } = make(() => 404);
+  let headers;
+  store.fetch = (url, options) => {
+    headers = options.headers;
+    return fetch(url, options);
+  };
+  await assert.rejects(store.json("/items"), /no 404/);
+  assert.equal(headers["X-Lrpseg-Workspace"], "t");
+});
+
+const turns = async (n = 20) => {
+  for (let i = 0; i < n; i++) await new Promise((done) => setImmediate(done));
+};
+
+/** A store on a connection that can be cut, held and mended. */
+function switched() {
+  const line = { state: "ok", held: [] }, made = server(), shelf = memoryShelf(), states = [];
+  const fetch = async (url, options) => {
+    if (line.state === "held") await new Promise((done) => line.held.push(done));
+    if (line.state === "down") throw new TypeError("no connection");
+    return made.fetch(url, options);
+  };
+  const wait = () => new Promise((done) => (line.gone ? null : setImmediate(done)));
+  const store = new Store({ base: "/lrpseg", shelf, fetch, wait, onState: (...s) => states.push(s) });
+  store.token = "t";
+  line.release = (state) => {
+    line.state = state;
+    for (const done of line.held.splice(0)) done();
+  };
+  return { line, shelf, store, states, ...made };
+}
+
+async function reload({ shelf }) {
+  const fresh = server();
+  const store = new Store({ base: "/lrpseg", shelf, fetch: fresh.fetch, wait: async () => {} });
+  store.token = "t";
+  await store.resume();
+  await store.flush();
+  return fresh;
+}
+
+test("a stroke drawn while an earlier one is under way: both survive a reload", async () => {
+  const page = switched(), drawn = new Uint8Array(W * H);
+  page.line.state = "held";
+  drawn[0] = 1;
+  page.store.saveCorrections("a", drawn, W, { x: 0, y: 0, w: 1, h: 1 });
+  await turns();
+  drawn[W * H - 1] = 2;
+  page.store.saveCorrections("a", drawn, W, { x: W - 1, y: H - 1, w: 1, h: 1 });
+  await turns();
+  page.line.gone = true;
+  const { items } = await reload(page);
+  assert.deepEqual(items.get("a"), drawn);
+});
+
+test("a picture reopened while its stroke waits keeps the stroke", async () => {
+  const page = switched(), first = new Uint8Array(W * H);
+  page.line.state = "held";
+  first[0] = 1;
+  page.store.saveCorrections("a", first, W, { x: 0, y: 0, w: 1, h: 1 });
+  await turns();
+  const fetched = new Uint8Array(W * H); // the server has not seen the stroke yet
+  page.store.overlay("a", fetched, W);
+  assert.equal(fetched[0], 1);
+  const bare = new Uint8Array(W * H); // and without the overlay nothing is overwritten either
+  bare[9] = 1;
+  page.store.saveCorrections("a", bare, W, { x: 1, y: 1, w: 1, h: 1 });
+  page.line.release("down");
+  await turns(6);
+  page.line.state = "ok";
+  await page.store.flush();
+  assert.equal(page.items.get("a")[0], 1);
+  assert.equal(page.items.get("a")[9], 1);
+});
+
+test("settings that wait survive a reload, and are newer than the server's", async () => {
+  const page = switched();
+  page.line.state = "down";
+  page.store.saveSettings("a", { level: 7, analysis: "x" });
+  page.store.saveSettings("b", { status: "accepted", seconds: 3 });
+  await turns();
+  assert.deepEqual(page.store.unsavedSettings("a"), { level: 7, analysis: "x" });
+  page.line.gone = true;
+  await turns();
+  const { settings } = await reload(page);
+  assert.deepEqual(new Map(settings), new Map([
+    ["a", { level: 7, analysis: "x" }], ["b", { status: "accepted", seconds: 3 }],
+  ]));
+  assert.equal(page.shelf.kept.size, 0);
+});
+
+test("a refusal is the last word of its queue; the next save may succeed", async () => {
+  const { store, states } = make((n) => (n === 0 ? 400 : null));
+  store.saveCorrections("a", new Uint8Array(W * H), W, { x: 0, y: 0, w: 1, h: 1 });
+  await store.flush();
+  assert.equal(states.at(-1), "refused");
+  store.saveSettings("a", { min_area: 3 });
+  await store.flush();
+  assert.equal(states.at(-1), "saved");
+});
+
+test("an outdated level does not take cleaning and seconds with it", async () => {
+  const { store, settings } = make((n) => (n === 0 ? 409 : null));
+  store.saveSettings("a", { level: 3, analysis: "old", min_area: 9, status: "accepted", seconds: 4 });
+  await store.flush();
+  assert.deepEqual(settings, [["a", { min_area: 9, seconds: 4 }]]);
+});
+
+test("a kept change that the server refuses bars nothing", async () => {
+  const { store, shelf, items } = make((n) => (n === 0 ? 400 : null));
+  shelf.kept.set("t a pixels", [{ rect: { x: 0, y: 0, w: 1, h: 1 }, values: new Uint8Array([1]) }]);
+  await store.resume();
+  await store.flush();
+  assert.equal(shelf.kept.size, 0);
+  store.saveCorrections("a", new Uint8Array(W * H).fill(2), W, { x: 0, y: 0, w: 1, h: 1 });
+  await store.flush();
+  assert.equal(items.get("a")[0], 2);
+});
+
+test("hurry ends a pause", async () => {
+  let down = true;
+  const { store, items } = make(() => (down ? "network" : null));
+  store.wait = () => new Promise(() => {}); // as good as for ever
+  store.saveCorrections("a", new Uint8Array(W * H).fill(1), W, { x: 0, y: 0, w: 1, h: 1 });
+  await turns();
+  down = false;
+  store.hurry();
+  await store.flush();
+  assert.equal(items.get("a")[0], 1);
+});

@@ -1,0 +1,43 @@
+"""Made-up results for tests of workspaces: no network runs."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from lrpseg.results import Result, Settings
+from lrpseg.workspace import Item, Workspace
+
+SETTINGS = Settings("toy", "one-fc", "ours", "simple", "log-odds", "average", "lean", 64)
+SHAPE = (40, 50)
+
+
+def picture(seed: int = 0, shape: tuple[int, int] = SHAPE) -> bytes:
+    """A PNG of noise."""
+    values = np.random.default_rng(seed).integers(0, 255, (*shape, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(values).save(file, "PNG")
+    return file.getvalue()
+
+
+def result(seed: int = 0, explained: bool = True, shape: tuple[int, int] = SHAPE) -> Result:
+    """A result with a bright square and noise."""
+    random = np.random.default_rng(seed)
+    relevance = random.normal(0, 0.1, shape).astype(np.float32)
+    relevance[5:15, 10:20] += 3
+    if not explained:
+        relevance[:] = 0
+    image = random.integers(0, 255, (*shape, 3), dtype=np.uint8)
+    return Result(image, 0.9 if explained else 0.1, explained, explained, relevance, SETTINGS)
+
+
+def analysed(workspace: Workspace, name: str = "a.png", explained: bool = True) -> Item:
+    """A picture that has been added and analysed."""
+    item = workspace.add(name, picture(), SETTINGS)
+    workspace.finish(item.id, item.analysis_key, result(explained=explained))
+    return workspace.item(item.id)
+
+
+def folder_of(workspace: Workspace, item: Item) -> Path:
+    return workspace.folder / "items" / item.id
