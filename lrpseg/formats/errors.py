@@ -1,0 +1,29 @@
+"""Errors of reading and writing the formats of other tools."""
+
+import importlib
+from typing import Any
+
+from lrpseg.errors import LrpsegError
+
+
+class FormatError(LrpsegError, ValueError):
+    """A picture, name or label that a format cannot hold, or a file that does not follow it."""
+
+
+class MissingExtraError(LrpsegError, ImportError):
+    """A library that is not installed; the message names the extra that brings it."""
+
+
+def needs(module: str, extra: str, purpose: str) -> Any:
+    """Import an optional library when it is needed.
+
+    Raises:
+        MissingExtraError: it is not installed; `purpose` says what it is needed for.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{purpose} needs {module.split('.')[0]}, which is not installed. "
+            f"Run: pip install 'lrpseg[{extra}]'"
+        ) from error

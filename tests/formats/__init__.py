@@ -1,0 +1,1 @@
+"""Annotation formats, written and read back."""
