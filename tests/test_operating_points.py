@@ -184,7 +184,7 @@ CURVE = (
     point(1.0, 0.00, 0.00, 0.00),
 )
 LITERAL = OperatingPoints(
-    CURVE, CURVE[2], 0.7, (0.6, 0.8), "val", images=6, regions=3, metric="words", stale=False
+    CURVE, CURVE[2], 0.7, (0.6, 0.8), "val", 6, 3, metric="words", stale=False, pictures={}
 )
 
 

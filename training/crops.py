@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 from lrpseg.images import enlarge_to, read_image
 from lrpseg.networks import INPUT_SIZE
 from training.datasets import DataError, Example
+from training.drawn_damage import draw_damage
 
 Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -24,6 +25,7 @@ class Augmentation:
     brightness, contrast: factors; contrast is taken about the crop's mean.
     colour: largest change of each channel's gain (0.1 = 10 %).
     noise: largest standard deviation of Gaussian noise, in grey levels.
+    drawn: share of the damaged crops that are crops of intact pictures with damage drawn in.
     """
 
     flips: bool = True
@@ -32,6 +34,7 @@ class Augmentation:
     contrast: tuple[float, float] = (1.0, 1.0)
     colour: float = 0.0
     noise: float = 0.0
+    drawn: float = 0.0
 
 
 PAPER = Augmentation()
@@ -111,9 +114,13 @@ def flipped(array: NDArray, which: int) -> NDArray:
 
 
 def random_crop(
-    image: Image, mask: Mask | None, augmentation: Augmentation, random: np.random.Generator
+    image: Image,
+    mask: Mask | None,
+    augmentation: Augmentation,
+    random: np.random.Generator,
+    draw: bool = False,
 ) -> Image:
-    """A random (224, 224, 3) crop with the augmentation applied.
+    """A random (224, 224, 3) crop with the augmentation applied; with `draw`, damage is drawn in.
 
     It contains the damage, or some of it where the damage is longer than the crop.
     """
@@ -140,6 +147,8 @@ def random_crop(
         crop = np.asarray(
             cv2.resize(crop, (INPUT_SIZE, INPUT_SIZE), interpolation=cv2.INTER_LINEAR), np.uint8
         )
+    if draw:
+        crop, _ = draw_damage(crop, random)
     return _vary(crop, augmentation, random)
 
 
@@ -193,7 +202,9 @@ class TrainingCrops(Dataset[tuple[Image, int]]):
         # One generator per crop: the result does not depend on workers, ranks or order.
         random = np.random.default_rng((self.seed, self.epoch, index))
         label = int(random.integers(2))
-        regions = self._regions[label]
+        drawn = self.augmentation.drawn
+        draw = bool(label and drawn and random.random() < drawn)
+        regions = self._regions[0 if draw else label]
         members = regions[random.integers(len(regions))]
         image, mask = self._loaded[members[random.integers(len(members))]]
-        return random_crop(image, mask, self.augmentation, random), label
+        return random_crop(image, mask, self.augmentation, random, draw), label

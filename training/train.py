@@ -252,6 +252,12 @@ def get_args_parser() -> argparse.ArgumentParser:
     add("--contrast", type=float, nargs=2, default=(1.0, 1.0), metavar=("LOW", "HIGH"))
     add("--colour", type=float, default=0.0, help="largest change of each channel's gain")
     add("--noise", type=float, default=0.0, help="largest noise deviation in grey levels")
+    add(
+        "--drawn",
+        type=float,
+        default=0.0,
+        help="share of the damaged crops that are intact ones with damage drawn in (default: 0)",
+    )
     add("--flip-val", action="store_true", help="add flipped val crops, as the paper does")
     add(
         "--select",
@@ -275,6 +281,7 @@ if __name__ == "__main__":
         contrast=tuple(args.contrast),
         colour=args.colour,
         noise=args.noise,
+        drawn=args.drawn,
     )
     given = {k: v for k, v in vars(args).items() if k in Config.__dataclass_fields__}
     main(
