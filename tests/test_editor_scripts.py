@@ -1,6 +1,7 @@
 """The editor's JavaScript: its unit tests in Node, and the linter."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,12 @@ def test_scripts_pass_their_unit_tests() -> None:
 
 def test_scripts_are_lint_free() -> None:
     done = subprocess.run(
-        ["oxlint", "--deny-warnings", "lrpseg/ui/static", "tests/js"],
+        [
+            str(Path(sys.executable).parent / "oxlint"),
+            "--deny-warnings",
+            "lrpseg/ui/static",
+            "tests/js",
+        ],
         capture_output=True,
         text=True,
         cwd=ROOT,

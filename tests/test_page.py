@@ -1,231 +1,279 @@
-"""The page in a real browser, and its API by gradio_client."""
+"""The page in a real browser: what a person does, compared with NumPy to the pixel."""
 
-import os
+import json
+import zipfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
-from gradio_client import Client, handle_file
-from gradio_client.exceptions import AppError
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 import lrpseg
-from lrpseg.domains import assets_folder
+from lrpseg.corrections import apply, clean
+from lrpseg.results import Result
 from lrpseg.segmenter import Segmenter
-from lrpseg.ui import actions, launch
+from lrpseg.ui.launch import Page as RunningPage
+from tests import page_support as do
 from tests.browser_support import chromium
-
-SAMPLES = assets_folder() / "samples"
-DAMAGED, INTACT = SAMPLES / "3-several.png", SAMPLES / "4-intact.png"
+from tests.page_support import DAMAGED, INTACT, SAMPLES
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    demo = launch(block=False, device="cpu")
-    yield demo.local_url
-    demo.close()
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPage]:
+    """Hosted, so that each test is a visitor with a workspace of its own."""
+    with do.running(tmp_path_factory.mktemp("visitors"), hosted=True) as page:
+        yield page
 
 
 @pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    page.goto(address)
-    page.wait_for_selector("#upload input[type=file]", state="attached")
-    yield page
-    context.close()
+def page(browser: Browser, running: RunningPage) -> Iterator[Page]:
+    with do.opened(browser, running.url) as window:
+        yield window
 
 
-def upload(page: Page, path: Path) -> None:
-    page.set_input_files("#upload input[type=file]", str(path))
+@pytest.fixture(scope="module")
+def alone() -> Result:
+    """What the core says of the damaged sample."""
+    return lrpseg.load("magnetic-tile", device="cpu")(DAMAGED)
 
 
-def expect_verdict(page: Page, word: str) -> None:
-    expect(page.locator("#verdict h3")).to_contain_text(f"{word}, probability", timeout=60_000)
-
-
-def covered_pixels(page: Page) -> int:
-    text = page.locator("#covered").inner_text()
-    return (
-        0 if "empty" in text else int(text.split("covers ")[1].split(" pixels")[0].replace(",", ""))
-    )
-
-
-def set_threshold(page: Page, value: str) -> None:
-    field = page.locator("#threshold input[type=number]")
-    field.fill(value)
-    field.press("Enter")
-    field.blur()
-
-
-def downloaded(page: Page, folder: Path) -> np.ndarray:
-    with page.expect_download() as download:
-        page.locator("#download").click()
-    path = folder / download.value.suggested_filename
-    download.value.save_as(path)
+def test_upload_threshold_export(page: Page, alone: Result, tmp_path: Path) -> None:
+    do.upload(page, DAMAGED)
+    do.show(page, DAMAGED.name)
+    expect(page.get_by_test_id("verdict")).to_contain_text("Damaged, p")
+    assert np.array_equal(do.mask(page), alone.mask)
+    levels = do.item(page)["levels"]
+    for level in (3, len(levels) // 2, len(levels) - 1):
+        do.slide(page, "threshold", level)
+        assert np.array_equal(do.mask(page), alone.at(levels[level]))
+    do.slide(page, "threshold", 9)
+    do.slide(page, "min-area", 60)
+    do.slide(page, "max-hole", 60)
+    do.saved(page)
+    page.locator("#export-panel button").first.click()
+    path = do.download(page, "#mask-file", tmp_path)
     with Image.open(path) as image:
         assert (image.format, image.mode) == ("PNG", "L")
-        return np.asarray(image)
+        values = np.asarray(image)
+    assert set(np.unique(values)) <= {0, 255}
+    info = do.item(page)
+    min_area, max_hole = page.evaluate(
+        "['min-area', 'max-hole'].map(n => parseInt(document.querySelector("
+        "`[data-testid=${n}-value]`).textContent))"
+    )
+    assert np.array_equal(values > 0, clean(alone.at(info["levels"][9]), min_area, max_hole))
+    assert np.array_equal(values > 0, do.mask(page))
 
 
-def test_upload_threshold_download(
-    page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("ratio", [1, 2])
+def test_draw_undo_threshold_again_and_reload(
+    browser: Browser, running: RunningPage, alone: Result, ratio: int
 ) -> None:
-    runs = []
+    with do.opened(browser, running.url, ratio) as page:
+        do.upload(page, DAMAGED)
+        do.show(page, DAMAGED.name)
+        page.keyboard.press("b")
+        do.stroke(page, (40, 200), (90, 200))
+        added = do.corrections(page)
+        assert (added[200, 40:91] == 1).all()
+        assert not (added == 2).any()
+        page.keyboard.press("e")
+        do.stroke(page, (60, 190), (60, 210))
+        both = do.corrections(page)
+        assert both[200, 60] == 2
+        page.keyboard.press("Control+z")
+        assert np.array_equal(do.corrections(page), added)
+        page.keyboard.press("Control+Shift+z")
+        assert np.array_equal(do.corrections(page), both)
+        do.slide(page, "threshold", 20)
+        value = do.item(page)["levels"][20]
+        assert np.array_equal(do.mask(page), apply(alone.at(value), both))
+        page.get_by_test_id("tool-add").click()
+        for corner in ((150, 20), (190, 20), (190, 40), (150, 40)):
+            page.mouse.click(*do.at(page, *corner))
+        page.keyboard.press("Enter")
+        drawn = do.corrections(page)
+        assert (drawn[22:38, 152:188] == 1).all()
+        do.saved(page)
+        page.reload()
+        do.show(page, DAMAGED.name)
+        assert np.array_equal(do.corrections(page), drawn)
+        assert np.array_equal(do.mask(page), apply(alone.at(value), drawn))
+        expect(page.get_by_test_id(f"thumb-{DAMAGED.name}").locator(".badge")).to_contain_text(
+            "edited"
+        )
+
+
+def test_strokes_stay_when_thresholder_or_rules_change(
+    page: Page, alone: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[int] = []
     inner = Segmenter._run
     monkeypatch.setattr(Segmenter, "_run", lambda *a: (runs.append(1), inner(*a))[1])
-    upload(page, DAMAGED)
-    expect_verdict(page, "Damaged")
-    expect(page.locator("#heatmap img")).to_be_visible()
-    expect(page.locator("#mask img")).to_be_visible()
-    result = lrpseg.load("magnetic-tile", device="cpu")(DAMAGED)
-    before = len(runs)
-    expect(page.locator("#covered")).to_contain_text("covers")
-    assert np.array_equal(downloaded(page, tmp_path) > 0, result.mask)
-
-    shown = page.locator("#mask img").get_attribute("src")
-    set_threshold(page, "0.05")
-    expect(page.locator("#mask img")).not_to_have_attribute("src", shown or "")
-    expected = result.at(0.05)
-    expect(page.locator("#covered")).to_contain_text(f"{np.count_nonzero(expected):,} pixels")
-    values = downloaded(page, tmp_path)
-    assert set(np.unique(values)) <= {0, 255}
-    assert np.array_equal(values > 0, expected)
-
+    do.upload(page, DAMAGED)
+    do.show(page, DAMAGED.name)
+    do.stroke(page, (40, 200), (60, 200))
+    drawn, before = do.corrections(page), len(runs)
+    shown = do.item(page)["analysis"]
     page.locator("#thresholder input").click()
     page.get_by_role("option", name="Beta mixture", exact=True).click()
-    bmm = np.count_nonzero(result.using("bmm").mask)
-    expect(page.locator("#covered")).to_contain_text(f"{bmm:,} pixels")
-    assert len(runs) == before  # LRP ran for the upload (and for this test's own result) alone
+    page.wait_for_function(
+        "was => document.querySelector('.lrpseg').lrpseg.item.analysis !== was", arg=shown
+    )
+    assert np.array_equal(do.mask(page), apply(alone.using("bmm").mask, drawn))
+    assert len(runs) == before  # no LRP for another thresholder
+    shown = do.item(page)["analysis"]
+    page.locator("#rule-set input").click()
+    page.get_by_role("option", name="LRP Montavon").click()
+    page.wait_for_function(
+        "was => { const i = document.querySelector('.lrpseg').lrpseg.item;"
+        " return i.analysis !== was && i.levels && i.status === 'edited' }",
+        arg=shown,
+    )
+    other = lrpseg.load("magnetic-tile", rule_set="montavon", thresholder="bmm", device="cpu")
+    assert np.array_equal(do.mask(page), apply(other(DAMAGED).mask, drawn))
 
 
-def test_another_rule_set_changes_the_heatmap(page: Page) -> None:
-    upload(page, DAMAGED)
-    expect_verdict(page, "Damaged")
-    shown = page.locator("#heatmap img").get_attribute("src") or ""
-    page.locator("#rule-set").get_by_text("LRP Montavon").click()
-    expect(page.locator("#heatmap img")).not_to_have_attribute("src", shown, timeout=60_000)
-    shown = page.locator("#heatmap img").get_attribute("src") or ""
-    page.locator("#colormap").get_by_text("Positive", exact=True).click()
-    expect(page.locator("#heatmap img")).not_to_have_attribute("src", shown, timeout=60_000)
+def test_precision_and_recall_sliders_move_the_threshold(page: Page) -> None:
+    do.upload(page, DAMAGED)
+    do.show(page, DAMAGED.name)
+    points = lrpseg.load_operating_points("magnetic-tile")
+    for name, least, point in (
+        ("recall", 90, points.at_recall(0.9)), ("precision", 55, points.at_precision(0.55)),
+    ):  # fmt: skip
+        do.slide(page, name, least)
+        levels = np.array(do.item(page)["levels"])
+        chosen = levels[int(page.get_by_test_id("threshold").input_value())]
+        assert abs(chosen - point.threshold) == np.abs(levels - point.threshold).min()
+    expect(page.get_by_test_id("expect")).to_contain_text("33 validation crops of 6 regions")
+    do.slide(page, "precision", 99)
+    expect(page.get_by_test_id("expect")).to_contain_text("No threshold reaches a precision of 99")
+    assert page.locator("[data-testid=curve] circle.chosen").count() == 1
 
 
-def test_a_sample_is_one_click(page: Page) -> None:
-    page.locator("#samples button.thumbnail-item, #samples .thumbnail-lg").first.click()
-    expect_verdict(page, "Damaged")
-    assert covered_pixels(page) > 0
+def test_an_intact_picture_keeps_its_mask_empty_until_asked(page: Page) -> None:
+    do.upload(page, INTACT)
+    do.show(page, INTACT.name)
+    expect(page.get_by_test_id("verdict")).to_contain_text("mask left empty")
+    assert not do.mask(page).any()
+    page.get_by_test_id("anyway").click()
+    expect(page.get_by_test_id("verdict")).to_contain_text("nearest to damage", timeout=60_000)
+    assert do.mask(page).any()
+
+
+def test_many_pictures_in_a_zip_with_one_that_cannot_be_read(page: Page, tmp_path: Path) -> None:
+    archive = tmp_path / "batch.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in (DAMAGED, INTACT):
+            file.write(path, f"belt 3/{path.name}")
+        file.writestr("belt 3/broken.png", b"no picture")
+        Image.new("L", (60, 40), 90).save(tmp_path / "small.png")  # another size
+        file.write(tmp_path / "small.png", "small.png")
+    do.upload(page, archive)
+    do.ready(page, "belt 3/broken.png", "failed")
+    do.ready(page, "small.png")
+    do.show(page, f"belt 3/{DAMAGED.name}")
+    big = do.mask(page).shape
+    page.keyboard.press("d")
+    page.wait_for_function(
+        "was => document.querySelector('.lrpseg').lrpseg.item.name !== was",
+        arg=f"belt 3/{DAMAGED.name}",
+    )
+    do.show(page, "small.png")
+    assert do.mask(page).shape == (40, 60) != big
+    do.stroke(page, (5, 5), (20, 20))
+    assert (do.corrections(page)[5:20, 5:20].diagonal() == 1).all()
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("count")).to_have_text("1 of 4 accepted")
+    page.get_by_test_id("thumb-belt 3/broken.png").click()
+    expect(page.get_by_test_id("verdict")).to_contain_text("not an image")
+
+
+def test_truth_gives_the_pictures_own_figures(page: Page, alone: Result) -> None:
+    do.upload(page, DAMAGED)
+    do.show(page, DAMAGED.name)
+    page.locator("#more button").first.click()
+    truth = SAMPLES / "truth" / DAMAGED.name
+    page.set_input_files("#more input[type=file] >> nth=0", str(truth))
+    expect(page.get_by_test_id("own-figures")).to_contain_text("This picture: precision")
+    with Image.open(truth) as image:
+        true = np.asarray(image.convert("L")) > 0
+    iou = (true & alone.mask).sum() / (true | alone.mask).sum()
+    expect(page.get_by_test_id("own-figures")).to_contain_text(f"IoU {iou:.2f}")
+    assert page.locator("[data-testid=curve] polyline.own-curve").count() == 1
 
 
 def test_a_sample_brings_its_domain(page: Page) -> None:
     page.locator("#samples").get_by_text("concrete crack").click()
-    expect_verdict(page, "Damaged")
+    do.show(page, "samples/7-concrete-crack.png")
+    expect(page.get_by_test_id("verdict")).to_contain_text("Damaged")
     expect(page.locator("#domain input")).to_have_value("Concrete: surface cracks")
     expect(page.locator("#network input")).to_have_value("VGG-A one FC")
+
+
+def test_everything_in_one_zip_with_provenance(page: Page, tmp_path: Path) -> None:
+    do.upload(page, DAMAGED, INTACT)
+    do.ready(page, INTACT.name)
+    do.show(page, DAMAGED.name)
+    do.stroke(page, (40, 200), (60, 200))
+    do.saved(page)
+    final = do.mask(page)
+    page.locator("#export-panel button").first.click()
+    with zipfile.ZipFile(do.download(page, "#export", tmp_path)) as archive:
+        names = set(archive.namelist())
+        with archive.open("masks/3-several.png") as file, Image.open(file) as image:
+            assert np.array_equal(np.asarray(image) > 0, final)
+        told = json.loads(archive.read("provenance/3-several.json"))
+    assert names == {
+        f"{folder}/{p.stem}.{suffix}"
+        for folder, suffix in (("masks", "png"), ("overlays", "png"), ("provenance", "json"))
+        for p in (DAMAGED, INTACT)
+    }
+    assert told["final_pixels"] == final.sum()
+    assert told["added_pixels"] + told["automatic_pixels"] - told["removed_pixels"] == final.sum()
+    assert 0 < told["iou"] < 1
+    assert len(told["image_sha256"]) == len(told["weights_sha256"]) == 64
+
+
+def test_compare_two_settings_side_by_side(page: Page) -> None:
+    do.upload(page, DAMAGED)
+    do.show(page, DAMAGED.name)
+    page.get_by_role("tab", name="Compare").click()
+    page.locator("#compare").click()
+    expect(page.locator("#compare-line")).to_contain_text("IoU of the two masks")
+    assert page.locator("[id^=compare-right] img, [id^=compare-left] img").count() == 4
+
+
+def test_keys_are_silent_while_typing(page: Page) -> None:
+    do.upload(page, DAMAGED)
+    do.show(page, DAMAGED.name)
+    page.keyboard.press("e")
     page.locator("#network input").click()
-    page.get_by_role("option", name="VGG-A 128N").click()
-    expect(page.locator("#network input")).to_have_value("VGG-A 128N")
-    expect_verdict(page, "Damaged")
+    page.keyboard.press("b")
+    expect(page.get_by_test_id("tool-eraser")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("Escape")
+    page.get_by_test_id("canvas").focus()
+    page.keyboard.press("?")
+    expect(page.get_by_test_id("keys")).to_be_visible()
 
 
-def test_an_intact_picture_keeps_its_mask_empty_until_asked(page: Page) -> None:
-    upload(page, INTACT)
-    expect_verdict(page, "Intact")
-    expect(page.locator("#verdict")).to_contain_text("left empty")
-    assert covered_pixels(page) == 0
-    page.locator("#anyway").click()
-    expect(page.locator("#verdict")).to_contain_text("comes nearest to damage", timeout=60_000)
-    expect(page.locator("#covered")).to_contain_text("covers")
-
-
-@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n broken"])
-def test_a_file_that_is_no_picture_says_so(page: Page, tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "broken.png"
-    path.write_bytes(content)
-    upload(page, path)
-    toast = page.locator(".toast-body")
-    expect(toast).to_be_visible(timeout=30_000)
-    text = toast.inner_text()
-    assert "Traceback" not in text
-    assert "empty" in text or "not an image" in text or "damaged" in text
-
-
-def test_the_api_gives_what_the_core_gives(address: str) -> None:
-    client = Client(address, verbose=False)
-    probability, hot, mask = client.predict(
-        handle_file(str(DAMAGED)), "magnetic-tile", "one-fc", "montavon", "simple", None, False,
-        api_name="/segment",
-    )  # fmt: skip
-    result = lrpseg.load("magnetic-tile", rule_set="montavon", thresholder="simple", device="cpu")(
-        DAMAGED
+def test_no_scrolling_at_1440x900(page: Page) -> None:
+    do.upload(page, DAMAGED)
+    do.show(page, DAMAGED.name)
+    height, width = page.evaluate(
+        "[document.documentElement.scrollHeight, document.documentElement.scrollWidth]"
     )
-    assert probability == pytest.approx(result.probability, abs=1e-5)
-    assert Image.open(hot).size == Image.open(DAMAGED).size
-    values = np.asarray(Image.open(mask).convert("L"))
-    assert set(np.unique(values)) <= {0, 255}
-    same = ((values > 0) & result.mask).sum() / ((values > 0) | result.mask).sum()
-    assert same > 0.99
-
-
-def test_api_errors_say_what_to_do(address: str) -> None:
-    client = Client(address, verbose=False)
-    with pytest.raises(AppError, match="Choose one of"):
-        client.predict(handle_file(str(DAMAGED)), "moon", api_name="/segment")
-
-
-def test_visitors_at_once_get_their_own_results(address: str) -> None:
-    """Eight visitors with mixed settings, each compared with a run of its own."""
-    jobs = [
-        (path, rule_set, thresholder)
-        for path in (DAMAGED, SAMPLES / "1-blowhole.png")
-        for rule_set in ("ours", "montavon")
-        for thresholder in ("simple", "bmm")
-    ]
-
-    def visit(job: tuple[Path, str, str]) -> np.ndarray:
-        path, rule_set, thresholder = job
-        answer = Client(address, verbose=False).predict(
-            handle_file(str(path)), "magnetic-tile", "one-fc", rule_set, thresholder, None, False,
-            api_name="/segment",
-        )  # fmt: skip
-        return np.asarray(Image.open(answer[2]).convert("L")) > 0
-
-    with ThreadPoolExecutor(len(jobs)) as pool:
-        found = list(pool.map(visit, jobs))
-    for (path, rule_set, thresholder), mask in zip(jobs, found, strict=True):
-        alone = lrpseg.load(
-            "magnetic-tile", rule_set=rule_set, thresholder=thresholder, device="cpu"
-        )(path).mask
-        assert (mask & alone).sum() / (mask | alone).sum() > 0.99, (
-            path.name,
-            rule_set,
-            thresholder,
-        )
-
-
-@pytest.mark.parametrize(
-    ("name", "stem"),
-    [
-        ("a/b/tile 1.jpg", "tile_1"),
-        ("..\\..\\evil.png", "evil"),
-        ("../../etc/passwd", "passwd"),
-        ("Größe.tif", "Größe"),
-        ("...", "mask"),
-        ("<script>.png", "script"),
-        ("x" * 300 + ".png", "x" * 100),
-    ],
-)
-def test_names_of_downloads_are_safe(name: str, stem: str) -> None:
-    assert actions.safe_stem(name) == stem
+    assert height <= 900
+    assert width <= 1440
+    box = page.get_by_test_id(f"thumb-{DAMAGED.name}").bounding_box()
+    assert box is not None and box["y"] + box["height"] <= 900  # noqa: PT018

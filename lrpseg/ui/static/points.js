@@ -67,12 +67,12 @@ const lrpsegPoints = (() => {
     moved(name, value, done) {
       if (!this.item) return;
       this.unreached = "";
+      this.held = name === "threshold" ? null : { name, value };
       if (name === "threshold") return this.onLevel(value, done);
       if (!this.curve) return;
       const [limited, other] = name === "precision" ? ["precision", "recall"] : ["recall", "precision"];
       const point = atLeast(this.curve, limited, value / 100, other);
       if (point) {
-        this.held = { name, value };
         this.onLevel(nearestLevel(this.item.levels, point.threshold), done);
       } else {
         const top = Math.max(...this.curve.map((p) => p[limited]));
@@ -94,9 +94,9 @@ const lrpsegPoints = (() => {
       for (const name of ["precision", "recall"]) {
         const held = this.held && this.held.name === name ? this.held.value : null;
         const slider = this.find(name);
-        if (point && document.activeElement !== slider) slider.value = Math.round(100 * point[name]);
+        if (point && held === null) slider.value = Math.round(100 * point[name]);
         this.find(`${name}-value`).textContent = point
-          ? `${held !== null && document.activeElement === slider ? held : Math.round(100 * point[name])} %`
+          ? `${held ?? Math.round(100 * point[name])} %`
           : "";
       }
       this.find("expect").textContent = this.sentence(point);
