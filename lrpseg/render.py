@@ -1,5 +1,6 @@
 """Pictures of results: heatmaps over images, masks as overlays, PNG files."""
 
+import io
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,9 @@ from lrpseg.results import Result
 
 MASK_COLOUR = (0, 114, 178)
 """Blue of the Okabe-Ito palette, told apart from grey and brown surfaces with any colour vision."""
+
+THUMBNAIL = 160
+"""Length of a thumbnail's longer side in pixels."""
 
 # Signed relevance: blue (against damage) - transparent - orange (for damage). Okabe-Ito ends.
 _FOR = np.array((213, 94, 0), np.float32)
@@ -86,3 +90,13 @@ def save_png(image: Image.Image, path: Path) -> None:
 def save_text(text: str, path: Path) -> None:
     """Write a UTF-8 text file atomically, making its folder if it is missing."""
     atomically(path, lambda file: file.write(text.encode()))
+
+
+def thumbnail(image: NDArray[np.uint8]) -> bytes:
+    """A small JPEG of a picture (H, W, 3), for lists."""
+    scale = min(1.0, THUMBNAIL / max(image.shape[:2]))
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    file = io.BytesIO()
+    Image.fromarray(np.asarray(small, np.uint8)).save(file, "JPEG", quality=85)
+    return file.getvalue()

@@ -43,4 +43,4 @@ def test_every_script_is_loaded() -> None:
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_scripts_stay_small(name: str) -> None:
-    assert len((STATIC / name).read_text("utf-8").splitlines()) < 550
+    assert len((STATIC / name).read_text("utf-8").splitlines()) < 500

@@ -3,7 +3,7 @@
 import itertools
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from lrpseg.domains import load_domain
 from lrpseg.errors import ImageError, LrpsegError
+from lrpseg.formats import FORMATS, FormatError
+from lrpseg.formats.reading import READERS
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START
 from lrpseg.operating_points import default_choice
 from lrpseg.render import blend, mask_image, overlay, save_png
@@ -20,7 +22,16 @@ from lrpseg.results import Settings
 from lrpseg.tiling import DEFAULT_OVERLAP
 from lrpseg.ui import describe
 from lrpseg.ui.service import Service
-from lrpseg.workspace import Workspace, export_zip, load_session, read_uploads, save_session
+from lrpseg.workspace import (
+    Imported,
+    Limits,
+    Workspace,
+    export_zip,
+    import_masks,
+    load_session,
+    read_uploads,
+    save_session,
+)
 
 _serial = itertools.count(1)
 
@@ -31,8 +42,10 @@ def editor_value(token: str, select: str | None = None) -> dict[str, Any]:
 
 
 def settings_of(domain: str, network: str, rule_set: str, thresholder: str) -> Settings:
-    """Settings from names in the registries; the rest are the defaults."""
-    choice = default_choice(load_domain(domain), network, rule_set, thresholder)
+    """Settings from names in the registries; empty names and the rest become the defaults."""
+    choice = default_choice(
+        load_domain(domain), network or None, rule_set or None, thresholder or None
+    )
     return Settings(
         domain, choice.network, choice.rule_set, choice.thresholder, DEFAULT_START,
         DEFAULT_POOLING, "lean", DEFAULT_OVERLAP,
@@ -51,6 +64,7 @@ def add_files(
     service: Service, workspace: Workspace, paths: Iterable[tuple[Path, str]], settings: Settings
 ) -> Added:
     """Add files, each a path with the name it shall have; zips are unpacked."""
+    service.sessions.check_room(workspace)
     added = Added([], [])
     for upload in read_uploads(paths, service.limits):
         if upload.data is None:
@@ -78,11 +92,16 @@ def current_mask_file(workspace: Workspace, id: str, folder: str) -> str:
     return str(path)
 
 
-def export_file(workspace: Workspace, folder: str) -> str:
-    """Path of a zip with masks, overlays and provenance."""
+def export_file(workspace: Workspace, folder: str, formats: Sequence[str]) -> tuple[str, str]:
+    """Path of a zip with masks, overlays, provenance and formats; and what those cannot hold."""
     out = Path(tempfile.mkdtemp(dir=folder)) / "lrpseg-export.zip"
-    export_zip(workspace, out)
-    return str(out)
+    written = export_zip(workspace, out, formats=formats)
+    lossy = [
+        f"{FORMATS[name].title} keeps an IoU of {w.kept_iou:.3f} on average"
+        for name, w in written.items()
+        if w.lowest_iou < 1
+    ]
+    return str(out), "; ".join(lossy)
 
 
 def session_file(workspace: Workspace, folder: str) -> str:
@@ -94,9 +113,58 @@ def session_file(workspace: Workspace, folder: str) -> str:
 
 def take_session(service: Service, workspace: Workspace, path: Path) -> int:
     """Add all pictures of a session file; returns how many."""
+    service.sessions.check_room(workspace)
     ids = load_session(workspace, path, service.limits)
     service.analyser.wake(workspace)
     return len(ids)
+
+
+def import_file(
+    workspace: Workspace, name: str, data: bytes, kind: str, role: str, limits: Limits
+) -> Imported:
+    """Bring in the masks of one uploaded file, or of a zip of them; see `import_masks`."""
+    reader = READERS[kind]
+    refused: list[tuple[str, str]] = []
+    with tempfile.TemporaryDirectory() as temporary:
+        upload = Path(temporary) / "upload"
+        upload.write_bytes(data)
+        folder = Path(temporary) / "masks"
+        found = 0
+        for file in read_uploads([(upload, name)], limits):
+            if file.data is None:
+                refused.append((file.name, file.reason))
+                continue
+            path = folder / file.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(file.data)
+            found += 1
+        if not found:
+            return Imported([], refused)
+        source = folder
+        if kind == "coco":
+            listed = sorted(folder.rglob("*.json"))
+            if len(listed) != 1:
+                raise FormatError("COCO masks come in one JSON file; give that one.")
+            source = listed[0]
+        masks = reader(source, on_error=lambda n, error: refused.append((n, str(error))))
+        done = import_masks(workspace, masks, role)
+    return Imported(done.names, refused + done.refused)
+
+
+def figures(mask: NDArray[np.bool_], truth: NDArray[np.bool_] | None) -> dict[str, float]:
+    """precision, recall and iou of a mask; 1 where nothing was found and nothing is there."""
+    if truth is None:
+        raise LrpsegError("There is no ground truth for this picture.")
+    both, found, true = (int(np.count_nonzero(m)) for m in (mask & truth, mask, truth))
+
+    def share(part: int, whole: int) -> float:
+        return part / whole if whole else float(not (found or true))
+
+    return {
+        "precision": share(both, found),
+        "recall": share(both, true),
+        "iou": share(both, found + true - both),
+    }
 
 
 @dataclass(frozen=True, eq=False)

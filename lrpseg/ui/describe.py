@@ -2,8 +2,6 @@
 
 import gzip
 import io
-import threading
-from collections import OrderedDict
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
@@ -20,11 +18,10 @@ from lrpseg.operating_points import OperatingPoints, load_operating_points
 from lrpseg.render import COLORMAPS, blend
 from lrpseg.results import Settings
 from lrpseg.ui import texts
-from lrpseg.workspace import Item, Workspace
+from lrpseg.workspace import Cache, Item, Workspace
 
 VIEW_PIXELS = 6_000_000
 """A larger picture is reduced to this for looking at; masks keep every pixel."""
-THUMBNAIL = 160
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,33 +39,23 @@ class LevelCache:
     """Keeps the last level maps, up to a number of bytes: a slider move needs no new fit."""
 
     def __init__(self, limit: int = 256_000_000) -> None:
-        self._limit = limit
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[str, ...], Levels] = OrderedDict()
+        self._cache: Cache[Levels] = Cache(limit, lambda levels: len(levels.packed))
 
     def of(self, workspace: Workspace, item: Item) -> Levels:
         """The levels of an item's present analysis and thresholder."""
         key = (str(workspace.folder), item.id, analysis_name(item))
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        made = self._make(workspace, item)
-        with self._lock:
-            self._kept[key] = made
-            while sum(len(v.packed) for v in self._kept.values()) > self._limit:
-                self._kept.popitem(last=False)
-        return made
+        return self._cache.get(key, lambda: _levels(workspace, item))
 
-    def _make(self, workspace: Workspace, item: Item) -> Levels:
-        if not item.explained:  # the mask is empty at any threshold: nothing to fit
-            shape = (item.height, item.width)
-            return Levels(np.array([0, 0.5, 1], np.float32), pack(np.zeros(shape, np.uint8)))
-        likelihood = workspace.likelihood(item.id)
-        points = operating_points(item.settings)
-        extra = [p.threshold for p in points.curve] if points else []
-        values = level_values(likelihood, item.own_threshold or 0.5, extra)
-        return Levels(values, pack(quantise(likelihood, values)))
+
+def _levels(workspace: Workspace, item: Item) -> Levels:
+    if not item.explained:  # the mask is empty at any threshold: nothing to fit
+        shape = (item.height, item.width)
+        return Levels(np.array([0, 0.5, 1], np.float32), pack(np.zeros(shape, np.uint8)))
+    likelihood = workspace.likelihood(item.id)
+    points = operating_points(item.settings)
+    extra = [p.threshold for p in points.curve] if points else []
+    values = level_values(likelihood, item.own_threshold or 0.5, extra)
+    return Levels(values, pack(quantise(likelihood, values)))
 
 
 def pack(array: NDArray[np.uint8]) -> bytes:
@@ -183,13 +170,6 @@ def heatmap_view(image: NDArray[np.uint8], relevance: NDArray[np.float32], color
     """Relevance over the picture, both reduced to what is shown."""
     size = view_size(*image.shape[:2])
     return encode(blend(reduced(image, size), reduced(relevance, size), colormap))
-
-
-def thumbnail(image: NDArray[np.uint8]) -> bytes:
-    """A small JPEG."""
-    scale = min(1.0, THUMBNAIL / max(image.shape[:2]))
-    size = (max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale)))
-    return encode(reduced(image, size), lossless=0)
 
 
 def encode(image: NDArray[np.uint8], lossless: int = 500_000) -> bytes:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 STATIC = Path(__file__).parent / "static"
 SCRIPTS = (
-    "mask.js", "history.js", "store.js", "view.js", "tools.js", "points.js", "strip.js", "app.js",
+    "mask.js", "history.js", "store.js", "view.js", "tools.js", "points.js", "strip.js", "keys.js",
+    "app.js",
 )  # fmt: skip
 """In the order in which they need each other."""
 

@@ -29,10 +29,12 @@ class Page:
 
     demo: gr.Blocks
     service: Service
+    samples: Samples
     url: str
 
     def stop(self) -> None:
         self.demo.close()
+        self.samples.stop()
         self.service.analyser.stop()
 
 
@@ -105,7 +107,7 @@ def launch(
         mcp_server=find_spec("mcp") is not None,  # with the extra: pip install 'lrpseg[mcp]'
         prevent_thread_lock=True,
     )
-    page = Page(demo, service, url)
+    page = Page(demo, service, samples, url)
     if block:
         demo.block_thread()
     return page

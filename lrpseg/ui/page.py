@@ -1,5 +1,6 @@
 """The page: pictures and settings on the left, the editor in the middle, figures on its right."""
 
+import json
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -9,6 +10,7 @@ import gradio as gr
 
 from lrpseg.domains import list_domains, load_domain
 from lrpseg.errors import LrpsegError
+from lrpseg.formats import FORMATS
 from lrpseg.lrp import RULE_SETS
 from lrpseg.networks import NETWORKS
 from lrpseg.operating_points import default_choice
@@ -25,6 +27,10 @@ CHEAP = {"concurrency_limit": None, "api_visibility": "private", "show_progress"
 SAVE_TOKEN = "(token) => { try { localStorage.setItem('lrpseg-workspace', token); } catch {} }"
 READ_TOKEN = (
     "() => { try { return localStorage.getItem('lrpseg-workspace') || ''; } catch { return ''; } }"
+)
+SHOW_TITLES = (
+    f"() => {{ for (const [id, text] of Object.entries({json.dumps(texts.TITLES)}))"
+    " { const e = document.getElementById(id); if (e) e.title = text; } }"
 )
 CLICK = "() => setTimeout(() => document.querySelector('#{id} a, #{id} button, #{id}').click(), 60)"
 
@@ -58,7 +64,7 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
     def checked(domain: str, network: str, rule_set: str, thresholder: str) -> Settings:
         return actions.settings_of(domain, network, rule_set, thresholder)
 
-    def open_workspace(token: str | None) -> tuple[Any, ...]:
+    def find_workspace(token: str | None) -> tuple[Any, ...]:
         """A reload finds its workspace again; a new visitor gets a new one."""
         token, workspace = service.sessions.open(token)
         service.analyser.wake(workspace)
@@ -109,7 +115,9 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
     @shown
     def change_all(token: str, id: str, *chosen: str) -> Any:
         workspace = service.sessions.get(token)
-        ids = [item.id for item in workspace.items() if item.status != "failed"]
+        # Who accepted a picture is done with it.
+        done = ("failed", "accepted")
+        ids = [item.id for item in workspace.items() if item.status not in done]
         actions.apply_settings(service, workspace, ids, checked(*chosen))
         return actions.editor_value(token, id or None)
 
@@ -130,11 +138,15 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
         return actions.current_mask_file(service.sessions.get(token), id, demo.GRADIO_CACHE)
 
     @shown
-    def export(token: str) -> Any:
-        return actions.export_file(service.sessions.get(token), demo.GRADIO_CACHE)
+    def make_zip(token: str, formats: list[str]) -> Any:
+        workspace = service.sessions.get(token)
+        path, lossy = actions.export_file(workspace, demo.GRADIO_CACHE, formats)
+        if lossy:
+            gr.Info(f"{lossy}; formats.json in the zip says more.")
+        return path
 
     @shown
-    def save_session(token: str) -> Any:
+    def take_home(token: str) -> Any:
         return actions.session_file(service.sessions.get(token), demo.GRADIO_CACHE)
 
     @shown
@@ -184,6 +196,10 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
                 everywhere = gr.Button("Apply to all pictures", size="sm", elem_id="apply-all")
                 with gr.Accordion("Export", open=False, elem_id="export-panel"):
                     mask_button = gr.Button("This mask (PNG)", size="sm", elem_id="mask-file")
+                    formats = gr.Dropdown(
+                        texts.choices(FORMATS), value=[], multiselect=True,
+                        label="Formats", info=texts.HELP["formats"], elem_id="formats",
+                    )  # fmt: skip
                     zip_button = gr.Button("Everything (zip)", size="sm", elem_id="export")
                 with gr.Accordion("Ground truth, session", open=False, elem_id="more"):
                     truth = gr.UploadButton("True mask of this picture", size="sm", elem_id="truth")
@@ -204,9 +220,10 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
         with gr.Tab("Help", id="help"):
             gr.Markdown(texts.HELP_PAGE)
 
-        demo.load(open_workspace, token, [token, editor], js=READ_TOKEN, **CHEAP).then(
+        demo.load(find_workspace, token, [token, editor], js=READ_TOKEN, **CHEAP).then(
             None, token, None, js=SAVE_TOKEN
         )
+        demo.load(None, None, None, js=SHOW_TITLES)
         for source in (upload, folder):
             source.upload(
                 add, [token, source, *chosen], [source, editor],
@@ -222,8 +239,8 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
         bring.upload(open_session, [token, bring], [bring, editor], api_visibility="private")
         for button, made, given, file in (
             (mask_button, download_mask, [token, selected], files["mask"]),
-            (zip_button, export, [token], files["zip"]),
-            (keep, save_session, [token], files["session"]),
+            (zip_button, make_zip, [token, formats], files["zip"]),
+            (keep, take_home, [token], files["session"]),
         ):
             button.click(made, given, file, concurrency_limit=4, api_visibility="private").success(
                 None, None, None, js=CLICK.replace("{id}", str(file.elem_id))

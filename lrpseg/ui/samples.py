@@ -56,11 +56,19 @@ class Samples:
         self.all = tuple(pictures)
         self._segmenters = segmenters
         self._results: dict[SamplePicture, Result] = {}
-        self.thread = threading.Thread(target=self._prepare, name="samples", daemon=True)
-        self.thread.start()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._prepare, name="samples", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the sample at hand, then end the thread."""
+        self._stop.set()
+        self._thread.join()
 
     def _prepare(self) -> None:
         for sample in self.all:
+            if self._stop.is_set():
+                return
             try:
                 self._results[sample] = self._segmenters.run(sample.path, sample.settings)
             except LrpsegError:

@@ -12,18 +12,28 @@ from lrpseg.picture_kind import unlike
 from lrpseg.workspace import Item
 
 HELP = {
-    "upload": "Pictures of any common kind, or a zip of them. They stay on this computer, or in "
-    "your own private workspace on a hosted page.",
     "domain": "What is on the picture. Each kind of surface has networks of its own.",
     "network": "The classifier that decides between damaged and intact.",
     "rule_set": "How the decision is traced back to pixels (layer-wise relevance propagation).",
     "thresholder": "How the heatmap becomes a likelihood of damage for each pixel.",
-    "apply": "Use these settings for every picture of the workspace. What you drew is kept.",
-    "truth": "A true mask of the picture shown: its precision, recall and IoU appear at once.",
-    "export": "What the zip holds beside masks, overlays and a provenance file for each picture.",
-    "session": "Everything in this workspace as one file, to go on elsewhere or later.",
+    "formats": "For other annotation tools. Masks, overlays and provenance are always in the zip.",
 }
+"""What a control is for; shown while it is pointed at."""
 
+TITLES = {
+    "upload": "Pictures of any common kind, or a zip of them. They stay on this computer, or in "
+    "your own private workspace on a hosted page.",
+    "folder": "All pictures of a folder, and of the folders in it.",
+    "samples": "Drawn pictures to try the page with.",
+    "apply-all": "Use these settings for every picture that is not accepted yet. What you drew "
+    "is kept.",
+    "mask-file": "The mask as it is now: a PNG of 0 and 255 of the picture's size.",
+    "export": "Masks, overlays and a provenance file for each picture, and the formats above.",
+    "truth": "A true mask of the picture shown: its precision, recall and IoU appear at once.",
+    "save-session": "Everything in this workspace as one file, to go on elsewhere or later.",
+    "open-session": "Add the pictures of a session that was taken home.",
+}
+"""The same for buttons, by the id of their element."""
 
 COMPARE = """The picture that is shown on the first tab, left with its own settings, right with \
 others, each at the thresholder's own threshold. Nothing of it is stored."""

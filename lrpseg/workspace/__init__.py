@@ -1,5 +1,6 @@
 """Workspaces: what the page keeps on disk, so that nothing that was drawn is ever lost."""
 
+from lrpseg.workspace.annotations import Imported, import_masks
 from lrpseg.workspace.bundle import export_zip, load_session, provenance, save_session
 from lrpseg.workspace.cache import Cache
 from lrpseg.workspace.errors import NoSuchItem, NoSuchWorkspace, WorkspaceError
@@ -11,6 +12,7 @@ from lrpseg.workspace.store import Workspace
 __all__ = [
     "STATUSES",
     "Cache",
+    "Imported",
     "Item",
     "Limits",
     "NoSuchItem",
@@ -20,6 +22,7 @@ __all__ = [
     "Workspace",
     "WorkspaceError",
     "export_zip",
+    "import_masks",
     "load_session",
     "provenance",
     "read_uploads",

@@ -4,7 +4,7 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -16,11 +16,13 @@ from PIL import Image
 from lrpseg.annotate import output_names
 from lrpseg.corrections import Mask
 from lrpseg.errors import ImageError, LrpsegError
+from lrpseg.formats import ExportOptions, Written
 from lrpseg.images import read_image
 from lrpseg.masks import read_mask
 from lrpseg.render import mask_image, overlay, save_png
 from lrpseg.results import Settings
 from lrpseg.version import __version__
+from lrpseg.workspace.annotations import report, write_formats
 from lrpseg.workspace.errors import WorkspaceError
 from lrpseg.workspace.intake import Limits, safe_name
 from lrpseg.workspace.item import Item
@@ -71,14 +73,23 @@ def export_zip(
     workspace: Workspace,
     out: Path,
     ids: Sequence[str] | None = None,
-    extra: Callable[[Path], None] | None = None,
-) -> int:
-    """Write a zip with masks/, overlays/ and provenance/ of all analysed pictures (or of `ids`);
-    returns how many. `extra` may write more files into a folder that goes along."""
+    formats: Sequence[str] = (),
+    options: ExportOptions | None = None,
+) -> dict[str, Written]:
+    """Write a zip with masks/, overlays/ and provenance/ of all analysed pictures (or of `ids`).
+
+    formats: names in `FORMATS`; each gets a folder of its own in the zip, and formats.json says
+    what it holds and, where a format cannot hold a mask exactly, which IoU it keeps. Returns that.
+
+    Raises:
+        WorkspaceError: nothing has been analysed yet.
+        FormatError, OptionError: a name or label that a format cannot hold.
+    """
     items = [i for i in workspace.items() if i.analysis and (ids is None or i.id in ids)]
     if not items:
         raise WorkspaceError("There is nothing to export yet: add a picture first.")
     names = output_names([Path(i.name) for i in items])
+    written: dict[str, Written] = {}
     with _zip(out) as archive, tempfile.TemporaryDirectory(dir=out.parent) as folder:
         picture = Path(folder) / "picture.png"
         for item, name in zip(items, names, strict=True):
@@ -90,11 +101,12 @@ def export_zip(
             text = json.dumps(provenance(workspace, item, mask), indent=2, ensure_ascii=False)
             archive.writestr(f"provenance/{name}.json", text)
         picture.unlink()
-        if extra is not None:
-            extra(Path(folder))
+        if formats:
+            written = write_formats(workspace, items, formats, Path(folder), options)
             for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
                 archive.write(path, path.relative_to(folder).as_posix())
-    return len(items)
+            archive.writestr("formats.json", report(written))
+    return written
 
 
 def save_session(workspace: Workspace, out: Path) -> None:

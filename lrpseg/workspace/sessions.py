@@ -12,7 +12,8 @@ from pathlib import Path
 from lrpseg.files import atomically
 from lrpseg.render import save_text
 from lrpseg.workspace.errors import NoSuchWorkspace, WorkspaceError
-from lrpseg.workspace.store import Workspace, make_cache
+from lrpseg.workspace.reading import make_cache
+from lrpseg.workspace.store import Workspace
 
 HOSTED_SECONDS = 86_400
 """A visitor's workspace is deleted this long after its last use."""

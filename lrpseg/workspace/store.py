@@ -13,64 +13,44 @@ moment leaves a whole workspace. Any number of threads and processes may use one
 """
 
 import hashlib
-import io
 import json
 import shutil
 import time
 import uuid
-from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from lrpseg.corrections import Mask, apply, clean
 from lrpseg.errors import ImageError, LrpsegError
 from lrpseg.files import atomically
 from lrpseg.images import read_image
 from lrpseg.masks import read_mask
-from lrpseg.render import mask_image, save_png, save_text
+from lrpseg.render import mask_image, save_png, save_text, thumbnail
 from lrpseg.results import Result, Settings
-from lrpseg.thresholders import THRESHOLDERS, Fitted
-from lrpseg.workspace.cache import Cache
 from lrpseg.workspace.errors import NoSuchItem, WorkspaceError
 from lrpseg.workspace.item import Item, analysis_key, from_row, settings_text, weights_hash
-from lrpseg.workspace.schema import FILE_NAME, connect, prepare, transaction
+from lrpseg.workspace.reading import Arrays, Readable
+from lrpseg.workspace.rows import adopt, bump, free_name, now
+from lrpseg.workspace.schema import prepare, transaction
 
 KEPT_ANALYSES = 4
 """Relevance maps that a picture keeps, so that going back to former settings is instant."""
 
-THUMBNAIL = 160
-_CACHE_BYTES = 400_000_000
 _LEFTOVER_SECONDS = 86_400
 
-Arrays = Cache[Any]
 
-
-def _bytes(value: Any) -> int:
-    return value.likelihood.nbytes if isinstance(value, Fitted) else value.nbytes
-
-
-def make_cache() -> Arrays:
-    """A cache that workspaces may share."""
-    return Cache(_CACHE_BYTES, _bytes)
-
-
-class Workspace:
-    """The pictures below one folder. Holds nothing but the folder and a cache."""
+class Workspace(Readable):
+    """The pictures below one folder; any number of threads may use one."""
 
     def __init__(self, folder: Path, cache: Arrays | None = None) -> None:
         """Open the workspace in `folder`, or make one.
 
         Raises `WorkspaceError` for a folder that cannot be written to, or of a newer version.
         """
-        self.folder = folder
-        self._path = folder / FILE_NAME
-        self._cache = cache or make_cache()
+        super().__init__(folder, cache)
         try:
             (folder / "items").mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -79,103 +59,6 @@ class Workspace:
             ) from error
         prepare(self._path)
         self._remove_leftovers()
-
-    # ---------------------------------------------------------------------------------- reading
-
-    def items(self) -> list[Item]:
-        """All pictures in the order in which they came."""
-        connection = connect(self._path)
-        try:
-            rows = connection.execute("SELECT * FROM items ORDER BY position").fetchall()
-        finally:
-            connection.close()
-        return [from_row(row) for row in rows]
-
-    def item(self, id: str) -> Item:
-        """One picture; raises `NoSuchItem`."""
-        connection = connect(self._path)
-        try:
-            row = connection.execute("SELECT * FROM items WHERE id = ?", (id,)).fetchone()
-        finally:
-            connection.close()
-        if row is None:
-            raise NoSuchItem("There is no such picture in this workspace.")
-        return from_row(row)
-
-    def serial(self) -> int:
-        """A number that rises with every change."""
-        connection = connect(self._path)
-        try:
-            (value,) = connection.execute("SELECT value FROM state WHERE key='serial'").fetchone()
-        finally:
-            connection.close()
-        return int(value)
-
-    def original(self, id: str) -> bytes:
-        """The picture's file as it came."""
-        return (self._folder(self.item(id)) / "original").read_bytes()
-
-    def image(self, id: str) -> NDArray[np.uint8]:
-        """The picture, (H, W, 3) uint8, upright; not to be written to."""
-        item = self.item(id)
-        if item.status == "failed" and not item.width:
-            raise WorkspaceError(item.reason or "This picture cannot be read.")
-        path = self._folder(item) / "original"
-        return self._cache.get(("image", item.id), lambda: _frozen(read_image(path)))
-
-    def thumbnail(self, id: str) -> bytes:
-        """A small JPEG of the picture."""
-        path = self._folder(self.item(id)) / "thumbnail.jpg"
-        if not path.is_file():
-            raise NoSuchItem("This picture cannot be shown.")
-        return path.read_bytes()
-
-    def relevance(self, id: str) -> NDArray[np.float32]:
-        """(H, W) float32; all 0 where the picture was classified intact and not explained."""
-        item = self.item(id)
-        if not item.analysis:
-            raise WorkspaceError("This picture is still waiting for its analysis.")
-        if not item.explained:
-            return np.zeros((item.height, item.width), np.float32)
-        return np.load(self._folder(item) / f"relevance-{item.analysis}.npy", mmap_mode="r")
-
-    def fitted(self, id: str) -> Fitted:
-        """Likelihood and own threshold under the picture's thresholder."""
-        item = self.item(id)
-        key = ("fitted", item.id, item.analysis, item.settings.thresholder)
-        thresholder = THRESHOLDERS[item.settings.thresholder]
-        return self._cache.get(key, lambda: thresholder.fit(np.array(self.relevance(id))))
-
-    def likelihood(self, id: str) -> NDArray[np.float32]:
-        """(H, W) float32 in [0, 1]."""
-        return self.fitted(id).likelihood
-
-    def corrections(self, id: str) -> NDArray[np.uint8]:
-        """(H, W) uint8: 0 nothing drawn, 1 added, 2 removed."""
-        return self._corrections(self.item(id))
-
-    def automatic_mask(self, id: str) -> Mask:
-        """What the thresholder alone gives, at its own threshold."""
-        item = self.item(id)
-        if not item.explained:
-            return np.zeros((item.height, item.width), bool)
-        return self.fitted(id).mask
-
-    def cleaned_mask(self, id: str) -> Mask:
-        """The mask at the chosen threshold and cleaning, without what was drawn."""
-        item = self.item(id)
-        if not item.explained:
-            return np.zeros((item.height, item.width), bool)
-        return clean(self.fitted(id).at(item.used_threshold), item.min_area, item.max_hole)
-
-    def mask(self, id: str) -> Mask:
-        """(H, W) bool: the mask as it is now, with everything that was drawn."""
-        return apply(self.cleaned_mask(id), self.corrections(id))
-
-    def truth(self, id: str) -> Mask | None:
-        """The true mask, where one was given."""
-        item = self.item(id)
-        return read_mask(self._folder(item) / "truth.png") if item.has_truth else None
 
     # ---------------------------------------------------------------------------------- pictures
 
@@ -199,11 +82,11 @@ class Workspace:
         try:
             image = read_image(data)
             height, width = image.shape[:2]
-            atomically(folder / "thumbnail.jpg", lambda f: f.write(_thumbnail(image)))
+            atomically(folder / "thumbnail.jpg", lambda f: f.write(thumbnail(image)))
         except ImageError as error:
             status, reason = "failed", str(error)
         atomically(folder / "original", lambda f: f.write(data))
-        now = _now()
+        created = now()
         with transaction(self._path) as db:
             db.execute("UPDATE state SET value = value + 1 WHERE key = 'position'")
             (position,) = db.execute("SELECT value FROM state WHERE key='position'").fetchone()
@@ -212,11 +95,11 @@ class Workspace:
                 "settings, explain_intact, weights, created, updated) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    id, position, _free_name(db, name), sha256, width, height, status, reason,
-                    settings_text(settings), explain_intact, weights, now, now,
+                    id, position, free_name(db, name), sha256, width, height, status, reason,
+                    settings_text(settings), explain_intact, weights, created, created,
                 ),
             )  # fmt: skip
-            _bump(db)
+            bump(db)
         item = self.item(id)
         if result is not None and status == "waiting":
             self.finish(id, item.analysis_key, result)
@@ -228,7 +111,7 @@ class Workspace:
         item = self.item(id)
         with transaction(self._path) as db:
             db.execute("DELETE FROM items WHERE id = ?", (id,))
-            _bump(db)
+            bump(db)
         shutil.rmtree(self._folder(item), ignore_errors=True)
 
     # ---------------------------------------------------------------------------------- analysis
@@ -241,7 +124,7 @@ class Workspace:
                 "FROM items WHERE status='waiting' ORDER BY position LIMIT 1) RETURNING *"
             ).fetchone()
             if row is not None:
-                _bump(db)
+                bump(db)
         return None if row is None else from_row(row)
 
     def progress(self, id: str, done: int, total: int) -> None:
@@ -267,10 +150,10 @@ class Workspace:
             if row is None:  # deleted meanwhile
                 return
             if from_row(row).analysis_key == key:
-                _adopt(db, from_row(row), key, known)
+                adopt(db, from_row(row), key, known)
             else:
                 db.execute("UPDATE items SET status='waiting' WHERE id=?", (id,))
-            _bump(db)
+            bump(db)
         self._settle(id)
         self._forget_analyses(folder, key)
 
@@ -282,7 +165,7 @@ class Workspace:
         """At the start of the one process that analyses: what was running waits again."""
         with transaction(self._path) as db:
             db.execute("UPDATE items SET status='waiting' WHERE status='running'")
-            _bump(db)
+            bump(db)
 
     # ---------------------------------------------------------------------------------- choices
 
@@ -302,18 +185,18 @@ class Workspace:
             row = db.execute("SELECT * FROM items WHERE id = ?", (id,)).fetchone()
             if row is None:
                 raise NoSuchItem("There is no such picture in this workspace.")
-            now = from_row(row)
-            if not now.width:
-                raise WorkspaceError(now.reason or "This picture cannot be read.")
+            fresh = from_row(row)
+            if not fresh.width:
+                raise WorkspaceError(fresh.reason or "This picture cannot be read.")
             db.execute(
                 "UPDATE items SET settings=?, explain_intact=?, weights=?, threshold=NULL "
                 "WHERE id=?", (settings_text(settings), explain, weights, id),
             )  # fmt: skip
             if known is not None:
-                _adopt(db, now, key, known)
-            elif now.status != "running":  # a running one sees it when it is done
+                adopt(db, fresh, key, known)
+            elif fresh.status != "running":  # a running one sees it when it is done
                 db.execute("UPDATE items SET status='waiting', reason=NULL WHERE id=?", (id,))
-            _bump(db)
+            bump(db)
         if known is not None:
             self._settle(id)
         return self.item(id)
@@ -373,21 +256,12 @@ class Workspace:
             row = db.execute(
                 "UPDATE items SET drawn=?, status=CASE WHEN status IN ('todo', 'empty', 'accepted')"
                 " THEN 'edited' ELSE status END, revision=revision+1, updated=? WHERE id=? "
-                "RETURNING revision", (drawn, _now(), id),
+                "RETURNING revision", (drawn, now(), id),
             ).fetchone()  # fmt: skip
-            _bump(db)
+            bump(db)
         return int(row["revision"])
 
     # ---------------------------------------------------------------------------------- inside
-
-    def _folder(self, item: Item) -> Path:
-        return self.folder / "items" / item.id
-
-    def _corrections(self, item: Item) -> NDArray[np.uint8]:
-        path = self._folder(item) / "corrections.png"
-        if not path.is_file():
-            return np.zeros((item.height, item.width), np.uint8)
-        return np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), np.uint8)
 
     def _save_corrections(self, item: Item, values: NDArray[np.uint8]) -> None:
         _, encoded = cv2.imencode(".png", values, [cv2.IMWRITE_PNG_COMPRESSION, 1])
@@ -405,11 +279,11 @@ class Workspace:
         with transaction(self._path) as db:
             changed = db.execute(
                 f"UPDATE items SET {sets}, revision = revision + 1, updated = ? WHERE id = ?",
-                (*values.values(), _now(), id),
+                (*values.values(), now(), id),
             )
             if changed.rowcount == 0:
                 raise NoSuchItem("There is no such picture in this workspace.")
-            _bump(db)
+            bump(db)
 
     def _settle(self, id: str) -> None:
         """After a new analysis or thresholder: its own threshold, and the mask's file."""
@@ -439,49 +313,3 @@ class Workspace:
             old = time.time() - folder.stat().st_mtime > _LEFTOVER_SECONDS
             if folder.name not in known and old:
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def _adopt(db: Any, item: Item, key: str, known: dict[str, Any]) -> None:
-    """Make the analysis `key` the one that is shown."""
-    status = "edited" if item.drawn else "todo" if known["explained"] else "empty"
-    db.execute(
-        "UPDATE items SET analysis=?, probability=?, damaged=?, explained=?, status=?, reason=NULL,"
-        " revision=revision+1, updated=? WHERE id=?",
-        (
-            key, known["probability"], known["damaged"], known["explained"], status, _now(),
-            item.id,
-        ),
-    )  # fmt: skip
-
-
-def _bump(db: Any) -> None:
-    db.execute("UPDATE state SET value = value + 1 WHERE key = 'serial'")
-
-
-def _free_name(db: Any, name: str) -> str:
-    """`name`, or with a number where it is taken."""
-    stem, dot, suffix = name.rpartition(".")
-    tries: Sequence[str] = (name,)
-    number = 1
-    while db.execute("SELECT 1 FROM items WHERE name = ?", (tries[-1],)).fetchone():
-        number += 1
-        tries = (f"{stem} ({number}){dot}{suffix}" if stem else f"{name} ({number})",)
-    return tries[-1]
-
-
-def _thumbnail(image: NDArray[np.uint8]) -> bytes:
-    scale = min(1.0, THUMBNAIL / max(image.shape[:2]))
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    file = io.BytesIO()
-    Image.fromarray(np.asarray(small, np.uint8)).save(file, "JPEG", quality=85)
-    return file.getvalue()
-
-
-def _frozen(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    array.flags.writeable = False
-    return array
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,13 +1,6 @@
 // The editor: joins view, tools, panel, strip and store around the picture that is open.
 const lrpsegApp = (() => {
   const M = lrpsegMask, H = lrpsegHistory;
-  const KEYS = [
-    ["B, E", "brush, eraser"], ["[ and ]", "smaller, larger"], ["P, C", "polygon: add, cut"],
-    ["Enter, Escape, Backspace", "close, drop, shorten the polygon"], ["F, X", "fill a hole, delete a spot"],
-    ["Ctrl+Z, Ctrl+Shift+Z", "undo, redo"], ["Space, G", "move the picture"],
-    ["Wheel, + and -, 0", "zoom, show all"], ["H", "hide the mask"], ["V", "picture, heatmap, mask"],
-    ["A, D", "previous, next picture"], ["Enter", "accept"], ["?", "this table"],
-  ];
   const AREAS = [0, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000];
   const areaOf = (slider) => AREAS[Math.round((slider / 100) * (AREAS.length - 1))];
   const sliderOf = (area) => {
@@ -92,9 +85,6 @@ const lrpsegApp = (() => {
       click("delete", () => this.remove());
       click("clear", () => this.clear());
       this.find("keys").querySelector("button").addEventListener("click", () => this.find("keys").close());
-      this.find("keys").querySelector("table").innerHTML = KEYS.map(
-        ([key, what]) => `<tr><th>${key}</th><td>${what}</td></tr>`,
-      ).join("");
       const message = this.root.querySelector(".message");
       message.querySelector("button").addEventListener("click", () => { message.hidden = true; });
       const input = (name, fn) => this.find(name).addEventListener("input", (e) => fn(e.target));
@@ -107,8 +97,7 @@ const lrpsegApp = (() => {
       input("min-area", (e) => this.setCleaning("min_area", areaOf(e.value)));
       input("max-hole", (e) => this.setCleaning("max_hole", areaOf(e.value)));
       this.root.addEventListener("pointerdown", () => this.gesture++, true);
-      document.addEventListener("keydown", (e) => this.key(e, true));
-      document.addEventListener("keyup", (e) => this.key(e, false));
+      lrpsegKeys.wire(this);
       for (const name of ["pointermove", "pointerdown", "keydown"]) {
         document.addEventListener(name, () => this.active(), { passive: true, capture: true });
       }
@@ -479,8 +468,6 @@ const lrpsegApp = (() => {
       message.hidden = !text;
     }
 
-    // ---------------------------------------------------------------- keys
-
     picked(name) {
       for (const button of this.root.querySelectorAll("[data-tool]")) {
         button.setAttribute("aria-pressed", String(button.dataset.tool === name));
@@ -490,55 +477,6 @@ const lrpsegApp = (() => {
     sized(radius) {
       this.find("size").value = (100 * Math.log(radius / 0.5)) / Math.log(1000);
       this.find("size-value").textContent = `${Math.max(1, Math.round(2 * radius))} px`;
-    }
-
-    key(event, down) {
-      const t = event.target;
-      const typing = t.closest && t.closest("input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable=true]");
-      if (typing || this.root.offsetParent === null || this.find("keys").open) return;
-      if (event.key === " ") {
-        if (t.tagName === "BUTTON" || t.type === "checkbox") return; // Space presses these
-        this.tools.space = down;
-        this.view.canvas.style.cursor = down ? "grab" : this.tools.name in { brush: 1, eraser: 1 } ? "none" : "crosshair";
-        event.preventDefault();
-        return;
-      }
-      if (!down) return;
-      const key = event.key.toLowerCase();
-      if (event.ctrlKey || event.metaKey) {
-        const action = key === "z" ? (event.shiftKey ? "redo" : "undo") : key === "y" ? "redo" : null;
-        if (action) {
-          event.preventDefault();
-          this.step(action);
-        }
-        return;
-      }
-      if (event.altKey || (key === "enter" && (event.repeat || t.tagName === "BUTTON"))) return;
-      const act = this.bindings()[key];
-      if (act && act() !== false) event.preventDefault();
-    }
-
-    bindings() {
-      const canvas = this.view.canvas, middle = [canvas.clientWidth / 2, canvas.clientHeight / 2];
-      const modes = ["picture", "heatmap", "mask"];
-      const found = {
-        "[": () => this.tools.size(this.tools.radius / 1.25),
-        "]": () => this.tools.size(this.tools.radius * 1.25),
-        "+": () => this.view.zoom(1.25, ...middle),
-        "=": () => this.view.zoom(1.25, ...middle),
-        "-": () => this.view.zoom(0.8, ...middle),
-        0: () => this.view.fit(),
-        h: () => this.view.set({ mask: !this.view.options.mask }),
-        v: () => this.mode(modes[(modes.indexOf(this.find("mode").value) + 1) % 3]),
-        a: () => this.go(-1),
-        d: () => this.go(1),
-        enter: () => (this.tools.closePolygon() ? undefined : this.accept()),
-        escape: () => this.tools.cancel(),
-        backspace: () => this.tools.backspace(),
-        "?": () => this.find("keys").showModal(),
-      };
-      for (const [name, { key }] of Object.entries(lrpsegTools.TOOLS)) found[key] = () => this.tools.pick(name);
-      return found;
     }
   }
 

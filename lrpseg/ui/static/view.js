@@ -165,7 +165,7 @@ const lrpsegView = (() => {
       if (shown && mask) {
         const alpha = options.contour || options.mode === "heatmap" ? 0 : options.opacity;
         const fill = solid ? 0xffffffff : colour(MASK, alpha);
-        const line = solid ? 0xffffffff : 0xffffffff, rim = solid ? fill : colour(MASK, 1);
+        const rim = colour(MASK, 1), dashed = options.mode === "heatmap"; // black and white dashes
         const s = this.scale * this.ratio;
         const columns = spans(left, w, this.x * this.ratio, s, width);
         const lines = spans(top, h, this.y * this.ratio, s, height);
@@ -186,7 +186,9 @@ const lrpsegView = (() => {
               }
             }
             if (!inside) continue;
-            data[j * w + i] = solid ? line : edge(mask, width, height, x, y, rimWidth) ? rim : fill;
+            if (solid || !edge(mask, width, height, x, y, rimWidth)) data[j * w + i] = fill;
+            else if (!dashed) data[j * w + i] = rim;
+            else data[j * w + i] = (left + i + top + j) & 4 ? 0xffffffff : 0xff000000; // seen on any colour
           }
         }
       }
