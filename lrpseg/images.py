@@ -97,6 +97,10 @@ def _from_bytes(data: bytes, name: str) -> NDArray[np.uint8]:
             f"{name} has more than {MAX_PIXELS / 1e6:.0f} megapixels. "
             "Cut it into parts or scale it down."
         ) from None
+    except ImageError:
+        raise
+    except Exception as error:  # reading a damaged header may raise anything
+        raise ImageError(f"{name} is damaged or incomplete: {error}.") from error
 
 
 def _from_opencv(data: bytes, name: str) -> NDArray[np.uint8]:

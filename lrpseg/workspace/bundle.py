@@ -4,6 +4,7 @@ import json
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -152,7 +153,15 @@ def load_session(workspace: Workspace, path: Path, limits: Limits) -> list[str]:
             return [_load(workspace, archive, entry, limits) for entry in entries]
     except LrpsegError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        NotImplementedError,
+        zipfile.BadZipFile,
+    ) as error:
         raise WorkspaceError(
             "This is no session file of lrpseg. Give one that 'Take the session home' made."
         ) from error
@@ -210,6 +219,8 @@ def _read(archive: zipfile.ZipFile, name: str, limit: int) -> bytes | None:
             data = file.read(limit + 1)
     except KeyError:
         return None
+    except zlib.error as error:
+        raise WorkspaceError("The session file is damaged. Take the session home again.") from error
     if len(data) > limit:
         raise WorkspaceError(f"A part of the session file is larger than {limit / 1e6:.0f} MB.")
     return data
