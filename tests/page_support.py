@@ -18,10 +18,12 @@ DAMAGED, INTACT = SAMPLES / "3-several.png", SAMPLES / "4-intact.png"
 
 
 @contextmanager
-def running(workspace: Path, hosted: bool = False) -> Iterator[RunningPage]:
-    """The page on a free port, on the CPU."""
+def running(
+    workspace: Path, hosted: bool = False, port: int | None = None
+) -> Iterator[RunningPage]:
+    """The page on a free port (or on `port`), on the CPU."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    page = launch(block=False, device="cpu", workspace=workspace, hosted=hosted)
+    page = launch(block=False, device="cpu", workspace=workspace, hosted=hosted, port=port)
     try:
         yield page
     finally:

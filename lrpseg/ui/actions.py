@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from lrpseg.domains import load_domain
 from lrpseg.errors import ImageError, LrpsegError
-from lrpseg.formats import FORMATS, FormatError
-from lrpseg.formats.reading import READERS
+from lrpseg.formats import FORMATS
+from lrpseg.formats.reading import read_masks
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START
 from lrpseg.operating_points import default_choice
 from lrpseg.render import blend, mask_image, overlay, save_png
@@ -119,34 +119,27 @@ def take_session(service: Service, workspace: Workspace, path: Path) -> int:
     return len(ids)
 
 
-def import_file(
-    workspace: Workspace, name: str, data: bytes, kind: str, role: str, limits: Limits
+def import_files(
+    workspace: Workspace,
+    paths: Sequence[Path],
+    limits: Limits,
+    kind: str | None = None,
+    role: str = "corrections",
 ) -> Imported:
-    """Bring in the masks of one uploaded file, or of a zip of them; see `import_masks`."""
-    reader = READERS[kind]
+    """Bring in masks from uploaded files, or zips of them; see `import_masks`.
+
+    kind: png, coco or labelme; without it, told by the files' names and content.
+    """
     refused: list[tuple[str, str]] = []
-    with tempfile.TemporaryDirectory() as temporary:
-        upload = Path(temporary) / "upload"
-        upload.write_bytes(data)
-        folder = Path(temporary) / "masks"
-        found = 0
-        for file in read_uploads([(upload, name)], limits):
+    with tempfile.TemporaryDirectory() as folder:
+        for file in read_uploads([(path, path.name) for path in paths], limits):
             if file.data is None:
                 refused.append((file.name, file.reason))
                 continue
-            path = folder / file.name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(file.data)
-            found += 1
-        if not found:
-            return Imported([], refused)
-        source = folder
-        if kind == "coco":
-            listed = sorted(folder.rglob("*.json"))
-            if len(listed) != 1:
-                raise FormatError("COCO masks come in one JSON file; give that one.")
-            source = listed[0]
-        masks = reader(source, on_error=lambda n, error: refused.append((n, str(error))))
+            target = Path(folder) / file.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(file.data)
+        masks = read_masks(Path(folder), kind, lambda n, error: refused.append((n, str(error))))
         done = import_masks(workspace, masks, role)
     return Imported(done.names, refused + done.refused)
 

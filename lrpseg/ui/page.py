@@ -132,6 +132,16 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
         return None, actions.editor_value(token, id)
 
     @shown
+    def bring_masks(token: str, id: str, paths: list[str] | None) -> tuple[Any, ...]:
+        """Masks that were made elsewhere become corrections."""
+        workspace = service.sessions.get(token)
+        done = actions.import_files(workspace, [Path(p) for p in paths or []], service.limits)
+        gr.Info(f"Masks of {len(done.names)} pictures were taken over.")
+        for name, reason in done.refused[:5]:
+            gr.Warning(f"{name}: {reason}")
+        return None, actions.editor_value(token, id or None)
+
+    @shown
     def download_mask(token: str, id: str) -> Any:
         if not id:
             raise LrpsegError("Choose a picture first.")
@@ -201,8 +211,12 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
                         label="Formats", info=texts.HELP["formats"], elem_id="formats",
                     )  # fmt: skip
                     zip_button = gr.Button("Everything (zip)", size="sm", elem_id="export")
-                with gr.Accordion("Ground truth, session", open=False, elem_id="more"):
+                with gr.Accordion("Masks and sessions", open=False, elem_id="more"):
                     truth = gr.UploadButton("True mask of this picture", size="sm", elem_id="truth")
+                    masks = gr.UploadButton(
+                        "Masks made elsewhere", file_count="multiple", size="sm",
+                        elem_id="bring-masks",
+                    )  # fmt: skip
                     keep = gr.Button("Take the session home", size="sm", elem_id="save-session")
                     bring = gr.UploadButton("Open a session", size="sm", elem_id="open-session")
                 files = {
@@ -236,6 +250,7 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
             box.input(change, [token, selected, *chosen], editor, **CHEAP)
         everywhere.click(change_all, [token, selected, *chosen], editor, **CHEAP)
         truth.upload(take_truth, [token, selected, truth], [truth, editor], **CHEAP)
+        masks.upload(bring_masks, [token, selected, masks], [masks, editor], **CHEAP)
         bring.upload(open_session, [token, bring], [bring, editor], api_visibility="private")
         for button, made, given, file in (
             (mask_button, download_mask, [token, selected], files["mask"]),

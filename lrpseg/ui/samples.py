@@ -60,6 +60,10 @@ class Samples:
         self._thread = threading.Thread(target=self._prepare, name="samples", daemon=True)
         self._thread.start()
 
+    def wait(self) -> None:
+        """Return when all results are there."""
+        self._thread.join()
+
     def stop(self) -> None:
         """Finish the sample at hand, then end the thread."""
         self._stop.set()

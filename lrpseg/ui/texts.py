@@ -30,6 +30,8 @@ TITLES = {
     "mask-file": "The mask as it is now: a PNG of 0 and 255 of the picture's size.",
     "export": "Masks, overlays and a provenance file for each picture, and the formats above.",
     "truth": "A true mask of the picture shown: its precision, recall and IoU appear at once.",
+    "bring-masks": "PNG masks named like their pictures, COCO or labelme JSON, or a zip of them: "
+    "they take the place of the masks here.",
     "save-session": "Everything in this workspace as one file, to go on elsewhere or later.",
     "open-session": "Add the pictures of a session that was taken home.",
 }

@@ -198,7 +198,7 @@ def workspace_endpoints(service: Service) -> list[Callable[..., Any]]:
         return actions.figures(found, true)
 
     def import_mask_file(
-        token: str, name: str, data: str, kind: str, role: str = "corrections"
+        token: str, name: str, data: str, kind: str = "", role: str = "corrections"
     ) -> dict[str, Any]:
         """Bring in masks that were made elsewhere.
 
@@ -206,15 +206,17 @@ def workspace_endpoints(service: Service) -> list[Callable[..., Any]]:
             token: of the workspace.
             name: the file's name; a PNG belongs to the picture of the same name.
             data: the file's bytes in base64: a PNG, a COCO or labelme JSON, or a zip of them.
-            kind: png, coco or labelme.
+            kind: png, coco or labelme; empty: told by the content.
             role: corrections or truth.
 
         Returns:
             names of the pictures that got a mask, and what was refused with the reason.
         """
         workspace = service.sessions.get(token)
-        given = _bytes(data, service.limits.max_bytes)
-        done = actions.import_file(workspace, name, given, kind, role, service.limits)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / safe_name(name).rsplit("/", 1)[-1]
+            path.write_bytes(_bytes(data, service.limits.max_bytes))
+            done = actions.import_files(workspace, [path], service.limits, kind or None, role)
         return {"names": done.names, "refused": [list(pair) for pair in done.refused]}
 
     def export(token: str, formats: str = "") -> str:

@@ -1,12 +1,6 @@
 // The editor: joins view, tools, panel, strip and store around the picture that is open.
 const lrpsegApp = (() => {
   const M = lrpsegMask, H = lrpsegHistory;
-  const AREAS = [0, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000];
-  const areaOf = (slider) => AREAS[Math.round((slider / 100) * (AREAS.length - 1))];
-  const sliderOf = (area) => {
-    const at = AREAS.findIndex((a) => a >= area);
-    return Math.round((100 * (at < 0 ? AREAS.length - 1 : at)) / (AREAS.length - 1));
-  };
   const IDLE = 60000;
 
   class App {
@@ -94,8 +88,8 @@ const lrpsegApp = (() => {
       input("changes", (e) => this.view.set({ changes: e.checked }));
       input("mode", (e) => this.mode(e.value));
       input("colormap", () => this.loadHeatmap());
-      input("min-area", (e) => this.setCleaning("min_area", areaOf(e.value)));
-      input("max-hole", (e) => this.setCleaning("max_hole", areaOf(e.value)));
+      input("min-area", (e) => this.setCleaning("min_area", lrpsegPoints.areaOf(e.value)));
+      input("max-hole", (e) => this.setCleaning("max_hole", lrpsegPoints.areaOf(e.value)));
       this.root.addEventListener("pointerdown", () => this.gesture++, true);
       lrpsegKeys.wire(this);
       for (const name of ["pointermove", "pointerdown", "keydown"]) {
@@ -160,12 +154,21 @@ const lrpsegApp = (() => {
       if (this.items.length) this.select(this.strip.ordered[0].id);
     }
 
-    /** Open a picture; `again`: look whether the open one has another analysis now. */
-    async select(id, again = false) {
+    /**
+     * Open a picture; `again`: look whether the open one has another analysis now. One at a time: a
+     * second load of the same picture could bring corrections of before a stroke.
+     */
+    select(id, again = false) {
+      this.wanted = id;
+      const turn = () => (this.wanted === id ? this.fetch(id, again) : undefined);
+      this.selecting = (this.selecting || Promise.resolve()).then(turn);
+      return this.selecting;
+    }
+
+    async fetch(id, again) {
       const before = this.open && this.open.id === id ? this.open : null;
       if (before && !again) return;
       if (!before) this.tools.leave();
-      this.wanted = id;
       try {
         const item = await this.store.json(`/items/${id}`);
         if (this.wanted !== id) return; // another one was clicked meanwhile
@@ -186,9 +189,19 @@ const lrpsegApp = (() => {
 
     /** The open picture has news (status, verdict, a true mask), but its maps are the same. */
     async renew(scene, item) {
-      scene.truth = item.has_truth ? await this.store.bytes(`/items/${item.id}/truth`) : null;
+      const quiet = () => !this.tools.stroke && !this.store.unconfirmed(item.id).length;
+      const wasQuiet = quiet(), drawn = scene.history.past.length;
+      const [truth, corrections] = await Promise.all(["truth", "corrections"].map((what) =>
+        what === "corrections" || item.has_truth ? this.store.bytes(`/items/${item.id}/${what}`) : null));
       if (this.open !== scene) return;
+      scene.truth = truth;
       scene.item = item;
+      // What another tab drew, or a mask that was brought in; never over what was drawn meanwhile.
+      if (wasQuiet && quiet() && drawn === scene.history.past.length) {
+        scene.corrections.set(corrections);
+        this.compute();
+        this.view.redraw();
+      }
       this.panel.setItem(item, scene.truth && M.curve(scene.levels, scene.truth, item.levels.length));
       this.describe(item);
       this.figures();
@@ -233,8 +246,8 @@ const lrpsegApp = (() => {
       const curve = this.open.truth && ready ? M.curve(levels, this.open.truth, item.levels.length) : null;
       this.panel.held = null;
       this.panel.setItem(ready ? item : null, curve);
-      this.find("min-area").value = sliderOf(this.open.minArea);
-      this.find("max-hole").value = sliderOf(this.open.maxHole);
+      this.find("min-area").value = lrpsegPoints.sliderOf(this.open.minArea);
+      this.find("max-hole").value = lrpsegPoints.sliderOf(this.open.maxHole);
       this.describe(item);
       if (!size) {
         this.view.setScene(null);
@@ -318,8 +331,8 @@ const lrpsegApp = (() => {
     assign(name, value) {
       const s = this.open;
       s[name] = value;
-      if (name === "minArea") this.find("min-area").value = sliderOf(value);
-      if (name === "maxHole") this.find("max-hole").value = sliderOf(value);
+      if (name === "minArea") this.find("min-area").value = lrpsegPoints.sliderOf(value);
+      if (name === "maxHole") this.find("max-hole").value = lrpsegPoints.sliderOf(value);
       this.compute();
       this.view.redraw();
       const saved = name === "level" ? { level: value, analysis: s.item.analysis }

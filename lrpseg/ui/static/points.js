@@ -32,6 +32,13 @@ const lrpsegPoints = (() => {
     return best;
   }
 
+  const AREAS = [0, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000];
+  const areaOf = (slider) => AREAS[Math.round((slider / 100) * (AREAS.length - 1))];
+  const sliderOf = (area) => {
+    const at = AREAS.findIndex((a) => a >= area);
+    return Math.round((100 * (at < 0 ? AREAS.length - 1 : at)) / (AREAS.length - 1));
+  };
+
   class Panel {
     /** `onLevel(level, done)`: a slider moved the threshold; `done` when it was let go. */
     constructor(root, onLevel) {
@@ -160,6 +167,6 @@ const lrpsegPoints = (() => {
     return String(Number(value.toFixed(3)));
   }
 
-  return { Panel, nearest, atLeast, nearestLevel, format };
+  return { Panel, nearest, atLeast, nearestLevel, format, areaOf, sliderOf };
 })();
 if (typeof module !== "undefined") module.exports = lrpsegPoints;
