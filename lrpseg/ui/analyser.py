@@ -11,6 +11,7 @@ from collections import OrderedDict
 from lrpseg.errors import LrpsegError
 from lrpseg.results import Result, Settings
 from lrpseg.segmenter import Progress, Segmenter, load
+from lrpseg.ui import spaces
 from lrpseg.workspace import Item, Workspace
 
 _log = logging.getLogger(__name__)
@@ -47,6 +48,9 @@ class Segmenters:
         progress: Progress | None = None,
     ) -> Result:
         """The result for one picture under `settings`."""
+        if spaces.zero_gpu():
+            names = (settings.domain, settings.network, settings.rule_set)
+            return spaces.explain(*names, image, explain_intact).using(settings.thresholder)
         segmenter = self.get(settings.domain, settings.network, settings.rule_set)
         result = segmenter(image, explain_intact=explain_intact, progress=progress)  # type: ignore[arg-type]
         return result.using(settings.thresholder)

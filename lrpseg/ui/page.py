@@ -182,7 +182,7 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
                 )
                 gallery = gr.Gallery(
                     value=[(str(s.path), s.caption) for s in samples.all],
-                    label="Samples", columns=4, height=165, allow_preview=False,
+                    label="Samples", columns=4, height=228, allow_preview=False,
                     interactive=False, format="png", elem_id="samples", buttons=[],
                     object_fit="cover",
                 )  # fmt: skip

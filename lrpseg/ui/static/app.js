@@ -30,7 +30,10 @@ const lrpsegApp = (() => {
       });
       this.panel = new lrpsegPoints.Panel(this.root, (level, done) => this.setLevel(level, done));
       this.strip = new lrpsegStrip.Strip(
-        this.root, (id) => this.store.blob(`/items/${id}/thumbnail`), (id) => this.select(id),
+        this.root, (id) => this.store.blob(`/items/${id}/thumbnail`), (id) => {
+          this.find("canvas").focus({ preventScroll: true }); // Enter accepts, it does not click again
+          this.select(id);
+        },
       );
       this.wire();
       this.tools.pick("brush");
@@ -88,8 +91,8 @@ const lrpsegApp = (() => {
       input("changes", (e) => this.view.set({ changes: e.checked }));
       input("mode", (e) => this.mode(e.value));
       input("colormap", () => this.loadHeatmap());
-      input("min-area", (e) => this.setCleaning("min_area", lrpsegPoints.areaOf(e.value)));
-      input("max-hole", (e) => this.setCleaning("max_hole", lrpsegPoints.areaOf(e.value)));
+      input("min-area", (e) => this.change("minArea", lrpsegPoints.areaOf(e.value)));
+      input("max-hole", (e) => this.change("maxHole", lrpsegPoints.areaOf(e.value)));
       this.root.addEventListener("pointerdown", () => this.gesture++, true);
       lrpsegKeys.wire(this);
       for (const name of ["pointermove", "pointerdown", "keydown"]) {
@@ -314,10 +317,6 @@ const lrpsegApp = (() => {
     setLevel(level, done) {
       this.change("level", level);
       if (done) this.gesture++;
-    }
-
-    setCleaning(name, value) {
-      this.change(name === "min_area" ? "minArea" : "maxHole", value);
     }
 
     /** A setting moved by hand: show it, keep it for undo, save it. */

@@ -1,0 +1,35 @@
+"""Hugging Face Spaces: a GPU that is lent for each call (ZeroGPU), where there is one."""
+
+import os
+from collections.abc import Callable
+from typing import TypeVar
+
+from lrpseg.results import Result
+from lrpseg.segmenter import load
+
+T = TypeVar("T", bound=Callable)
+
+
+def zero_gpu() -> bool:
+    """Whether this Space lends a GPU for each call."""
+    return bool(os.environ.get("SPACES_ZERO_GPU"))
+
+
+def gpu(fn: T) -> T:
+    """`spaces.GPU(fn)` where the package `spaces` is and GPUs are lent, else `fn` as it is."""
+    if not zero_gpu():
+        return fn
+    try:
+        import spaces
+    except ImportError:
+        return fn
+    return spaces.GPU(fn)
+
+
+@gpu
+def explain(
+    domain: str, network: str, rule_set: str, image: object, explain_intact: bool
+) -> Result:
+    """One picture's result on the lent GPU: its process sees nothing of ours but the arguments."""
+    segmenter = load(domain, network=network, rule_set=rule_set)
+    return segmenter(image, explain_intact=explain_intact)  # type: ignore[arg-type]

@@ -1,0 +1,101 @@
+"""What a hosted page needs: the Space's files, a lent GPU, logins, and endpoints for MCP."""
+
+import importlib
+import re
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import httpx
+import pytest
+
+from lrpseg.errors import OptionError
+from lrpseg.ui import launch as start
+from lrpseg.ui import spaces
+from lrpseg.ui.launch import default_folder, on_space, parse_auth
+from tests.page_support import DAMAGED
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_a_space_installs_what_the_package_needs() -> None:
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    assert [line for line in lines if not line.startswith("#")] == wanted
+
+
+def test_the_readme_starts_the_space() -> None:
+    head = (ROOT / "README.md").read_text().split("---")[1]
+    told = dict(re.findall(r"^(\w+): (.+)$", head, re.MULTILINE))
+    assert told["sdk"] == "gradio"
+    assert (ROOT / told["app_file"]).is_file()
+    (minimum,) = re.findall(r"gradio>=([\d.]+)", (ROOT / "requirements.txt").read_text())
+    assert told["sdk_version"].startswith(minimum)
+    assert len(told["short_description"]) <= 60
+
+
+def test_a_space_is_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    assert not on_space()
+    monkeypatch.setenv("SPACE_ID", "someone/lrpseg")
+    assert on_space()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert default_folder() == tmp_path / "lrpseg" / "workspace"
+
+
+@pytest.fixture
+def lent_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """A ZeroGPU Space, made up: the functions that it was asked to lend a GPU for."""
+    asked: list[str] = []
+    module = ModuleType("spaces")
+
+    def gpu(fn: Callable) -> Callable:
+        asked.append(fn.__name__)
+        return fn
+
+    module.GPU = gpu  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "spaces", module)
+    monkeypatch.setenv("SPACES_ZERO_GPU", "1")
+    yield asked
+    monkeypatch.undo()
+    importlib.reload(spaces)
+
+
+def test_a_lent_gpu_is_asked_for(lent_gpu: list[str]) -> None:
+    importlib.reload(spaces)
+    assert lent_gpu == ["explain"]
+    result = spaces.explain("magnetic-tile", "one-fc", "ours", DAMAGED, False)
+    assert result.damaged
+
+
+def test_without_one_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SPACES_ZERO_GPU", raising=False)
+    assert spaces.gpu(len) is len
+    monkeypatch.setenv("SPACES_ZERO_GPU", "1")
+    monkeypatch.setitem(sys.modules, "spaces", None)  # not installed
+    assert spaces.gpu(len) is len
+
+
+@pytest.mark.parametrize("pair", ["anna", ":", "anna:", ":secret"])
+def test_logins_that_are_none(pair: str) -> None:
+    with pytest.raises(OptionError, match="NAME:PASSWORD"):
+        parse_auth([pair])
+
+
+def test_a_login_guards_everything(tmp_path: Path) -> None:
+    assert parse_auth(["anna:a:b"]) == [("anna", "a:b")]
+    assert parse_auth(None) is None
+    page = start(block=False, device="cpu", workspace=tmp_path, auth=["anna:secret"])
+    try:
+        token = page.service.sessions.open()[0]
+        asked = httpx.get(f"{page.url}config")
+        assert asked.status_code == 401
+        assert token not in httpx.get(page.url).text
+        right = httpx.post(f"{page.url}login", data={"username": "anna", "password": "secret"})
+        assert right.status_code == 200
+        wrong = httpx.post(f"{page.url}login", data={"username": "anna", "password": "x"})
+        assert wrong.status_code == 400
+    finally:
+        page.stop()
