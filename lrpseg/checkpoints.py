@@ -7,20 +7,25 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
-from lrpseg.errors import CheckpointError
+from lrpseg.errors import CheckpointError, OptionError
 from lrpseg.networks import NETWORKS, VggA
+from lrpseg.unet import SelfTrained
 
 
 def save_checkpoint(
-    model: VggA, path: Path, network: str, metadata: dict[str, str] | None = None
+    model: nn.Module, path: Path, network: str, metadata: dict[str, str] | None = None
 ) -> None:
-    """Write the weights of `model` as fp16 safetensors, atomically.
+    """Write the weights of `model` as safetensors, atomically; matrices and kernels as fp16.
 
-    `metadata` (strings only) is stored in the file's header next to the network's name.
+    Vectors keep their type: the variances of batch norm would overflow. `metadata` (strings only)
+    is stored in the file's header next to the network's name.
     """
-    tensors = {k: v.detach().to("cpu", torch.float16).contiguous() for k, v in _state(model)}
+    tensors = {
+        k: v.detach().to("cpu", torch.float16 if v.ndim >= 2 else v.dtype).contiguous()
+        for k, v in _state(model)
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
     os.close(handle)
@@ -33,6 +38,22 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: Path, network: str) -> VggA:
+    """As `load_network`, for a classifier: `OptionError` where `network` is none."""
+    model = load_network(path, network)
+    if not isinstance(model, VggA):
+        raise OptionError(f"{network!r} is no classifier, which LRP could explain.")
+    return model
+
+
+def load_self_trained(path: Path, network: str) -> SelfTrained:
+    """As `load_network`, for one that segments by itself: `OptionError` where it does not."""
+    model = load_network(path, network)
+    if not isinstance(model, SelfTrained):
+        raise OptionError(f"{network!r} gives no likelihood for each pixel by itself.")
+    return model
+
+
+def load_network(path: Path, network: str) -> nn.Module:
     """The network called `network` with the weights in `path`, in float32, in `eval()` mode.
 
     Raises:
@@ -80,5 +101,5 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         ) from error
 
 
-def _state(model: VggA) -> list[tuple[str, Tensor]]:
+def _state(model: nn.Module) -> list[tuple[str, Tensor]]:
     return list(model.state_dict().items())

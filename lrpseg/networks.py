@@ -1,12 +1,15 @@
-"""The paper's classifiers (section 3.2.1): VGG-A with two kinds of fully connected head."""
+"""The networks: the paper's classifiers (section 3.2.1), VGG-A with two kinds of fully connected
+head, and a U-Net that trains itself on what they find.
+"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from lrpseg.registry import Registry
+from lrpseg.unet import SelfTrained, UNet
 
 INPUT_SIZE = 224
 """Side of the square input in pixels."""
@@ -71,12 +74,17 @@ class VggA(nn.Module):
 
 @dataclass(frozen=True)
 class Network:
-    """One entry of the network registry: what it is called and how an untrained one is made."""
+    """One entry of the network registry: what it is called and how an untrained one is made.
+
+    segments: it gives a likelihood for each pixel by itself; LRP then explains a classifier of the
+    same domain beside it.
+    """
 
     name: str
     title: str
     description: str
-    build: Callable[[], VggA]
+    build: Callable[[], nn.Module]
+    segments: bool = False
 
 
 def _head_128n() -> nn.Sequential:
@@ -106,5 +114,17 @@ for _network in (
         "Two fully connected layers of 128 neurons before the two outputs.",
         lambda: VggA(_head_128n()),
     ),
+    Network(
+        "self-trained",
+        "Self-trained U-Net",
+        "A small U-Net that learned from drawn damage and from LRP's masks, without pixel labels.",
+        lambda: SelfTrained(UNet(width=16)),
+        segments=True,
+    ),
 ):
     NETWORKS.add(_network.name, _network)
+
+
+def classifiers(names: Iterable[str]) -> list[str]:
+    """Those of `names` that are classifiers, which LRP explains."""
+    return [name for name in names if not NETWORKS[name].segments]

@@ -21,7 +21,7 @@ import numpy as np
 from lrpseg.domains import Domain, load_domain
 from lrpseg.errors import OptionError
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, POOLINGS, RULE_SETS, STARTS
-from lrpseg.networks import NETWORKS
+from lrpseg.networks import NETWORKS, classifiers
 from lrpseg.registry import Registry
 from lrpseg.thresholders import THRESHOLDERS
 
@@ -181,11 +181,13 @@ def default_choice(
     network: str | None = None,
     rule_set: str | None = None,
     thresholder: str | None = None,
+    classifiers_only: bool = False,
 ) -> Choice:
     """What was not given (None) becomes what made the best masks beside what was given.
 
     Best: the highest mean IoU of the thresholder's own thresholds on the domain's validation
-    images. Where nothing was measured: the domain's first network, "ours" and "simple".
+    images; with `classifiers_only` among networks that LRP can explain. Where nothing was measured:
+    the domain's first classifier, "ours" and "simple".
 
     Raises `OptionError` for a name that does not exist.
     """
@@ -202,10 +204,11 @@ def default_choice(
             if all(g in (None, n) for g, n in zip(given, names, strict=False))
             and names[0] in domain.checkpoints
             and names[3:] == (DEFAULT_START, DEFAULT_POOLING)
+            and not (classifiers_only and NETWORKS[names[0]].segments)
         }
     except (OSError, *_UNUSABLE):  # a default is no reason to fail: `load_operating_points` says it
         fits = {}
-    first = next(iter(domain.checkpoints), next(iter(NETWORKS)))
+    first = next(iter(classifiers(domain.checkpoints)), next(iter(NETWORKS)))
     best = max(fits, key=fits.__getitem__, default=(first, "ours", "simple"))
     return Choice(*(g or b for g, b in zip(given, best, strict=True)))
 

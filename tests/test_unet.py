@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lrpseg.errors import CheckpointError, LrpsegError
-from training import train_unet, unet
+from training import unet, unet_loop
 from training.datasets import Example, read
 from training.train_unet import Config, Deformation, MaskedCrops, deform, main, random_window
 
@@ -228,7 +228,7 @@ def test_validation_takes_damaged_centre_crops_and_their_flips(drawn: Path) -> N
 
 def test_training_overfits_two_pictures(drawn: Path, tmp_path: Path) -> None:
     config = Config(
-        "folder", width=8, dropout=0, epochs=4, crops=24, batch=4, lr=1e-2, deformation=STILL
+        domain="folder", width=8, dropout=0, epochs=4, crops=24, batch=4, lr=1e-2, deformation=STILL
     )
     final = main(config, drawn, tmp_path, resume=False, accelerator="cpu")
     assert final["val/iou"] > 0.7
@@ -243,16 +243,16 @@ def test_training_overfits_two_pictures(drawn: Path, tmp_path: Path) -> None:
 def test_resuming_after_a_kill_changes_nothing(
     drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = Config("folder", width=4, epochs=3, crops=4, batch=2)
+    config = Config(domain="folder", width=4, epochs=3, crops=4, batch=2)
     main(config, drawn, tmp_path / "whole", resume=False, accelerator="cpu")
-    save = train_unet.save_state
+    save = unet_loop.save_state
 
     def killed(fabric: Any, path: Path, state: dict[str, Any]) -> None:
         save(fabric, path, state)
         if state["epoch"] == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(train_unet, "save_state", killed)
+    monkeypatch.setattr(unet_loop, "save_state", killed)
     with pytest.raises(KeyboardInterrupt):
         main(config, drawn, tmp_path / "parts", resume=False, accelerator="cpu")
     monkeypatch.undo()

@@ -20,7 +20,7 @@ from lrpseg.checkpoints import load_checkpoint
 from lrpseg.devices import pick_device
 from lrpseg.domains import load_domain
 from lrpseg.lrp import POOLINGS, RULE_SETS, STARTS
-from lrpseg.networks import NETWORKS
+from lrpseg.networks import NETWORKS, classifiers
 from lrpseg.thresholders import THRESHOLDERS, Fitted, bmm, bmm_reference, gmm, gmm_reference
 from lrpseg.thresholders.beta_readings import READINGS
 from training.crops import centre_crop, load_example
@@ -94,7 +94,7 @@ if __name__ == "__main__":
     )  # fmt: skip
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--domain", choices=list(READERS), default="magnetic-tile")
-    parser.add_argument("--network", choices=list(NETWORKS), default="one-fc")
+    parser.add_argument("--network", choices=classifiers(NETWORKS), default="one-fc")
     parser.add_argument("--split", choices=["train", "val", "test"], default="val")
     parser.add_argument("--device", default="auto")
     parser.add_argument(

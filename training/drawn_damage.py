@@ -8,6 +8,7 @@ DOI 10.1109/ICCV48922.2021.00822).
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
@@ -23,11 +24,42 @@ _MARGIN = 8
 """Pixels around the damage that its soft edge may darken."""
 
 
-def draw_damage(image: Image, random: Generator) -> tuple[Image, Mask]:
-    """A copy of `image` (H, W, 3) uint8 with a blowhole (60 %) or a crack drawn in, and its mask.
+Range = tuple[float, float]
 
-    The damage lies inside the picture at least in part, is 3 to 30 pixels large (blowholes) or 20
-    to 200 long (cracks), and takes 25 to 75 % of the light. The mask (H, W) bool is never empty.
+
+@dataclass(frozen=True)
+class Drawing:
+    """What is drawn; ranges are drawn from evenly on a log scale, so that small things are many.
+
+    blowholes: share of the damages that are blowholes. radius: of a blowhole, in pixels. width,
+    length: of a crack, in pixels. across: share of the cracks that begin at the picture's edge and
+    run into it. depth: share of the light that damage takes (evenly).
+    """
+
+    blowholes: float
+    radius: Range
+    width: Range
+    length: Range
+    across: float
+    depth: Range
+
+
+DRAWINGS: dict[str, Drawing] = {
+    "blowholes-and-cracks": Drawing(0.6, (2.2, 16), (1.6, 5.5), (20, 200), 0.2, (0.25, 0.75)),
+    "cracks": Drawing(0.0, (2.2, 16), (1.5, 14), (120, 420), 0.8, (0.35, 0.9)),
+}
+"""What can be drawn, by name."""
+
+OF_DOMAIN = {"magnetic-tile": "blowholes-and-cracks", "concrete-crack": "cracks"}
+"""What is drawn for the shipped domains."""
+
+
+def draw_damage(
+    image: Image, random: Generator, drawing: Drawing = DRAWINGS["blowholes-and-cracks"]
+) -> tuple[Image, Mask]:
+    """A copy of `image` (H, W, 3) uint8 with one damage drawn in, and its mask (H, W) bool.
+
+    The damage lies inside the picture at least in part: the mask has 12 pixels or more.
 
     Raises:
         ValueError: the picture is smaller than 32 pixels on a side.
@@ -36,7 +68,7 @@ def draw_damage(image: Image, random: Generator) -> tuple[Image, Mask]:
     if min(height, width) < 32:
         raise ValueError(f"Damage is drawn into pictures of 32 pixels at least, not {image.shape}.")
     while True:
-        coverage = _shape(image.shape[:2], random)
+        coverage = _shape((height, width), random, drawing)
         mask = soften(coverage) >= VISIBLE
         if mask.sum() >= 12:  # all but outside of the picture: draw again
             break
@@ -45,7 +77,7 @@ def draw_damage(image: Image, random: Generator) -> tuple[Image, Mask]:
         max(0, rows[0] - _MARGIN) : rows[-1] + 1 + _MARGIN,
         max(0, columns[0] - _MARGIN) : columns[-1] + 1 + _MARGIN,
     ]
-    depth = float(random.uniform(0.25, 0.75))
+    depth = float(random.uniform(*drawing.depth))
     ones = np.ones(coverage[window].shape)
     factor = engrave(random, ones, coverage[window], depth)
     if random.random() < 0.3:  # without the bright rim that engraving leaves
@@ -60,16 +92,29 @@ def draw_damage(image: Image, random: Generator) -> tuple[Image, Mask]:
     return drawn, mask
 
 
-def _shape(shape: tuple[int, int], random: Generator) -> Field:
+def _log(random: Generator, within: Range) -> float:
+    return math.exp(random.uniform(math.log(within[0]), math.log(within[1])))
+
+
+def _shape(shape: tuple[int, int], random: Generator, how: Drawing) -> Field:
     """Coverage (H, W), 0 to 1, of a random blowhole or crack."""
     height, width = shape
-    if random.random() < 0.6:
-        # Small ones are what is missed: radii are drawn evenly on a log scale.
-        radius = math.exp(random.uniform(math.log(2.2), math.log(16)))
+    if random.random() < how.blowholes:
         centre = (random.uniform(0, height), random.uniform(0, width))
+        radius = _log(random, how.radius)
         return blowhole(random, shape, Blowhole(centre, radius, random.uniform(0.35, 1.0)))
-    start = (random.uniform(-0.1, 0.9) * height, random.uniform(0, 1) * width)
-    heading = random.normal(0, 0.4) if random.random() < 0.6 else random.uniform(-1.6, 1.6)
-    length = min(math.exp(random.uniform(math.log(20), math.log(200))), 1.2 * max(shape))
+    length = min(_log(random, how.length), 1.5 * max(shape))
+    start = (random.uniform(0, 1) * height, random.uniform(0, 1) * width)
+    if random.random() < how.across:
+        # From a point of the border towards a point inside.
+        goal = (random.uniform(0.2, 0.8) * height, random.uniform(0.2, 0.8) * width)
+        side = int(random.integers(4))
+        start = (
+            (start[0], -2.0) if side == 0 else (start[0], width + 1.0) if side == 1
+            else (-2.0, start[1]) if side == 2 else (height + 1.0, start[1])
+        )  # fmt: skip
+        heading = math.atan2(goal[1] - start[1], goal[0] - start[0])
+    else:
+        heading = random.normal(0, 0.4) if random.random() < 0.6 else random.uniform(-1.6, 1.6)
     branches = int(random.integers(0, 2))
-    return crack(random, shape, Crack(start, heading, length, random.uniform(1.6, 5.5), branches))
+    return crack(random, shape, Crack(start, heading, length, _log(random, how.width), branches))

@@ -27,7 +27,7 @@ from tqdm import tqdm
 from lrpseg.checkpoints import load_checkpoint, read_tensors, save_checkpoint
 from lrpseg.domains import Normalisation
 from lrpseg.errors import LrpsegError
-from lrpseg.networks import NETWORKS, VggA
+from lrpseg.networks import NETWORKS, VggA, classifiers
 from training.crops import Augmentation, TrainingCrops
 from training.datasets import READERS, read
 from training.resuming import plain, save_state
@@ -65,6 +65,8 @@ def initialise(network: str, init: str, seed: int) -> VggA:
     """
     torch.manual_seed(seed)
     model = NETWORKS[network].build()
+    if not isinstance(model, VggA):
+        raise LrpsegError(f"{network} is no classifier. Train it with training.self_train.")
     if init == "none":
         return model
     if init == "imagenet":
@@ -233,7 +235,7 @@ def get_args_parser() -> argparse.ArgumentParser:
         help=f"reader: {', '.join(READERS)}; other names: a folder with "
         "damaged/, intact/ and optional masks/",
     )
-    add("--network", choices=list(NETWORKS), default="one-fc")
+    add("--network", choices=classifiers(NETWORKS), default="one-fc")
     add("--out", type=Path, required=True, help="folder for checkpoints and logs")
     add("--init", default="imagenet", help="imagenet (default), none, or a safetensors file")
     add("--epochs", type=int, default=Config.epochs)

@@ -13,31 +13,26 @@ Writes into --out: best.safetensors (best epoch by mean IoU of the damaged valid
 
 import argparse
 import json
-import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.loggers import TensorBoardLogger
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 from torchvision import tv_tensors
 from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional as warp
-from tqdm import tqdm
 
-from lrpseg.domains import Normalisation
 from lrpseg.errors import LrpsegError
 from lrpseg.networks import INPUT_SIZE
+from lrpseg.unet import UNet
 from training import unet
 from training.crops import Image, Mask, damage_bounds, load_example
 from training.datasets import READERS, Example, read
-from training.resuming import plain, save_state
+from training.resuming import plain
+from training.unet_loop import Recipe, make_fabric, train, write_metrics
 
 MARGIN = 96
 """Mirrored pixels around a crop: enough for the defaults of `Deformation`."""
@@ -60,24 +55,16 @@ class Deformation:
     jitter: float = 0.0
 
 
-@dataclass(frozen=True)
-class Config:
+@dataclass(frozen=True, kw_only=True)
+class Config(Recipe):
     """All that decides a training's result; stored in every file that it writes."""
 
     domain: str
     width: int = 32
     norm: bool = True
     dropout: float = 0.5
-    epochs: int = 20
-    crops: int = 128  # per epoch
-    batch: int = 8
-    lr: float = 1e-3
-    weight_decay: float = 1e-4
-    schedule: str = "cosine"
     deformation: Deformation = field(default_factory=Deformation)
     flip_val: bool = False
-    seed: int = 0
-    precision: str = "32-true"
 
 
 def random_window(image: Image, mask: Mask, random: np.random.Generator) -> tuple[Image, Mask]:
@@ -155,98 +142,34 @@ class MaskedCrops(Dataset[tuple[Tensor, Tensor]]):
         return deform(crop, mask, self.deformation, int(random.integers(2**62)))
 
 
-def train_one_epoch(
-    fabric: Fabric,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    loader: DataLoader,
-    config: Config,
-    epoch: int,
-) -> float:
-    """One pass over the loader; returns the mean loss."""
-    normalise = Normalisation()
-    model.train()
-    total = torch.zeros((), device=fabric.device)
-    bar = tqdm(loader, desc=f"epoch {epoch + 1}/{config.epochs}", disable=not fabric.is_global_zero)
-    for i, (images, masks) in enumerate(bar):
-        if config.schedule == "cosine":  # a pure function of the step: resuming is exact
-            share = (epoch + i / len(loader)) / config.epochs
-            for group in optimizer.param_groups:
-                group["lr"] = config.lr * 0.5 * (1 + math.cos(math.pi * share))
-        x = normalise(images).contiguous(memory_format=torch.channels_last)
-        loss = unet.segmentation_loss(model(x).float(), masks)
-        optimizer.zero_grad(set_to_none=True)
-        fabric.backward(loss)
-        optimizer.step()
-        total += loss.detach()  # stays on the device: no wait in the loop
-    return float(total) / len(loader)
-
-
 def main(
     config: Config, data: Path, out: Path, resume: bool, accelerator: str = "auto"
 ) -> dict[str, float]:
     """Train as `config` says, with the data at `data`, into the folder `out`."""
-    out.mkdir(parents=True, exist_ok=True)
-    fabric = Fabric(
-        accelerator=accelerator,
-        devices=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
-        precision=config.precision,
-        loggers=TensorBoardLogger(root_dir=out, name="log", version=""),
-    )
-    fabric.launch()
+    fabric = make_fabric(config, out, accelerator)
     dataset = read(config.domain if config.domain in READERS else "folder", data, config.seed)
     fabric.print(dataset)
     train_set = MaskedCrops(dataset.splits["train"], config.crops, config.deformation, config.seed)
     images, masks = unet.validation_crops(dataset.splits["val"], config.flip_val)
 
+    def validate(model: UNet) -> dict[str, float]:
+        return unet.segmentation_figures(unet.predict(model, images, fabric.device), masks)
+
+    def save(model: UNet) -> None:
+        about = {"config": json.dumps(plain(config))}
+        unet.save_unet(model, out / "best.safetensors", about)
+
     torch.manual_seed(config.seed)
-    raw = unet.UNet(config.width, config.norm, config.dropout)
-    raw.to(memory_format=torch.channels_last)
-    decay = config.weight_decay
-    optimizer: Any = torch.optim.AdamW(raw.parameters(), config.lr, weight_decay=decay)
-    model, optimizer = fabric.setup(raw, optimizer)
-
-    first, best, history = 0, -1.0, []
-    last = out / "last.ckpt"
-    if resume and last.is_file():
-        state = fabric.load(last)
-        # More epochs do not change those that are done, unless the rate falls towards the last.
-        more = {"epochs": config.epochs} if config.schedule == "constant" else {}
-        if state["config"] | more != plain(config):
-            raise LrpsegError(f"{last} was made with other settings; use another --out.")
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        first, best, history = state["epoch"], state["best"], state["history"]
-        fabric.print(f"Resumed after epoch {first}.")
-
-    for epoch in range(first, config.epochs):
-        train_set.epoch = epoch
-        torch.manual_seed(config.seed * 100_003 + epoch)  # dropout: the same after a resume
-        loader = fabric.setup_dataloaders(DataLoader(train_set, batch_size=config.batch))
-        loss = train_one_epoch(fabric, model, optimizer, loader, config, epoch)
-        # Validation runs at the training's precision; the final figures below do not.
-        with fabric.autocast():
-            named = unet.segmentation_figures(unet.predict(raw, images, fabric.device), masks)
-        history.append({"epoch": epoch + 1, "train_loss": loss, **named})
-        fabric.log_dict({"train/loss": loss, **named}, epoch)
-        improved = named["val/iou"] > best
-        shown = "  ".join(f"{name} {value:.4f}" for name, value in named.items())
-        fabric.print(f"epoch {epoch + 1}: loss {loss:.4f}  {shown}{'  *' if improved else ''}")
-        if improved and fabric.is_global_zero:
-            about = {"config": json.dumps(plain(config))}
-            unet.save_unet(raw, out / "best.safetensors", about)
-        best = max(best, named["val/iou"])
-        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
-        state |= {"config": plain(config), "epoch": epoch + 1, "best": best, "history": history}
-        save_state(fabric, last, state)
-
+    raw = UNet(config.width, config.norm, config.dropout)
+    history = train(
+        fabric, raw, config, train_set, unet.segmentation_loss, validate, save, out, resume,
+        best_by="val/iou",
+    )  # fmt: skip
     # The figures that are reported are those of the file: fp16 weights, float32 maths.
-    stored = unet.load_unet(out / "best.safetensors").to(fabric.device)
-    final = unet.segmentation_figures(unet.predict(stored, images, fabric.device), masks)
+    final = validate(unet.load_unet(out / "best.safetensors"))
     fabric.print(f"best.safetensors on val: {final}")
     if fabric.is_global_zero:
-        report = {"config": plain(config), "val": final, "history": history}
-        (out / "metrics.json").write_text(json.dumps(report, indent=1))
+        write_metrics(config, final, history, out)
     return final
 
 
