@@ -1,86 +1,19 @@
-"""The command line: `lrpseg annotate`, `lrpseg app`, `lrpseg benchmark`, `lrpseg list`."""
+"""The command line: `lrpseg annotate`, `app`, `export`, `import`, `benchmark`, `list`."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
-from lrpseg.annotate import annotate, find_images
+from lrpseg.cli_folders import add_commands
 from lrpseg.domains import list_domains, load_domain
 from lrpseg.errors import LrpsegError
-from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, ENGINES, POOLINGS, RULE_SETS, STARTS
+from lrpseg.formats import FORMATS
+from lrpseg.lrp import POOLINGS, RULE_SETS, STARTS
 from lrpseg.networks import NETWORKS
 from lrpseg.operating_points import default_choice
-from lrpseg.segmenter import DEFAULT_BATCH, load
 from lrpseg.thresholders import THRESHOLDERS
-from lrpseg.tiling import DEFAULT_OVERLAP
 from lrpseg.version import __version__
-
-
-def _add_settings(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("how masks are made (see `lrpseg list`)")
-    add = group.add_argument
-    add(
-        "--domain",
-        default="magnetic-tile",
-        help="what is inspected: a name, or a folder with a domain.json (default: %(default)s)",
-    )
-    best = "(default: what made the best masks on the domain's validation images)"
-    add("--network", choices=list(NETWORKS), help=f"the classifier {best}")
-    add("--rule-set", choices=list(RULE_SETS), help=f"the LRP rules {best}")
-    add("--thresholder", choices=list(THRESHOLDERS),
-        help=f"how the heatmap becomes a mask {best}")  # fmt: skip
-    add("--threshold", type=float, metavar="T",
-        help="mask where the likelihood is T (0 to 1) or more, instead of the thresholder's "
-        "own choice")  # fmt: skip
-    add("--explain-intact", action="store_true",
-        help="make masks of intact images too (default: their masks stay empty)")  # fmt: skip
-    group = parser.add_argument_group("for experts")
-    add = group.add_argument
-    add("--start", choices=list(STARTS), default=DEFAULT_START,
-        help="where relevance starts (default: %(default)s)")  # fmt: skip
-    add("--pooling", choices=list(POOLINGS), default=DEFAULT_POOLING,
-        help="how relevance passes a max-pool (default: %(default)s)")  # fmt: skip
-    add("--engine", choices=list(ENGINES), default="lean",
-        help="what computes LRP (default: %(default)s)")  # fmt: skip
-    add("--overlap", type=int, default=DEFAULT_OVERLAP, metavar="PIXELS",
-        help="least overlap of the 224-pixel tiles (default: %(default)s)")  # fmt: skip
-    add("--batch", type=int, default=DEFAULT_BATCH, metavar="TILES",
-        help="tiles that run at once; bounds the memory (default: %(default)s)")  # fmt: skip
-    add("--device", default="auto", help="auto, cpu, cuda, mps, ... (default: %(default)s)")
-
-
-def _annotate(args: argparse.Namespace) -> int:
-    paths = find_images(args.image)
-    if args.threshold is not None and not 0 <= args.threshold <= 1:
-        raise LrpsegError(f"--threshold is 0 to 1; {args.threshold} was given.")
-    segmenter = load(
-        args.domain,
-        network=args.network,
-        rule_set=args.rule_set,
-        thresholder=args.thresholder,
-        start=args.start,
-        pooling=args.pooling,
-        engine=args.engine,
-        device=args.device,
-        batch=args.batch,
-        overlap=args.overlap,
-    )
-    with tqdm(total=len(paths), unit="image", disable=None) as bar:
-        report = annotate(
-            paths,
-            args.out,
-            segmenter,
-            threshold=args.threshold,
-            explain_intact=args.explain_intact,
-            progress=lambda _: bar.update(),
-        )
-    print(f"{report.written} images annotated, {report.damaged} of them damaged, in {args.out}")
-    for _, reason in report.failed:
-        print(f"failed: {reason}", file=sys.stderr)
-    return 1 if report.failed else 0
 
 
 def _app(args: argparse.Namespace) -> int:
@@ -121,6 +54,7 @@ def _list(args: argparse.Namespace) -> int:
         ("thresholder", THRESHOLDERS),
         ("start", STARTS),
         ("pooling", POOLINGS),
+        ("format", FORMATS),
     ):
         print(f"{registry.kind}s (--{option})")
         for name, entry in registry.items():
@@ -138,17 +72,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"lrpseg {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    command = commands.add_parser(
-        "annotate",
-        help="write masks for images",
-        description="For each image, write below --out: masks/NAME.png (0 and 255, the image's "
-        "size), overlays/NAME.png, and results/NAME.json with the probability of damage and all "
-        "settings. The exit code is 1 if some image could not be read, 2 if nothing was done.",
-    )
-    command.add_argument("image", nargs="+", help="image files, or folders of them")
-    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write")
-    _add_settings(command)
-    command.set_defaults(run=_annotate)
+    add_commands(commands)
 
     command = commands.add_parser("app", help="start the page in a browser")
     command.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")

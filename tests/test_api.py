@@ -170,7 +170,7 @@ def test_a_workspace_from_first_to_last(client: Client) -> None:
     assert alike == {"precision": 1.0, "recall": 1.0, "iou": 1.0}
     packed = client.predict(token, "png, coco", api_name="/export")
     with zipfile.ZipFile(io.BytesIO(base64.b64decode(packed))) as archive:
-        assert {"masks/tile.png", "png/belt/tile.png", "coco/annotations.json"} <= set(
+        assert {"masks/belt/tile.png", "png/belt/tile.png", "coco/annotations.json"} <= set(
             archive.namelist()
         )
         coco = archive.read("coco/annotations.json")

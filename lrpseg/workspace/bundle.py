@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lrpseg.annotate import output_names
 from lrpseg.corrections import Mask
 from lrpseg.errors import ImageError, LrpsegError
-from lrpseg.formats import ExportOptions, Written
+from lrpseg.formats import ExportOptions, Written, unique_stems
 from lrpseg.images import read_image
 from lrpseg.masks import read_mask
 from lrpseg.render import mask_image, overlay, save_png
@@ -89,7 +88,7 @@ def export_zip(
     items = [i for i in workspace.items() if i.analysis and (ids is None or i.id in ids)]
     if not items:
         raise WorkspaceError("There is nothing to export yet: add a picture first.")
-    names = output_names([Path(i.name) for i in items])
+    names = unique_stems([i.name for i in items])
     written: dict[str, Written] = {}
     with _zip(out) as archive, tempfile.TemporaryDirectory(dir=out.parent) as folder:
         picture = Path(folder) / "picture.png"

@@ -1,0 +1,159 @@
+"""One block of pictures, from files to files: read ahead, run the network, write behind.
+
+Everything that a run does in parallel or on another machine is `annotate_block`; what it returns is
+made of JSON types.
+"""
+
+import io
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from lrpseg.errors import ImageError, LrpsegError
+from lrpseg.folders.job import Job
+from lrpseg.folders.plan import Planned
+from lrpseg.formats import FORMATS, Annotated, File, save_files
+from lrpseg.formats.base import png
+from lrpseg.images import read_image
+from lrpseg.render import overlay, thumbnail
+from lrpseg.results import Result
+from lrpseg.segmenter import Segmenter
+
+Row = dict[str, Any]
+AHEAD_PIXELS = 24_000_000
+"""Pixels that are decoded ahead of the network; a larger picture is decoded alone."""
+
+THREADS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    planned: Planned
+    image: NDArray[np.uint8]
+
+
+def annotate_block(
+    pictures: Sequence[Planned], job: Job, segmenter: Segmenter, out: Path
+) -> list[Row]:
+    """Write the files of each picture below `out`; returns a row for each, in their order.
+
+    A row has name, status ("damaged", "intact" or "failed"), reason, probability, threshold, width,
+    height, pixels of the mask, and `records`: for each format the record that `assemble` takes.
+    """
+    rows: dict[int, Row] = {}
+
+    def failed(planned: Planned, error: LrpsegError) -> None:
+        rows[planned.position] = _row(planned, "failed", reason=str(error))
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        waiting: deque[_Read] = deque()
+        writing: deque[tuple[Planned, Future[Row]]] = deque()
+
+        def images() -> Iterator[NDArray[np.uint8]]:
+            for read in _read_ahead(pictures, pool, failed):
+                waiting.append(read)
+                yield read.image
+
+        def written(left: int) -> None:
+            while len(writing) > left:
+                planned, future = writing.popleft()
+                try:
+                    rows[planned.position] = future.result()
+                except LrpsegError as error:
+                    failed(planned, error)
+
+        for result in segmenter.stream(images()):
+            planned = waiting.popleft().planned
+            # Below 0.5 the stream has not explained what is wanted all the same.
+            if not result.explained and result.probability >= job.min_probability:
+                result = segmenter(result.image, explain_intact=True)
+            writing.append((planned, pool.submit(_write, planned, result, job, out)))
+            del result
+            written(THREADS)
+        written(0)
+    return [rows[planned.position] for planned in pictures]
+
+
+def _read_ahead(
+    pictures: Sequence[Planned], pool: ThreadPoolExecutor, failed: Any
+) -> Iterator[_Read]:
+    """The pictures that can be read, in order; decoded in the pool ahead of who takes them."""
+    ahead: deque[tuple[Planned, int, Future[NDArray[np.uint8]]]] = deque()
+    rest = deque(pictures)
+    pixels = 0
+    while rest or ahead:
+        while rest and len(ahead) < 2 * THREADS:
+            planned = rest[0]
+            try:
+                data = planned.source.read()
+                size = _pixels(data)
+                if ahead and pixels + size > AHEAD_PIXELS:
+                    break
+            except ImageError as error:
+                failed(rest.popleft(), error)
+                continue
+            ahead.append((rest.popleft(), size, pool.submit(read_image, data)))
+            pixels += size
+        if not ahead:
+            continue
+        planned, size, future = ahead.popleft()
+        pixels -= size
+        try:
+            yield _Read(planned, future.result())
+        except ImageError as error:
+            failed(planned, error)
+
+
+def _pixels(data: bytes) -> int:
+    """How large a picture will be, by its header; what has none is found out when it is read."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return image.width * image.height
+    except Exception:
+        return 0
+
+
+def _write(planned: Planned, result: Result, job: Job, out: Path) -> Row:
+    """Write a picture's files; returns its row."""
+    wanted = result.probability >= job.min_probability
+    mask = result.at(job.threshold) if wanted else np.zeros(result.relevance.shape, bool)
+    threshold = result.threshold if job.threshold is None else job.threshold
+    row = _row(
+        planned, "damaged" if wanted else "intact", probability=result.probability,
+        threshold=threshold if wanted else None, width=mask.shape[1], height=mask.shape[0],
+        pixels=int(np.count_nonzero(mask)),
+    )  # fmt: skip
+    if job.only_damaged and not wanted:
+        return row
+    annotated = Annotated(
+        planned.source.name, mask, min(1.0, max(0.0, result.probability)),
+        lambda: result.image, planned.stem,
+        {"network": job.network, "rule_set": job.rule_set, "thresholder": job.thresholder,
+         "threshold": threshold},
+    )  # fmt: skip
+    for name in job.formats:
+        encoded = FORMATS[name].encode(annotated, job.options)
+        save_files(encoded.files, out / name)
+        row["records"][name] = encoded.record
+    if job.overlays:
+        drawn = png(Image.fromarray(overlay(result.image, mask)))
+        save_files([File(f"{planned.stem}.png", drawn)], out / "overlays")
+    shown = overlay(result.image, mask) if mask.any() else result.image
+    save_files([File(f"{planned.position:09}.jpg", thumbnail(shown))], out / "summary")
+    return row
+
+
+def _row(planned: Planned, status: str, **values: Any) -> Row:
+    empty = {
+        "position": planned.position, "name": planned.source.name, "status": status, "reason": None,
+        "probability": None, "threshold": None, "width": None, "height": None, "pixels": None,
+        "records": {},
+    }  # fmt: skip
+    return empty | values

@@ -1,0 +1,135 @@
+"""The plan of a run: all its pictures in their order, on disk, cut into blocks.
+
+A block is what one worker does at a time and what a resumed run does again or not at all. Batches
+never reach over a block's end: so the numbers of a block do not depend on what came before it.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from lrpseg.errors import ImageError
+from lrpseg.folders.sources import Source
+from lrpseg.formats.names import folded
+
+BLOCK = 32
+"""Pictures in a block, unless somebody says otherwise; the plan remembers it."""
+
+_SCHEMA = """
+CREATE TABLE pictures (
+    position INTEGER PRIMARY KEY, name TEXT NOT NULL, stem TEXT NOT NULL,
+    path TEXT NOT NULL, member TEXT NOT NULL, stem_key TEXT NOT NULL UNIQUE
+);
+CREATE UNIQUE INDEX names ON pictures (name);
+"""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One picture of the plan. stem: its name without suffix, unlike any other's."""
+
+    position: int
+    stem: str
+    source: Source
+
+
+class Plan:
+    """The pictures of a run, read from the file as they are needed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def folder(self) -> Path:
+        """Where the plan lies."""
+        return self.path.parent
+
+    def __len__(self) -> int:
+        """How many pictures there are."""
+        with closing(self._connect()) as db:
+            return int(db.execute("SELECT COUNT(*) FROM pictures").fetchone()[0])
+
+    @cached_property
+    def size(self) -> int:
+        """Pictures in a block."""
+        with closing(self._connect()) as db:
+            return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks there are."""
+        return -(-len(self) // self.size)
+
+    def block(self, number: int) -> list[Planned]:
+        """The pictures of a block, in order."""
+        with closing(self._connect()) as db:
+            rows = db.execute(
+                "SELECT position, stem, name, path, member FROM pictures "
+                "WHERE position >= ? AND position < ? ORDER BY position",
+                (number * self.size, (number + 1) * self.size),
+            ).fetchall()
+        return [Planned(row[0], row[1], Source(*row[2:])) for row in rows]
+
+    def __iter__(self) -> Iterator[Planned]:
+        for number in range(self.blocks):
+            yield from self.block(number)
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
+
+
+def make_plan(sources: Iterable[Source], path: Path, block: int = BLOCK) -> Plan:
+    """Write the plan of `sources` to `path`, in place of an older one.
+
+    Names that are taken get a number; stems that are taken keep their suffix, then get a number.
+
+    Raises `ImageError` where there is no picture.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    with closing(sqlite3.connect(part)) as db:
+        db.executescript(_SCHEMA)
+        db.execute(f"PRAGMA user_version = {int(block)}")
+        count = 0
+        for source in sources:
+            _insert(db, count, source)
+            count += 1
+        db.commit()
+    if not count:
+        part.unlink()
+        raise ImageError("No images were found. Give image files, folders, patterns or zips.")
+    part.replace(path)
+    return Plan(path)
+
+
+def _insert(db: sqlite3.Connection, position: int, source: Source) -> None:
+    name = _free(db, "name", [source.name], str)
+    stem = _free(db, "stem_key", [_stem(name), name], folded)
+    db.execute(
+        "INSERT INTO pictures VALUES (?, ?, ?, ?, ?, ?)",
+        (position, name, stem, source.path, source.member, folded(stem)),
+    )
+
+
+def _stem(name: str) -> str:
+    return str(PurePosixPath(name).with_suffix(""))
+
+
+def _free(db: sqlite3.Connection, column: str, wishes: list[str], key: Callable[[str], str]) -> str:
+    """The first wish whose key is not taken; else the last one with a number."""
+
+    def taken(name: str) -> bool:
+        query = f"SELECT 1 FROM pictures WHERE {column} = ?"
+        return db.execute(query, (key(name),)).fetchone() is not None
+
+    for wish in wishes:
+        if not taken(wish):
+            return wish
+    path, number = PurePosixPath(wishes[-1]), 2
+    while taken(name := str(path.with_name(f"{path.stem}-{number}{path.suffix}"))):
+        number += 1
+    return name

@@ -1,0 +1,213 @@
+"""A run over a folder: blocks one after the other (or on many machines), resumable, then joined.
+
+OUT/FORMAT/...            what each format writes
+OUT/overlays/...          with --overlays
+OUT/report.json           settings, counts, what each format holds, and what failed
+OUT/pictures.jsonl        a line for each picture
+OUT/index.html, summary/  the same to look at
+OUT/.lrpseg/              the plan, and a shard for each block that is done
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lrpseg.errors import LrpsegError, OptionError
+from lrpseg.files import atomically
+from lrpseg.folders.block import Row, annotate_block
+from lrpseg.folders.job import Job
+from lrpseg.folders.plan import BLOCK, Plan, make_plan
+from lrpseg.folders.sources import find_sources
+from lrpseg.folders.summary import write_summary
+from lrpseg.formats import FORMATS, Record, Written
+from lrpseg.render import save_text
+
+STATE = ".lrpseg"
+Progress = Callable[[int], None]
+"""Called with the number of pictures that have been done since the last call."""
+
+Engine = Callable[[Plan, Sequence[int], Job, Path, "Shards"], Iterator[int]]
+"""Does blocks, in any order, and gives the number of each one whose shard is in place."""
+
+
+@dataclass
+class Report:
+    """What happened. failed: (name, reason) of what could not be read, the first 1000."""
+
+    pictures: int = 0
+    damaged: int = 0
+    intact: int = 0
+    failures: int = 0
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    formats: dict[str, Written] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Shards:
+    """The blocks that are done, a JSON file each."""
+
+    folder: Path
+
+    def path(self, number: int) -> Path:
+        return self.folder / f"{number // 1000:06}" / f"{number % 1000:03}.json"
+
+    def write(self, number: int, rows: list[Row]) -> None:
+        """Say that a block is done; all its files must be in place before."""
+        text = json.dumps(rows, ensure_ascii=False)
+        atomically(self.path(number), lambda f: f.write(text.encode()))
+
+    def done(self, number: int) -> bool:
+        return self.path(number).is_file()
+
+    def read(self, number: int) -> list[Row]:
+        return json.loads(self.path(number).read_text("utf-8"))
+
+
+def annotate(
+    given: Sequence[str],
+    out: Path,
+    job: Job,
+    *,
+    resume: bool = False,
+    device: str = "auto",
+    engine: Engine | None = None,
+    progress: Progress | None = None,
+    started: Callable[[int], None] | None = None,
+    block: int = BLOCK,
+) -> Report:
+    """Annotate all pictures of `given` (see `find_sources`) into the folder `out`.
+
+    Args:
+        resume: go on with the run that was begun in `out`; what it has done is not done again.
+            The result is that of a run that was never interrupted, byte for byte.
+        engine: who does the blocks; None: this process, on `device`.
+        started: called once with the number of pictures.
+        block: pictures in a block; a resumed run keeps that of its start.
+
+    Raises:
+        ImageError: a source does not exist, or there is no picture.
+        OptionError: there is a run in `out` that had other settings, or none to resume.
+    """
+    state = out / STATE
+    plan = _resumed(state, job) if resume else _new(given, out, job, block)
+    shards = Shards(state / "blocks")
+    if started is not None:
+        started(len(plan))
+    blocks = plan.blocks
+    open_ = [number for number in range(blocks) if not shards.done(number)]
+    if progress is not None:
+        done = blocks - len(open_)
+        progress(min(len(plan), done * plan.size))
+    run = engine or here(device)
+    for number in run(plan, open_, job, out, shards):
+        if progress is not None:
+            progress(len(plan.block(number)))
+    return _join(plan, job, out, shards)
+
+
+def here(device: str) -> Engine:
+    """The engine of this process."""
+
+    def run(plan: Plan, open_: Sequence[int], job: Job, out: Path, shards: Shards) -> Iterator[int]:
+        segmenter = job.segmenter(device)
+        for number in open_:
+            shards.write(number, annotate_block(plan.block(number), job, segmenter, out))
+            yield number
+
+    return run
+
+
+def _new(given: Sequence[str], out: Path, job: Job, block: int) -> Plan:
+    state, fresh = out / STATE, not out.exists()
+    # What was there before is only given up when the new plan is whole.
+    try:
+        make_plan(find_sources(given), out / ".lrpseg-plan", block)
+    except LrpsegError:
+        if fresh:
+            shutil.rmtree(out, ignore_errors=True)
+        raise
+    if state.exists():
+        shutil.rmtree(state)
+    state.mkdir()
+    (out / ".lrpseg-plan").replace(state / "plan.sqlite")
+    save_text(json.dumps(job.as_json(), indent=1), state / "job.json")
+    return Plan(state / "plan.sqlite")
+
+
+def _resumed(state: Path, job: Job) -> Plan:
+    try:
+        before = json.loads((state / "job.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise OptionError(
+            f"There is no run to resume in {state.parent}. Start it without --resume."
+        ) from error
+    now = job.as_json()
+    changed = [name for name in now if before.get(name) != now[name]]
+    if changed:
+        raise OptionError(
+            f"The run in {state.parent} had another {', '.join(changed)}. Resume it with the "
+            "settings of its start, or start anew without --resume."
+        )
+    return Plan(state / "plan.sqlite")
+
+
+def _join(plan: Plan, job: Job, out: Path, shards: Shards) -> Report:
+    """Join the shards into the formats' common files, the report and the summary."""
+    report = Report()
+    for name in job.formats:
+        records = _records(plan, shards, name)
+        report.formats[name] = FORMATS[name].assemble(records, out / name, job.options)
+
+    def lines(file: Any) -> None:
+        for row in _rows(plan, shards):
+            _count(report, row)
+            told = {k: v for k, v in row.items() if k != "records"}
+            file.write(json.dumps(told, ensure_ascii=False).encode() + b"\n")
+
+    atomically(out / "pictures.jsonl", lines)
+    entry = {
+        "settings": job.as_json(), "pictures": report.pictures, "damaged": report.damaged,
+        "intact": report.intact, "failures": report.failures,
+        "failed": [{"name": n, "reason": r} for n, r in report.failed],
+        "formats": {name: told(w) for name, w in report.formats.items()},
+    }  # fmt: skip
+    save_text(json.dumps(entry, indent=1, ensure_ascii=False) + "\n", out / "report.json")
+    write_summary(_rows(plan, shards), entry, out)
+    return report
+
+
+def told(written: Written) -> dict[str, Any]:
+    """What an export holds, as JSON types."""
+    return {
+        "images": written.images,
+        "annotations": written.annotations,
+        "mean_iou_kept": written.kept_iou,
+        "lowest_iou_kept": written.lowest_iou,
+        "not_exact": [{"name": n, "iou": iou} for n, iou in written.worst],
+    }
+
+
+def _rows(plan: Plan, shards: Shards) -> Iterator[Row]:
+    for number in range(plan.blocks):
+        yield from shards.read(number)
+
+
+def _records(plan: Plan, shards: Shards, name: str) -> Iterable[Record]:
+    for row in _rows(plan, shards):
+        if name in row["records"]:
+            yield row["records"][name]
+
+
+def _count(report: Report, row: Row) -> None:
+    report.pictures += 1
+    if row["status"] == "failed":
+        report.failures += 1
+        if len(report.failed) < 1000:
+            report.failed.append((row["name"], row["reason"]))
+    elif row["status"] == "damaged":
+        report.damaged += 1
+    else:
+        report.intact += 1
