@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: app test check unit browser screenshots clean
+.PHONY: app test check unit browser foreign screenshots clean
 
 app: $(VENV)/installed
 	$(BIN)/python app.py
@@ -16,12 +16,20 @@ check: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-unit: $(VENV)/installed-dev browser
+unit: $(VENV)/installed-dev browser foreign
 	$(BIN)/python -m pytest
 
 # A Chromium for the tests of the page: the system's if there is one.
 browser: $(VENV)/installed-dev
 	$(BIN)/python tests/install_browser.py
+
+# The readers of other annotation tools, for the tests of what we export to them.
+foreign: $(VENV)-foreign/installed
+
+$(VENV)-foreign/installed: tests/foreign/requirements.txt
+	$(PYTHON) -m venv $(VENV)-foreign
+	$(VENV)-foreign/bin/python -m pip install -q -r tests/foreign/requirements.txt
+	touch $@
 
 # Draws the sample pictures and takes the README's pictures of the page.
 screenshots: $(VENV)/installed-dev browser
@@ -40,4 +48,4 @@ $(VENV)/installed-dev: $(VENV)/bin/python pyproject.toml
 	touch $@ $(VENV)/installed
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) $(VENV)-foreign build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache

@@ -3,12 +3,14 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from lrpseg.errors import LrpsegError, OptionError
 from lrpseg.folders import Job, annotate
 from lrpseg.formats import FORMATS, ExportOptions, Written
+from lrpseg.formats.label_studio import labeling_config
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, ENGINES, POOLINGS, RULE_SETS, STARTS
 from lrpseg.networks import NETWORKS
 from lrpseg.segmenter import DEFAULT_BATCH
@@ -85,13 +87,19 @@ def _options(args: argparse.Namespace) -> dict[str, object]:
     return {name: value for name in names if (value := getattr(args, name)) is not None}
 
 
-def _annotate(args: argparse.Namespace) -> int:
-    job = Job.make(
+def _job(args: argparse.Namespace, options: dict[str, object], **rest: Any) -> Job:
+    return Job.make(
         args.domain, args.network, args.rule_set, args.thresholder, args.precision, args.recall,
-        _options(args), start=args.start, pooling=args.pooling, engine=args.lrp_engine,
+        options, start=args.start, pooling=args.pooling, engine=args.lrp_engine,
         overlap=args.overlap, batch=args.batch, threshold=args.threshold,
-        min_probability=args.min_probability, only_damaged=args.only_damaged,
-        formats=_formats(args.format), overlays=args.overlays,
+        min_probability=args.min_probability, **rest,
+    )  # fmt: skip
+
+
+def _annotate(args: argparse.Namespace) -> int:
+    job = _job(
+        args, _options(args), only_damaged=args.only_damaged, formats=_formats(args.format),
+        overlays=args.overlays,
     )  # fmt: skip
     engine = None
     if args.engine == "ray":
@@ -160,6 +168,17 @@ def _import(args: argparse.Namespace) -> int:
     return 1 if refused or done.refused else 0
 
 
+def _label_studio(args: argparse.Namespace) -> int:
+    from lrpseg.label_studio_backend import Pictures, serve
+
+    job = _job(args, {} if args.label is None else {"label": args.label})
+    if args.config:
+        print(labeling_config(job.options.label), end="")
+        return 0
+    serve(job, Pictures(args.url, args.api_key, args.root), args.host, args.port, args.device)
+    return 0
+
+
 def _existing(folder: Path) -> object:
     """The workspace in a folder, which must be there already."""
     from lrpseg.workspace import Workspace
@@ -171,7 +190,7 @@ def _existing(folder: Path) -> object:
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    """Add annotate, export and import."""
+    """Add annotate, export, import and label-studio."""
     command = commands.add_parser(
         "annotate",
         help="write masks for images",
@@ -211,3 +230,20 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--as", dest="role", choices=["corrections", "truth"],
                          default="corrections")  # fmt: skip
     command.set_defaults(run=_import)
+
+    command = commands.add_parser(
+        "label-studio",
+        help="serve masks to Label Studio, as its machine-learning backend",
+        description="Listens for Label Studio, which asks for a mask when a labeler opens a task. "
+        "Set its address in the project's Settings, Model.",
+    )
+    command.add_argument("--url", help="of Label Studio (default: $LABEL_STUDIO_URL)")
+    command.add_argument("--api-key", help="its access token (default: $LABEL_STUDIO_API_KEY)")
+    command.add_argument("--root", type=Path, help="folder of Label Studio's local files")
+    command.add_argument("--host", default="127.0.0.1", help="to listen on (%(default)s)")
+    command.add_argument("--port", type=int, default=9090, help="to listen on (%(default)s)")
+    command.add_argument("--label", help="class name of damage (default: the domain's)")
+    command.add_argument("--config", action="store_true",
+                         help="print a labelling configuration, and end")  # fmt: skip
+    add_settings(command)
+    command.set_defaults(run=_label_studio)
