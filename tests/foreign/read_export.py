@@ -9,8 +9,8 @@ lrpseg's own packages. OUT.npz holds a bool mask for each picture, under its nam
 import json
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable
 
 import numpy as np
 
