@@ -12,7 +12,7 @@ from lrpseg.lrp import POOLINGS, RULE_SETS, STARTS, make_explainer
 from lrpseg.lrp.engine import LeanEngine
 from lrpseg.lrp.rules import AlphaBeta, Epsilon, Flat, Gamma, RuleSet, WSquare, ZBox, Zero
 from lrpseg.lrp.zennit import ZennitEngine
-from lrpseg.networks import FEATURE_NAMES, NETWORKS, VggA
+from lrpseg.networks import FEATURE_NAMES, NETWORKS, VggA, classifiers
 
 NORMALISATION = Normalisation()
 
@@ -45,7 +45,7 @@ def largest_difference(network: str, rule_set: RuleSet, start: str, pooling: str
 
 
 @pytest.mark.parametrize(
-    ("network", "rule_set", "pooling"), list(product(NETWORKS, RULE_SETS, POOLINGS))
+    ("network", "rule_set", "pooling"), list(product(classifiers(NETWORKS), RULE_SETS, POOLINGS))
 )
 @pytest.mark.parametrize("batch", [1, 4])
 def test_engine_equals_zennit(network: str, rule_set: str, pooling: str, batch: int) -> None:

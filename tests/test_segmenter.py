@@ -13,7 +13,7 @@ import lrpseg
 from lrpseg.devices import pick_device
 from lrpseg.domains import Normalisation, assets_folder, list_domains, load_domain
 from lrpseg.errors import ImageError, OptionError
-from lrpseg.networks import NETWORKS
+from lrpseg.networks import NETWORKS, classifiers
 from lrpseg.segmenter import Segmenter
 from lrpseg.thresholders import THRESHOLDERS
 
@@ -214,8 +214,8 @@ def test_unknown_domain_lists_the_known(toy_assets: Path) -> None:
 
 def test_networks_have_the_paper_s_layers() -> None:
     shapes = {
-        name: [tuple(m.weight.shape) for _, m in network.build().fc_layers()]
-        for name, network in NETWORKS.items()
+        name: [tuple(m.weight.shape) for _, m in NETWORKS[name].build().fc_layers()]
+        for name in classifiers(NETWORKS)
     }
     assert shapes["one-fc"] == [(2, 25088)]
     assert shapes["128n"] == [(128, 25088), (128, 128), (2, 128)]
