@@ -1,7 +1,12 @@
-"""Domains: what is inspected, with its class names, normalisation and checkpoints."""
+"""Domains: what is inspected, with its class names, normalisation and checkpoints.
+
+A domain is a folder with a `domain.json`. Those that `lrpseg learn` makes name the one that they
+are `based_on`, hold one checkpoint, and take all else from there.
+"""
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +42,10 @@ class Normalisation:
 
 @dataclass(frozen=True)
 class Domain:
-    """What is inspected. `checkpoints` maps a network's name to its weights file."""
+    """What is inspected. `checkpoints` maps a network's name to its weights file.
+
+    base: the domain that this one was learned from; None: it stands by itself.
+    """
 
     name: str
     folder: Path
@@ -45,6 +53,12 @@ class Domain:
     classes: tuple[str, str]
     normalisation: Normalisation
     checkpoints: dict[str, Path]
+    base: "Domain | None" = None
+
+    def learned(self, network: str) -> bool:
+        """Whether the weights of `network` were learned from corrections, on top of the base's."""
+        path = self.checkpoints.get(network)
+        return self.base is not None and path is not None and path.parent == self.folder
 
     def checkpoint(self, network: str) -> Path:
         """The weights file of `network`; raises `OptionError` or `CheckpointError`."""
@@ -66,10 +80,50 @@ def assets_folder() -> Path:
     return packaged if packaged.is_dir() else Path(__file__).parent.parent / "assets"
 
 
+def learned_folder() -> Path | None:
+    """Where `lrpseg learn` puts domains: $LRPSEG_DOMAINS, else below the user's own data folder.
+
+    None where the variable is empty: then there are none, whoever's machine this is.
+    """
+    folder = os.environ.get("LRPSEG_DOMAINS")
+    if folder is not None:
+        return Path(folder) if folder else None
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "lrpseg" / "domains"
+
+
 def list_domains(assets: Path | None = None) -> list[str]:
-    """Names of the domains whose folder under `assets` holds a `domain.json`."""
-    folder = assets or assets_folder()
-    return sorted(p.parent.name for p in folder.glob(f"*/{DOMAIN_FILE}"))
+    """Names of the domains whose folder under `assets` holds a `domain.json`.
+
+    Without `assets`: of the shipped ones, then of those that were learned here and can be used.
+    """
+    shipped = _names(assets or assets_folder())
+    return shipped if assets else shipped + [n for n in learned_domains() if _usable(n)]
+
+
+def learned_domains() -> list[str]:
+    """Names in `learned_folder`, v2 before v10; a shipped domain's name is not among them."""
+    folder = learned_folder()
+    return sorted(set(_names(folder)) - set(_names(assets_folder())), key=_parts) if folder else []
+
+
+def _names(folder: Path) -> list[str]:
+    # A name that begins with a dot is of a folder that is being written.
+    return sorted(
+        p.parent.name for p in folder.glob(f"*/{DOMAIN_FILE}") if p.parent.name[0] != "."
+    )  # fmt: skip
+
+
+def _parts(name: str) -> list[tuple[int, str]]:
+    return [(int(p or 0), "") if i % 2 else (0, p) for i, p in enumerate(re.split(r"(\d+)", name))]
+
+
+def _usable(name: str) -> bool:
+    try:
+        load_domain(name)
+    except OptionError:
+        return False
+    return True
 
 
 def load_domain(name: str | os.PathLike[str], assets: Path | None = None) -> Domain:
@@ -78,25 +132,43 @@ def load_domain(name: str | os.PathLike[str], assets: Path | None = None) -> Dom
     Raises:
         OptionError: there is no such domain, or its `domain.json` cannot be used.
     """
-    folder = Path(name)
-    if not (folder / DOMAIN_FILE).is_file():
-        known = list_domains(assets)
-        if str(name) not in known:
-            raise OptionError(
-                f"There is no domain {str(name)!r}. Choose one of: {', '.join(known) or 'none'}; "
-                f"or give a folder that holds a {DOMAIN_FILE}."
-            )
-        folder = (assets or assets_folder()) / name
+    folder = _find(name, assets)
     path = folder / DOMAIN_FILE
     try:
-        return _parse(folder, json.loads(path.read_text("utf-8")))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        entry, base = _read(folder), None
+        if "based_on" in entry:  # a base has no base itself: `learn` names the first one
+            below = _find(entry["based_on"], assets)
+            base = _parse(below, _read(below))
+            entry = _read(below) | {"checkpoints": {}} | entry
+        return _parse(folder, entry, base)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise OptionError(
             f"{path} cannot be used: {error!r}. Compare it with a shipped one."
         ) from error
 
 
-def _parse(folder: Path, entry: dict[str, Any]) -> Domain:
+def _find(name: str | os.PathLike[str], assets: Path | None) -> Path:
+    """The folder of a domain."""
+    folder = Path(name)
+    if (folder / DOMAIN_FILE).is_file():
+        return folder
+    if str(name) in _names(assets or assets_folder()):
+        return (assets or assets_folder()) / name
+    learned = learned_folder()
+    if assets is None and learned is not None and str(name) in learned_domains():
+        return learned / name
+    known = list_domains(assets)
+    raise OptionError(
+        f"There is no domain {str(name)!r}. Choose one of: {', '.join(known) or 'none'}; "
+        f"or give a folder that holds a {DOMAIN_FILE}."
+    )
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / DOMAIN_FILE).read_text("utf-8"))
+
+
+def _parse(folder: Path, entry: dict[str, Any], base: Domain | None = None) -> Domain:
     intact, damaged = entry["classes"]
     mean, std = entry["normalisation"]["mean"], entry["normalisation"]["std"]
     if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
@@ -111,7 +183,8 @@ def _parse(folder: Path, entry: dict[str, Any]) -> Domain:
         title=str(entry["title"]),
         classes=(str(intact), str(damaged)),
         normalisation=Normalisation(_triple(mean), _triple(std)),
-        checkpoints=checkpoints,
+        checkpoints=(base.checkpoints if base else {}) | checkpoints,
+        base=base,
     )
 
 
