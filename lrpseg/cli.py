@@ -10,8 +10,9 @@ from lrpseg.domains import list_domains, load_domain
 from lrpseg.errors import LrpsegError
 from lrpseg.formats import FORMATS
 from lrpseg.lrp import POOLINGS, RULE_SETS, STARTS
-from lrpseg.networks import NETWORKS
+from lrpseg.networks import NETWORKS, classifiers
 from lrpseg.operating_points import default_choice
+from lrpseg.refiners import REFINERS
 from lrpseg.thresholders import THRESHOLDERS
 from lrpseg.version import __version__
 
@@ -46,12 +47,13 @@ def _list(args: argparse.Namespace) -> int:
             choice = default_choice(domain, network)
             print(
                 f"  {'':14} default{f' for {network}' if network else ''}: {choice.network}, "
-                f"{choice.rule_set}, {choice.thresholder}"
+                f"{choice.rule_set}, {choice.thresholder}, {choice.refiner}"
             )
     for option, registry in (
         ("network", NETWORKS),
         ("rule-set", RULE_SETS),
         ("thresholder", THRESHOLDERS),
+        ("refiner", REFINERS),
         ("start", STARTS),
         ("pooling", POOLINGS),
         ("format", FORMATS),
@@ -98,7 +100,7 @@ def make_parser() -> argparse.ArgumentParser:
         "benchmark", help="measure speed, as ratios to one forward pass of the network"
     )
     command.add_argument("--domain", default="magnetic-tile")
-    command.add_argument("--network", choices=list(NETWORKS), default="one-fc")
+    command.add_argument("--network", choices=classifiers(NETWORKS), default="one-fc")
     command.add_argument("--device", default="auto")
     command.add_argument("--repeats", type=int, default=7, help="runs of each; the median counts")
     command.set_defaults(run=_benchmark)

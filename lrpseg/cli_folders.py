@@ -13,6 +13,7 @@ from lrpseg.formats import FORMATS, ExportOptions, Written
 from lrpseg.formats.label_studio import labeling_config
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, ENGINES, POOLINGS, RULE_SETS, STARTS
 from lrpseg.networks import NETWORKS
+from lrpseg.refiners import REFINERS
 from lrpseg.segmenter import DEFAULT_BATCH
 from lrpseg.thresholders import THRESHOLDERS
 from lrpseg.tiling import DEFAULT_OVERLAP
@@ -32,6 +33,8 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     add("--rule-set", choices=list(RULE_SETS), help=f"the LRP rules {best}")
     add("--thresholder", choices=list(THRESHOLDERS),
         help=f"how the heatmap becomes a mask {best}")  # fmt: skip
+    add("--refiner", choices=list(REFINERS),
+        help=f"how the picture itself betters the likelihood {best}")  # fmt: skip
     add("--threshold", type=float, metavar="T",
         help="mask where the likelihood is T (0 to 1) or more, instead of the thresholder's "
         "own choice")  # fmt: skip
@@ -89,8 +92,8 @@ def _options(args: argparse.Namespace) -> dict[str, object]:
 
 def _job(args: argparse.Namespace, options: dict[str, object], **rest: Any) -> Job:
     return Job.make(
-        args.domain, args.network, args.rule_set, args.thresholder, args.precision, args.recall,
-        options, start=args.start, pooling=args.pooling, engine=args.lrp_engine,
+        args.domain, args.network, args.rule_set, args.thresholder, args.refiner, args.precision,
+        args.recall, options, start=args.start, pooling=args.pooling, engine=args.lrp_engine,
         overlap=args.overlap, batch=args.batch, threshold=args.threshold,
         min_probability=args.min_probability, **rest,
     )  # fmt: skip

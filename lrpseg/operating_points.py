@@ -22,15 +22,19 @@ from lrpseg.domains import Domain, load_domain
 from lrpseg.errors import OptionError
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, POOLINGS, RULE_SETS, STARTS
 from lrpseg.networks import NETWORKS, classifiers
+from lrpseg.refiners import DEFAULT_REFINER, REFINERS
 from lrpseg.registry import Registry
 from lrpseg.thresholders import THRESHOLDERS
 
 FILE_NAME = "operating-points.json"
-FORMAT = 1
+FORMAT = 2
 """Version of the file's layout; a file of another one is refused."""
 
-CHOICES = ("network", "rule_set", "thresholder", "start", "pooling")
+CHOICES = ("network", "rule_set", "thresholder", "refiner", "start", "pooling")
 """What names a curve within a domain's file."""
+
+ANY = "any"
+"""The rule set of a curve where the network gives the likelihood by itself: LRP has no part."""
 
 Interval = tuple[float, float]
 
@@ -50,7 +54,7 @@ class OperatingPoint:
 
 @dataclass(frozen=True)
 class OperatingPoints:
-    """The measured curve of one network, rule set and thresholder.
+    """The measured curve of one network, rule set, thresholder and refiner.
 
     curve: ascending in threshold, from 0 to 1; recall never rises along it, precision may do
     either. own: the thresholder's own choice; it may set another threshold for every image, of
@@ -122,6 +126,7 @@ def load_operating_points(
     network: str | None = None,
     rule_set: str | None = None,
     thresholder: str | None = None,
+    refiner: str | None = None,
     start: str = DEFAULT_START,
     pooling: str = DEFAULT_POOLING,
     assets: Path | None = None,
@@ -136,11 +141,16 @@ def load_operating_points(
             was not measured; the message names the file and what to do.
     """
     loaded = load_domain(domain, assets)
-    choice = default_choice(loaded, network, rule_set, thresholder)
+    choice = default_choice(loaded, network, rule_set, thresholder, refiner)
+    STARTS[start], POOLINGS[pooling]
     wanted = dict(zip(CHOICES, (*astuple(choice), start, pooling), strict=True))
-    registries: tuple[Registry[Any], ...] = (NETWORKS, RULE_SETS, THRESHOLDERS, STARTS, POOLINGS)
-    for registry, name in zip(registries, wanted.values(), strict=True):
-        registry[name]
+    if NETWORKS[choice.network].segments:
+        wanted["rule_set"] = ANY
+    if loaded.learned(choice.network):
+        raise OptionError(
+            f"Nothing was measured with {choice.network!r} of {loaded.name!r}, which was learned "
+            "from corrections: choose its threshold by eye."
+        )
     path = operating_points_file(loaded)
     make = f"python -m training.operating_points --data DIR --domain {loaded.name}"
     if not path.is_file():
@@ -169,11 +179,12 @@ def load_operating_points(
 
 @dataclass(frozen=True)
 class Choice:
-    """Names in the registries `NETWORKS`, `RULE_SETS` and `THRESHOLDERS`."""
+    """Names in the registries `NETWORKS`, `RULE_SETS`, `THRESHOLDERS` and `REFINERS`."""
 
     network: str
     rule_set: str
     thresholder: str
+    refiner: str
 
 
 def default_choice(
@@ -181,41 +192,58 @@ def default_choice(
     network: str | None = None,
     rule_set: str | None = None,
     thresholder: str | None = None,
+    refiner: str | None = None,
     classifiers_only: bool = False,
 ) -> Choice:
     """What was not given (None) becomes what made the best masks beside what was given.
 
     Best: the highest mean IoU of the thresholder's own thresholds on the domain's validation
     images; with `classifiers_only` among networks that LRP can explain. Where nothing was measured:
-    the domain's first classifier, "ours" and "simple".
+    the domain's first classifier, "ours", "simple" and "none". A domain that was learned offers
+    what it learned first, with the thresholder "fraction".
 
     Raises `OptionError` for a name that does not exist.
     """
-    given = (network, rule_set, thresholder)
-    registries: tuple[Registry[Any], ...] = (NETWORKS, RULE_SETS, THRESHOLDERS)
+    given = (network, rule_set, thresholder, refiner)
+    registries: tuple[Registry[Any], ...] = (NETWORKS, RULE_SETS, THRESHOLDERS, REFINERS)
     for registry, name in zip(registries, given, strict=True):
         if name is not None:
             registry[name]
+    own = [name for name in domain.checkpoints if domain.learned(name)]
+    if own and not classifiers_only and network in (None, *own):
+        if rule_set is None:
+            rule_set = default_choice(domain, classifiers_only=True).rule_set
+        return Choice(
+            network or own[0], rule_set, thresholder or "fraction", refiner or DEFAULT_REFINER
+        )
     try:
         entries = _read(operating_points_file(domain))[1] if None in given else {}
         fits = {
-            names[:3]: float(entry["own"]["iou"][0])
+            names[:4]: float(entry["own"]["iou"][0])
             for names, entry in entries.items()
-            if all(g in (None, n) for g, n in zip(given, names, strict=False))
+            if all(g in (None, n) or n == ANY for g, n in zip(given, names, strict=False))
             and names[0] in domain.checkpoints
-            and names[3:] == (DEFAULT_START, DEFAULT_POOLING)
+            and names[4:] == (DEFAULT_START, DEFAULT_POOLING)
             and not (classifiers_only and NETWORKS[names[0]].segments)
         }
     except (OSError, *_UNUSABLE):  # a default is no reason to fail: `load_operating_points` says it
         fits = {}
     first = next(iter(classifiers(domain.checkpoints)), next(iter(NETWORKS)))
-    best = max(fits, key=fits.__getitem__, default=(first, "ours", "simple"))
-    return Choice(*(g or b for g, b in zip(given, best, strict=True)))
+    best = max(fits, key=fits.__getitem__, default=(first, "ours", "simple", DEFAULT_REFINER))
+    network, rule_set, thresholder, refiner = (
+        b if g is None else g for g, b in zip(given, best, strict=True)
+    )
+    if rule_set == ANY:  # for the heatmap: what explains the domain's best classifier
+        rule_set = default_choice(domain, classifiers_only=True).rule_set
+    return Choice(network, rule_set, thresholder, refiner)
 
 
 def operating_points_file(domain: Domain) -> Path:
-    """Where a domain's operating points are: beside its `domain.json`; the file may be missing."""
-    return domain.folder / FILE_NAME
+    """Where a domain's operating points are: beside its `domain.json`; the file may be missing.
+
+    Those of a domain that was learned are its base's, for the networks that come from there.
+    """
+    return (domain.base or domain).folder / FILE_NAME
 
 
 def checkpoint_hash(path: Path) -> str:

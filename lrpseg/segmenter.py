@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -11,14 +11,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lrpseg.checkpoints import load_checkpoint
+from lrpseg.checkpoints import load_checkpoint, load_self_trained
 from lrpseg.devices import pick_device
 from lrpseg.domains import Domain, load_domain
-from lrpseg.errors import OptionError
+from lrpseg.errors import CheckpointError, OptionError
 from lrpseg.images import ImageSource, enlarge_to, read_image
-from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, RULE_SETS, Explainer, make_explainer
-from lrpseg.networks import INPUT_SIZE
-from lrpseg.operating_points import default_choice
+from lrpseg.lrp import (
+    DEFAULT_POOLING,
+    DEFAULT_START,
+    RULE_SETS,
+    Explainer,
+    make_explainer,
+    self_explainer,
+)
+from lrpseg.networks import INPUT_SIZE, NETWORKS, classifiers
+from lrpseg.operating_points import Choice, default_choice
+from lrpseg.refiners import DEFAULT_REFINER
 from lrpseg.results import Result, Settings
 from lrpseg.tiling import DEFAULT_OVERLAP, Tile, TileGrid
 
@@ -34,6 +42,7 @@ def load(
     network: str | None = None,
     rule_set: str | None = None,
     thresholder: str | None = None,
+    refiner: str | None = None,
     start: str = DEFAULT_START,
     pooling: str = DEFAULT_POOLING,
     engine: str = "lean",
@@ -46,9 +55,10 @@ def load(
 
     Args:
         domain: what is inspected: a shipped domain's name, or a folder that holds a `domain.json`.
-        network, rule_set, thresholder: names in the registries `NETWORKS`, `RULE_SETS` and
-            `THRESHOLDERS`. Those that are None become the ones with the best masks on the domain's
-            validation images, beside those that are given (`operating_points.default_choice`).
+        network, rule_set, thresholder, refiner: names in the registries `NETWORKS`, `RULE_SETS`,
+            `THRESHOLDERS` and `REFINERS`. Those that are None become the ones with the best masks
+            on the domain's validation images, beside those that are given
+            (`operating_points.default_choice`).
         start, pooling, engine: names in the registries `STARTS`, `POOLINGS`, `ENGINES`.
         device: "auto" (CUDA, MPS, CPU), or a name that PyTorch knows.
         batch: tiles that run at once; it bounds the memory.
@@ -64,34 +74,51 @@ def load(
     if not 0 <= overlap < INPUT_SIZE:
         raise OptionError(f"The overlap is 0 to {INPUT_SIZE - 1} pixels; {overlap} was given.")
     loaded = load_domain(domain, assets)
-    choice = default_choice(loaded, network, rule_set, thresholder)
+    choice = default_choice(loaded, network, rule_set, thresholder, refiner)
     where = pick_device(device)
-    model = load_checkpoint(loaded.checkpoint(choice.network), choice.network).to(where)
-    rules = RULE_SETS[choice.rule_set]
-    explainer = make_explainer(model, rules, loaded.normalisation, start, pooling, engine)
+    explainer = _explainer(loaded, choice, start, pooling, engine, where)
     settings = Settings(
         loaded.name, choice.network, choice.rule_set, choice.thresholder, start, pooling, engine,
-        overlap,
+        overlap, choice.refiner,
     )  # fmt: skip
     return Segmenter(loaded, explainer, settings, where, batch)
 
 
+def _explainer(
+    domain: Domain, choice: Choice, start: str, pooling: str, engine: str, device: torch.device
+) -> Explainer:
+    network = choice.network
+    if NETWORKS[network].segments:
+        own = load_self_trained(domain.checkpoint(network), network).to(device)
+        if not classifiers(domain.checkpoints):
+            raise CheckpointError(
+                f"The domain {domain.name!r} has no classifier, which LRP could explain beside "
+                f"{network!r}. Train one with `python -m training.train`."
+            )
+        network = default_choice(
+            domain, rule_set=choice.rule_set, refiner=DEFAULT_REFINER, classifiers_only=True
+        ).network
+    model = load_checkpoint(domain.checkpoint(network), network).to(device)
+    rules = RULE_SETS[choice.rule_set]
+    explainer = make_explainer(model, rules, domain.normalisation, start, pooling, engine)
+    return explainer if network == choice.network else self_explainer(own, explainer)
+
+
 @dataclass
 class _Job:
-    """One image under way: its tiles' relevance is merged into `relevance` as they come back."""
+    """One image under way: its tiles' maps are merged into `maps` as they come back.
+
+    maps: relevance, and the network's own likelihood where it gives one; of the enlarged image.
+    """
 
     image: NDArray[np.uint8]
     enlarged: NDArray[np.uint8]
     grid: TileGrid
     explain_all: bool
-    relevance: NDArray[np.float32] = field(init=False)
+    maps: tuple[NDArray[np.float32], ...]
     probability: float = 0.0
     done: int = 0
     explained: bool = False
-
-    def __post_init__(self) -> None:
-        # np.zeros is lazy: pages of a huge map that no damaged tile touches are never in memory.
-        self.relevance = np.zeros(self.enlarged.shape[:2], np.float32)
 
 
 @dataclass(frozen=True)
@@ -161,7 +188,19 @@ class Segmenter:
         image = read_image(source)
         enlarged = enlarge_to(image, INPUT_SIZE)
         grid = TileGrid(enlarged.shape[0], enlarged.shape[1], self.settings.overlap)
-        return _Job(image, enlarged, grid, explain_all)
+        return self._job(image, enlarged, grid, explain_all)
+
+    def _job(
+        self,
+        image: NDArray[np.uint8],
+        enlarged: NDArray[np.uint8],
+        grid: TileGrid,
+        explain_all: bool,
+    ) -> _Job:
+        count = 2 if NETWORKS[self.settings.network].segments else 1
+        # np.zeros is lazy: pages of a huge map that no damaged tile touches are never in memory.
+        maps = tuple(np.zeros(enlarged.shape[:2], np.float32) for _ in range(count))
+        return _Job(image, enlarged, grid, explain_all, maps)
 
     def _run(self, pending: list[tuple[_Job, Tile]], progress: Progress | None) -> None:
         """Classify a batch of tiles, explain the damaged ones, and merge what comes back."""
@@ -170,13 +209,14 @@ class Segmenter:
             tiles = tiles.pin_memory()
         x = self.domain.normalisation(tiles.to(self.device, non_blocking=True))
         always = torch.tensor([job.explain_all for job, _ in pending], device=self.device)
-        logits, rows, relevance = self.explainer(x, lambda z: is_damaged(z) | always)
-        # One transfer for the whole batch.
+        logits, rows, *found = self.explainer(x, lambda z: is_damaged(z) | always)
+        # One transfer of each kind for the whole batch.
         probabilities = torch.softmax(logits.double(), dim=1)[:, 1].tolist()
-        maps = relevance.float().cpu().numpy()
+        found_maps = [m.float().cpu().numpy() for m in found]
         for index, row in enumerate(rows.tolist()):
             job, tile = pending[row]
-            job.grid.add(job.relevance, tile, maps[index])
+            for merged, maps in zip(job.maps, found_maps, strict=True):
+                job.grid.add(merged, tile, maps[index])
             job.explained = True
         for (job, _), probability in zip(pending, probabilities, strict=True):
             job.probability = max(job.probability, probability)
@@ -190,16 +230,14 @@ class Segmenter:
         if explain_intact and not damaged:
             job = self._explain_all(job, progress)
         height, width = job.image.shape[:2]
-        relevance = job.relevance
-        if relevance.shape != (height, width):
-            relevance = np.asarray(
-                cv2.resize(relevance, (width, height), interpolation=cv2.INTER_AREA), np.float32
-            )
-        relevance.flags.writeable = False
-        return Result(job.image, job.probability, damaged, job.explained, relevance, self.settings)
+        maps = [_reduced(m, height, width) for m in job.maps]
+        return Result(
+            job.image, job.probability, damaged, job.explained, maps[0], self.settings,
+            maps[1] if len(maps) > 1 else None,
+        )  # fmt: skip
 
     def _explain_all(self, job: _Job, progress: Progress | None) -> _Job:
-        again = _Job(job.image, job.enlarged, job.grid, explain_all=True)
+        again = self._job(job.image, job.enlarged, job.grid, explain_all=True)
         tiles = list(job.grid)
         for first in range(0, len(tiles), self.batch):
             self._run([(again, tile) for tile in tiles[first : first + self.batch]], progress)
@@ -209,3 +247,13 @@ class Segmenter:
 def is_damaged(logits: Tensor) -> Tensor:
     """(B, 2) logits of (intact, damaged) to a bool (B,): probability of damage above 0.5."""
     return logits[:, 1] > logits[:, 0]
+
+
+def _reduced(merged: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    """A map of the enlarged image at the image's own size, read-only."""
+    if merged.shape != (height, width):
+        merged = np.asarray(
+            cv2.resize(merged, (width, height), interpolation=cv2.INTER_AREA), np.float32
+        )
+    merged.flags.writeable = False
+    return merged

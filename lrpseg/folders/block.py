@@ -136,7 +136,7 @@ def _write(planned: Planned, result: Result, job: Job, out: Path) -> Row:
         planned.source.name, mask, min(1.0, max(0.0, result.probability)),
         lambda: result.image, planned.stem,
         {"network": job.network, "rule_set": job.rule_set, "thresholder": job.thresholder,
-         "threshold": threshold},
+         "refiner": job.refiner, "threshold": threshold},
     )  # fmt: skip
     for name in job.formats:
         encoded = FORMATS[name].encode(annotated, job.options)

@@ -10,6 +10,7 @@ from lrpseg.errors import OptionError
 from lrpseg.formats import FORMATS, ExportOptions
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START
 from lrpseg.operating_points import checkpoint_hash, default_choice, load_operating_points
+from lrpseg.refiners import DEFAULT_REFINER
 from lrpseg.segmenter import DEFAULT_BATCH, Segmenter, load
 from lrpseg.tiling import DEFAULT_OVERLAP
 from lrpseg.version import __version__
@@ -38,6 +39,7 @@ class Job:
     only_damaged: bool = False
     formats: tuple[str, ...] = ("png",)
     overlays: bool = False
+    refiner: str = DEFAULT_REFINER
     options: ExportOptions = field(default_factory=ExportOptions)
     weights: str = ""
 
@@ -57,6 +59,7 @@ class Job:
         network: str | None = None,
         rule_set: str | None = None,
         thresholder: str | None = None,
+        refiner: str | None = None,
         precision: float | None = None,
         recall: float | None = None,
         options: dict[str, Any] | None = None,
@@ -74,11 +77,12 @@ class Job:
         if sum(x is not None for x in (rest.get("threshold"), precision, recall)) > 1:
             raise OptionError("Give one of --threshold, --precision and --recall.")
         loaded = load_domain(domain)
-        choice = default_choice(loaded, network, rule_set, thresholder)
+        choice = default_choice(loaded, network, rule_set, thresholder, refiner)
         if precision is not None or recall is not None:
             points = load_operating_points(
                 domain, network=choice.network, rule_set=choice.rule_set,
-                thresholder=choice.thresholder, start=rest.get("start", DEFAULT_START),
+                thresholder=choice.thresholder, refiner=choice.refiner,
+                start=rest.get("start", DEFAULT_START),
                 pooling=rest.get("pooling", DEFAULT_POOLING),
             )  # fmt: skip
             point = (
@@ -89,7 +93,8 @@ class Job:
             rest["threshold"] = point.threshold
         return cls(
             domain=domain, network=choice.network, rule_set=choice.rule_set,
-            thresholder=choice.thresholder, options=ExportOptions.of(loaded, **(options or {})),
+            thresholder=choice.thresholder, refiner=choice.refiner,
+            options=ExportOptions.of(loaded, **(options or {})),
             weights=checkpoint_hash(loaded.checkpoint(choice.network)), **rest,
         )  # fmt: skip
 
@@ -97,8 +102,9 @@ class Job:
         """The segmenter that does the job."""
         return load(
             self.domain, network=self.network, rule_set=self.rule_set,
-            thresholder=self.thresholder, start=self.start, pooling=self.pooling,
-            engine=self.engine, device=device, batch=self.batch, overlap=self.overlap,
+            thresholder=self.thresholder, refiner=self.refiner, start=self.start,
+            pooling=self.pooling, engine=self.engine, device=device, batch=self.batch,
+            overlap=self.overlap,
         )  # fmt: skip
 
     def as_json(self) -> dict[str, Any]:

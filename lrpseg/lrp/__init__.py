@@ -1,6 +1,6 @@
 """Layer-wise Relevance Propagation for VGG-A: rule sets, the lean engine, and Zennit beside it."""
 
-from lrpseg.lrp.explainer import ENGINES, Explainer, make_explainer
+from lrpseg.lrp.explainer import ENGINES, Explainer, make_explainer, self_explainer
 from lrpseg.lrp.options import DEFAULT_POOLING, DEFAULT_START, POOLINGS, STARTS
 from lrpseg.lrp.rules import RULE_SETS, RuleSet
 
@@ -14,4 +14,5 @@ __all__ = [
     "Explainer",
     "RuleSet",
     "make_explainer",
+    "self_explainer",
 ]

@@ -12,6 +12,7 @@ from lrpseg.lrp.rules import RuleSet
 from lrpseg.lrp.zennit import ZennitEngine
 from lrpseg.networks import VggA
 from lrpseg.registry import Registry
+from lrpseg.unet import SelfTrained
 
 Select = Callable[[Tensor], Tensor]
 """From logits (B, 2) to a bool (B,): the rows whose relevance is wanted."""
@@ -20,8 +21,9 @@ Select = Callable[[Tensor], Tensor]
 class Explainer(Protocol):
     """Classifies a batch and explains some of it; safe to call from many threads."""
 
-    def __call__(self, x: Tensor, select: Select) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, 3, 224, 224) to logits (B, 2), selected rows (K,), relevance (K, 224, 224)."""
+    def __call__(self, x: Tensor, select: Select) -> tuple[Tensor, ...]:
+        """(B, 3, 224, 224) to logits (B, 2), selected rows (K,), relevance (K, 224, 224); and where
+        the network gives one by itself a fourth: its likelihood (K, 224, 224), 0 to 1."""
         ...
 
 
@@ -72,3 +74,23 @@ def make_explainer(
 ) -> Explainer:
     """An explainer for `model`; names as in `STARTS`, `POOLINGS`, `ENGINES`."""
     return ENGINES[engine](model, rule_set, normalisation, start, pooling)
+
+
+def self_explainer(network: SelfTrained, reason: Explainer) -> Explainer:
+    """An explainer for a network that segments: logits and likelihood are its own.
+
+    `reason` explains a classifier; its relevance is what is shown beside the likelihood.
+    """
+
+    @torch.inference_mode()
+    def explain(x: Tensor, select: Select) -> tuple[Tensor, ...]:
+        likelihood = network.likelihood(x)
+        logits = network.logits(likelihood)
+        rows = select(logits).nonzero().flatten()
+        if not len(rows):
+            nothing = x.new_zeros(0, *x.shape[2:])
+            return logits, rows, nothing, nothing
+        relevance = reason(x[rows], lambda z: torch.ones_like(z[:, 0], dtype=torch.bool))[2]
+        return logits, rows, relevance, likelihood[rows]
+
+    return explain

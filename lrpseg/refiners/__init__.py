@@ -1,0 +1,23 @@
+"""From a likelihood map and the picture itself to a better likelihood map: the refiners, by name.
+
+A new refiner is one module with a `Refiner`, and one more entry in the loop below.
+"""
+
+from lrpseg.refiners.base import Refiner
+from lrpseg.registry import Registry
+
+__all__ = ["DEFAULT_REFINER", "REFINERS", "Refiner"]
+
+DEFAULT_REFINER = "none"
+"""The paper's: the likelihood as the thresholder made it."""
+
+NONE = Refiner(
+    name=DEFAULT_REFINER,
+    title="None",
+    description="The likelihood as the thresholder makes it, as in the paper.",
+    refine=lambda image, evidence, fitted: fitted,
+)
+
+REFINERS: Registry[Refiner] = Registry("refiner")
+for _refiner in (NONE,):
+    REFINERS.add(_refiner.name, _refiner)
