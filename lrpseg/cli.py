@@ -1,4 +1,4 @@
-"""The command line: `lrpseg annotate`, `app`, `export`, `import`, `benchmark`, `list`."""
+"""The command line: `lrpseg annotate`, `app`, `export`, `import`, `learn`, `benchmark`, `list`."""
 
 import argparse
 import sys
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lrpseg.cli_folders import add_commands
+from lrpseg.cli_learn import add_learn
 from lrpseg.domains import list_domains, load_domain
 from lrpseg.errors import LrpsegError
 from lrpseg.formats import FORMATS
@@ -75,6 +76,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     add_commands(commands)
+    add_learn(commands)
 
     command = commands.add_parser("app", help="start the page in a browser")
     command.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")

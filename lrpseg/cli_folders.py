@@ -3,7 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -17,6 +17,9 @@ from lrpseg.refiners import REFINERS
 from lrpseg.segmenter import DEFAULT_BATCH
 from lrpseg.thresholders import THRESHOLDERS
 from lrpseg.tiling import DEFAULT_OVERLAP
+
+if TYPE_CHECKING:
+    from lrpseg.workspace import Workspace
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -142,11 +145,9 @@ def _tell(formats: dict[str, Written]) -> None:
 
 
 def _export(args: argparse.Namespace) -> int:
-    from lrpseg.workspace import Workspace
     from lrpseg.workspace.annotations import default_options, write_formats
 
-    workspace = _existing(args.workspace)
-    assert isinstance(workspace, Workspace)
+    workspace = existing_workspace(args.workspace)
     items = [i for i in workspace.items() if i.analysis]
     if args.accepted:
         items = [i for i in items if i.status == "accepted"]
@@ -164,7 +165,7 @@ def _import(args: argparse.Namespace) -> int:
 
     refused: list[tuple[str, str]] = []
     masks = read_masks(args.source, args.format, lambda n, e: refused.append((n, str(e))))
-    done = import_masks(_existing(args.workspace), masks, args.role)  # type: ignore[arg-type]
+    done = import_masks(existing_workspace(args.workspace), masks, args.role)
     print(f"{len(done.names)} masks imported as {args.role}")
     for name, reason in refused + done.refused:
         print(f"refused: {name}: {reason}", file=sys.stderr)
@@ -182,7 +183,7 @@ def _label_studio(args: argparse.Namespace) -> int:
     return 0
 
 
-def _existing(folder: Path) -> object:
+def existing_workspace(folder: Path) -> "Workspace":
     """The workspace in a folder, which must be there already."""
     from lrpseg.workspace import Workspace
     from lrpseg.workspace.schema import FILE_NAME
