@@ -9,6 +9,7 @@ It speaks the protocol of https://github.com/HumanSignal/label-studio-ml-backend
 
 import base64
 import binascii
+import json
 import logging
 import os
 import urllib.error
@@ -91,18 +92,36 @@ class Pictures:
                 "asked. Upload the picture to Label Studio, or use its local files."
             )
         path = there.path + (f"?{there.query}" if there.query else "")
-        request = urllib.request.Request(f"{home.scheme}://{home.netloc}{path}")
-        if self.key:
-            request.add_header("Authorization", f"Token {self.key}")
+        base = f"{home.scheme}://{home.netloc}"
+        request = urllib.request.Request(base + path)
         opener = urllib.request.build_opener(_NoRedirect)
         try:
+            if self.key:
+                request.add_header("Authorization", _authorization(self.key, base, opener))
             with opener.open(request, timeout=60) as answer:
                 data = answer.read(MAX_BYTES + 1)
-        except (urllib.error.URLError, OSError) as error:
+        except (urllib.error.URLError, OSError, ValueError, KeyError, TypeError) as error:
             raise ImageError(f"Label Studio did not give {path[:200]}: {error}.") from error
         if len(data) > MAX_BYTES:
             raise ImageError(f"{path[:200]} is larger than {MAX_BYTES / 1e6:.0f} MB.")
         return data
+
+
+def _authorization(key: str, base: str, opener: urllib.request.OpenerDirector) -> str:
+    """The header for an access token of Label Studio, of either kind.
+
+    A legacy token is sent as it is. A personal access token, the only kind that newer versions
+    give out by default, is exchanged for one that lives a few minutes.
+    """
+    if key.count(".") != 2:  # no JSON web token
+        return f"Token {key}"
+    request = urllib.request.Request(
+        f"{base}/api/token/refresh/",
+        data=json.dumps({"refresh": key}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with opener.open(request, timeout=60) as answer:
+        return f"Bearer {json.load(answer)['access']}"
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

@@ -125,8 +125,15 @@ def test_requests_that_are_none(backend: TestClient, body: str) -> None:
 class _LabelStudio(BaseHTTPRequestHandler):
     """Gives one picture to who has the token; another path leads elsewhere."""
 
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        right = (self.path, body) == ("/api/token/refresh/", {"refresh": "a.b.c"})
+        self.send_response(200 if right else 401)
+        self.end_headers()
+        self.wfile.write(b'{"access": "short-lived"}' if right else b'{"detail": "no"}')
+
     def do_GET(self) -> None:
-        if self.headers.get("Authorization") != "Token secret":
+        if self.headers.get("Authorization") not in ("Token secret", "Bearer short-lived"):
             self.send_response(401)
         elif self.path == "/away":
             self.send_response(302)
@@ -155,7 +162,10 @@ def test_uploaded_pictures_are_fetched_with_the_token(label_studio: str) -> None
     pictures = Pictures(label_studio, "secret")
     assert pictures.read("/data/upload/1/tile.png") == DAMAGED.read_bytes()
     assert pictures.read(f"{label_studio}/data/upload/1/tile.png") == DAMAGED.read_bytes()
-    for key, address in ((None, "/data/upload/1/tile.png"), ("secret", "/away")):
+    personal = Pictures(label_studio, "a.b.c")  # a personal access token is exchanged first
+    assert personal.read("/data/upload/1/tile.png") == DAMAGED.read_bytes()
+    tile = "/data/upload/1/tile.png"
+    for key, address in ((None, tile), ("secret", "/away"), ("x.y.z", tile), ("wrong", tile)):
         with pytest.raises(ImageError, match="did not give"):
             Pictures(label_studio, key).read(address)
     for address in ("http://example.org/x.png", label_studio.replace("127.0.0.1", "localhost")):
