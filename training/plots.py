@@ -51,6 +51,46 @@ def cases(path: Path, rows: Sequence[tuple[str, Sequence[NDArray]]], titles: Seq
     _save(figure, path)
 
 
+Bar = tuple[float, float, float]
+"""A mean with the low and high end of its interval."""
+
+
+def effort(
+    path: Path,
+    title: str,
+    strokes: dict[str, dict[str, Bar]],
+    curves: dict[str, dict[int, Bar]],
+) -> None:
+    """Save bars of strokes (by goal, then method), and lines over the number of corrections (by
+    what is measured); lines without points are left out."""
+    shown = {name: points for name, points in curves.items() if points}
+    figure, grid = plt.subplots(
+        1, 1 + len(shown), figsize=(6 + 3.4 * len(shown), 3.6), squeeze=False, layout="constrained"
+    )
+    axes = grid[0, 0]
+    height = 0.8 / len(strokes)
+    for index, (goal, bars) in enumerate(strokes.items()):
+        means, errors = _with_errors(list(bars.values()))
+        places = np.arange(len(bars)) + index * height
+        axes.barh(places, means, height, xerr=errors, label=goal, color=_COLOURS[index])
+        axes.set_yticks(places - index * height / 2, list(bars))
+    axes.invert_yaxis()
+    axes.set(xlabel="strokes (mean, 95 % interval)", title=title)
+    axes.legend(fontsize=8)
+    for axes, (name, points) in zip(grid[0, 1:], shown.items(), strict=True):
+        means, errors = _with_errors(list(points.values()))
+        axes.errorbar(list(points), means, errors, marker="o", capsize=3, color=_COLOURS[2])
+        axes.set(xlabel="learned corrections", title=name, xticks=list(points))
+        axes.set_ylim(bottom=0)
+    _save(figure, path)
+
+
+def _with_errors(bars: Sequence[Bar]) -> tuple[NDArray, NDArray]:
+    """Means (n,), and distances (2, n) to the ends of their intervals."""
+    mean, low, high = np.array(bars).T
+    return mean, np.maximum(0, np.stack([mean - low, high - mean]))
+
+
 def outlined(image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """The mask over its picture, (H, W, 3) uint8."""
     return overlay(image, mask)

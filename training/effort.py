@@ -1,0 +1,285 @@
+"""Measures the work that a proposed mask saves: strokes and pixels until it is right.
+
+    python -m training.effort --data DIR --domain magnetic-tile --split test --learn \\
+        --unet runs/unet/best.safetensors --out docs/results
+
+A simulated annotator (`training.annotator`, whose rules the report repeats) corrects the mask that
+each method proposes for the damaged pictures' centre crops, and a blank one, until its IoU with the
+truth is 0.8, then 0.9. A mask is what a user gets: empty where the picture is classified intact.
+
+With --learn also: the self-trained network learns, by the code of `lrpseg learn`, from 5, 10 and 20
+corrected crops of the training split's damaged pictures (their true masks stand for corrected
+ones), and proposes masks for the same pictures as above, of which it saw none. Corrected crops are
+drawn region by region, so that they are varied; what is shown is the mean of several draws.
+
+Prints the report, and writes report.md, results.json and effort.png below
+--out/<domain>-<split>-effort/.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lrpseg.checkpoints import load_self_trained
+from lrpseg.devices import pick_device
+from lrpseg.domains import Domain, load_domain
+from lrpseg.learning import Recipe, fine_tune, predict
+from lrpseg.learning.crops import Patch, patches
+from lrpseg.lrp import RULE_SETS
+from lrpseg.networks import NETWORKS
+from lrpseg.operating_points import Choice, default_choice
+from lrpseg.refiners import DEFAULT_REFINER, REFINERS
+from lrpseg.segmenter import load
+from lrpseg.thresholders import THRESHOLDERS
+from lrpseg.unet import SelfTrained
+from training.annotator import Correction, correct
+from training.crops import centre_crop, load_example
+from training.datasets import READERS, Example, read
+from training.evaluate import UNET_NAME, Pictures, crops_of, unet_system
+from training.metrics import Mask
+from training.unet import load_unet
+
+GOALS = (0.8, 0.9)
+COUNTS = (0, 5, 10, 20)
+BLANK = "blank"
+SELF_TRAINED = "self-trained"
+
+Masks = Callable[[Pictures], Sequence[Mask]]
+"""From N pictures to the mask (H, W) that a method proposes for each."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to propose masks; `about` says with which settings."""
+
+    name: str
+    about: str
+    masks: Masks
+
+
+@dataclass(frozen=True, eq=False)
+class Effort:
+    """What it took to correct the masks of one method; arrays are (N,), or (goals, N).
+
+    iou: before the first stroke. strokes, pixels: until each of `GOALS` was reached. short: whether
+    it was not, within the limit.
+    """
+
+    name: str
+    about: str
+    iou: NDArray[np.float64]
+    strokes: NDArray[np.float64]
+    pixels: NDArray[np.float64]
+    short: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """All that was measured on one split, for the report. `learned`: by the number of corrected
+    crops, the mean over draws; empty without --learn."""
+
+    domain: Domain
+    split: str
+    seed: int
+    draws: int
+    regions: Sequence[str]
+    methods: Sequence[Effort]
+    learned: dict[int, Effort]
+    recipe: Recipe
+
+
+def methods(
+    domain: Domain, lrp: Choice, refined: Choice, unet: Path | None, device: str
+) -> list[Method]:
+    """What is compared; a method whose network or refiner is not there is left out."""
+    found = [Method(BLANK, "nothing proposed", lambda p: [np.zeros_like(t) for t in p.truth])]
+    found.append(
+        Method("LRP, as in the paper", _told(lrp), partial(segmented, domain, lrp, device))
+    )
+    if refined.refiner != DEFAULT_REFINER:
+        make = partial(segmented, domain, refined, device)
+        found.append(Method("LRP, refined", _told(refined), make))
+    if SELF_TRAINED in domain.checkpoints:
+        own = default_choice(domain, network=SELF_TRAINED)
+        found.append(Method(SELF_TRAINED, _told(own), partial(segmented, domain, own, device)))
+    if unet is not None:
+        network = load_unet(unet)
+
+        def baseline(pictures: Pictures) -> Sequence[Mask]:
+            return unet_system(network, pictures, pick_device(device)).mask
+
+        found.append(Method(UNET_NAME, f"{network.width} channels at full resolution", baseline))
+    return found
+
+
+def segmented(domain: Domain, choice: Choice, device: str, pictures: Pictures) -> list[Mask]:
+    """The masks that `lrpseg.load` gives."""
+    segmenter = load(
+        str(domain.folder), network=choice.network, rule_set=choice.rule_set,
+        thresholder=choice.thresholder, refiner=choice.refiner, device=device,
+    )  # fmt: skip
+    return [result.mask for result in segmenter.stream(pictures.images)]
+
+
+def _told(choice: Choice) -> str:
+    network = NETWORKS[choice.network]
+    parts = [network.title, THRESHOLDERS[choice.thresholder].title]
+    if not network.segments:
+        parts.insert(1, RULE_SETS[choice.rule_set].title)
+    if choice.refiner != DEFAULT_REFINER:
+        parts.append(REFINERS[choice.refiner].title)
+    return ", ".join(parts)
+
+
+def measure(name: str, about: str, masks: Sequence[Mask], truth: Sequence[Mask]) -> Effort:
+    """Correct each mask to the highest goal; the lower ones are met on the way."""
+    done = [correct(m, t, max(GOALS)) for m, t in zip(masks, truth, strict=True)]
+
+    def each(get: Callable[[Correction, float], float]) -> NDArray[np.float64]:
+        return np.array([[get(c, goal) for c in done] for goal in GOALS])
+
+    return Effort(
+        name,
+        about,
+        np.array([c.ious[0] for c in done]),
+        each(lambda c, goal: c.effort(goal)[0]),
+        each(lambda c, goal: c.effort(goal)[1]),
+        each(lambda c, goal: not c.reached(goal)).astype(bool),
+    )
+
+
+def corrected_examples(examples: Sequence[Example], count: int, seed: int) -> list[Example]:
+    """`count` damaged examples with masks: one of each region in turn, regions and pictures in
+    random order. The first n of a larger count are those of n."""
+    random = np.random.default_rng(seed)
+    regions: dict[str, list[Example]] = {}
+    for example in sorted(examples, key=lambda e: e.name):
+        if example.damaged and example.mask is not None:
+            regions.setdefault(example.region, []).append(example)
+    order = [list(regions.values())[i] for i in random.permutation(len(regions))]
+    queues = [[members[i] for i in random.permutation(len(members))] for members in order]
+    chosen: list[Example] = []
+    while len(chosen) < count and any(queues):
+        chosen += [queue.pop() for queue in queues if queue]
+    return chosen[:count]
+
+
+def learned_curve(
+    domain: Domain,
+    model: SelfTrained,
+    training: Sequence[Example],
+    pictures: Pictures,
+    recipe: Recipe,
+    draws: int,
+    device: torch.device,
+) -> dict[int, Effort]:
+    """Effort on `pictures` after learning from each of `COUNTS` corrected training crops.
+
+    Where the training split has fewer, all of them count as that number.
+    """
+
+    def effort(network: SelfTrained) -> Effort:
+        masks = [predict(network, i, domain.normalisation, device) for i in pictures.images]
+        return measure("", "", masks, pictures.truth)
+
+    found = {0: effort(model.to(device))}
+    for count in COUNTS[1:]:
+        runs = []
+        for draw in range(draws):
+            chosen = corrected_examples(training, count, recipe.seed + draw)
+            tuned = fine_tune(
+                model, [_patches(e) for e in chosen], recipe, domain.normalisation, device
+            )  # fmt: skip
+            runs.append(effort(tuned))
+            print(f"{count} corrections, draw {draw + 1}: IoU {runs[-1].iou.mean():.3f}",
+                  file=sys.stderr)  # fmt: skip
+        found[len(chosen)] = _mean(runs)
+    return found
+
+
+def _patches(example: Example) -> list[Patch]:
+    image, mask = centre_crop(*load_example(example))
+    return patches(image, mask, np.zeros_like(mask), np.random.default_rng(0))
+
+
+def _mean(runs: Sequence[Effort]) -> Effort:
+    iou, strokes, pixels = (
+        np.mean([getattr(r, name) for r in runs], axis=0) for name in ("iou", "strokes", "pixels")
+    )
+    return Effort("", "", iou, strokes, pixels, np.any([r.short for r in runs], axis=0))
+
+
+def run(args: argparse.Namespace) -> Measured:
+    """Measure everything; arguments as `get_args_parser` defines them."""
+    domain, device = load_domain(args.domain), pick_device(args.device)
+    splits = read(args.data_set or args.domain, args.data, args.seed).splits
+    damaged = [e for e in splits.get(args.split, ()) if e.damaged and e.mask is not None]
+    if not damaged:
+        raise SystemExit(f"The split {args.split!r} of {args.domain} has no masks in {args.data}.")
+    pictures = crops_of(damaged, flips=False)
+    given = (domain, args.network, args.rule_set)
+    paper = args.thresholder or "simple"
+    lrp = default_choice(*given, paper, DEFAULT_REFINER, classifiers_only=True)
+    refined = default_choice(*given, args.thresholder, args.refiner, classifiers_only=True)
+    efforts = []
+    for method in methods(domain, lrp, refined, args.unet, args.device):
+        made = measure(method.name, method.about, method.masks(pictures), pictures.truth)
+        print(f"{method.name}: {made.strokes[0].mean():.1f} strokes", file=sys.stderr)
+        efforts.append(made)
+    recipe = Recipe(seed=args.seed)
+    curve: dict[int, Effort] = {}
+    if args.learn:
+        model = load_self_trained(domain.checkpoint(SELF_TRAINED), SELF_TRAINED)
+        curve = learned_curve(
+            domain, model, splits["train"], pictures, recipe, args.draws, device
+        )  # fmt: skip
+    return Measured(
+        domain, args.split, args.seed, args.draws, pictures.regions, efforts, curve, recipe
+    )
+
+
+def get_args_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.effort", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="folder of the data set")
+    add("--domain", default="magnetic-tile", help="a domain's name, or its folder")
+    add("--data-set", choices=list(READERS), help="how to read --data (default: the domain's name)")
+    add("--split", choices=["val", "test", "audit"], default="test")
+    add("--network", help="the classifier that LRP explains (default: the domain's best)")
+    add("--rule-set", choices=list(RULE_SETS), help="its LRP rules (default: the best)")
+    add("--thresholder", choices=list(THRESHOLDERS),
+        help="of the LRP masks (default: simple, and the best for refined masks)")  # fmt: skip
+    add("--refiner", choices=list(REFINERS), help="of the refined LRP masks (default: the best)")
+    add("--unet", type=Path, help="weights of a U-Net from training.train_unet")
+    add("--learn", action="store_true", help="also the curve over learned corrections")
+    add("--draws", type=int, default=3, help="of corrected pictures, for --learn (default: 3)")
+    add("--out", type=Path, default=Path("docs/results"))
+    add("--seed", type=int, default=0)
+    add("--device", default="auto")
+    return parser
+
+
+def main(words: Sequence[str] | None = None) -> str:
+    """Measure, write the report below --out, and return its Markdown."""
+    from training.effort_report import write_report
+
+    given = sys.argv[1:] if words is None else list(words)
+    args = get_args_parser().parse_args(given)
+    # Shown in the report, without the place where the data lies on one machine.
+    shown = ["DIR" if before == "--data" else w for before, w in zip(["", *given], given)]  # noqa: B905
+    measured = run(args)
+    return write_report(measured, args.out / f"{measured.domain.name}-{args.split}-effort", shown)
+
+
+if __name__ == "__main__":
+    print(main())
