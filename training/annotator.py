@@ -7,6 +7,7 @@
   among the best dab and the best drag of each brush (adding or erasing, of each radius), without
   those that would lower the IoU. Of equal ones: adding before erasing, then the smaller brush, then
   a dab, then the direction that is listed first, then the start that is further up, then left.
+  A drag has no dab at its ends that gains nothing.
 - It ends when the IoU reaches the goal, or after 200 strokes, which then count.
 - Painted pixels are those under the strokes, once for each stroke, also where nothing changes.
 - Every mask is corrected by the same rules, the blank one too. The page has more: thresholds,
@@ -171,11 +172,11 @@ class Gains:
         for mode, (i, radius) in product((0, 1), enumerate(RADII)):
             one, at = _highest(dabs[mode, i])
             found.append((one, Stroke(bool(mode), radius, (at[0] + top, at[1] + left))))
-            drags = [(*_highest(dabs[mode, i] + a[mode, i]), j) for j, a in enumerate(ahead)]
-            gain, at, j = max(drags, key=lambda d: d[0])
-            count = _length(ahead[j][mode, i], at, STEPS[j])
+            sums = [dabs[mode, i] + a[mode, i] for a in ahead]
+            j = int(np.argmax([total.max() for total in sums]))
+            at, count = _shortest(sums[j], ahead[j][mode, i], STEPS[j])
             start = (at[0] + top, at[1] + left)
-            found.append((gain, Stroke(bool(mode), radius, start, STEPS[j], count)))
+            found.append((int(sums[j].max()), Stroke(bool(mode), radius, start, STEPS[j], count)))
         before = iou(self._mask, self._truth)
         for gain, stroke in sorted(found, key=lambda pair: -pair[0]):  # stable: ties by order
             if gain > 0 and iou(stroke.on(self._mask), self._truth) > before:
@@ -226,9 +227,15 @@ def _highest(gain: NDArray) -> tuple[int, tuple[int, int]]:
     return int(gain.ravel()[index]), divmod(index, gain.shape[1])
 
 
-def _length(ahead: NDArray, at: tuple[int, int], step: tuple[int, int]) -> int:
-    """Dabs of the best drag from `at`: it ends where nothing more is gained."""
-    count, (y, x) = 1, at
+def _shortest(gain: NDArray, ahead: NDArray, step: tuple[int, int]) -> tuple[tuple[int, int], int]:
+    """(start, dabs) of the best drag: without dabs at either end that gain nothing.
+
+    Args: gain (H, W) of the best drag from each start, ahead (H, W) its part after the first dab.
+    """
+    best, (y, x) = _highest(gain)
+    while ahead[y, x] > 0 and gain[y + step[0], x + step[1]] == best:
+        y, x = y + step[0], x + step[1]
+    start, count = (y, x), 1
     while ahead[y, x] > 0:
         count, y, x = count + 1, y + step[0], x + step[1]
-    return count
+    return start, count
