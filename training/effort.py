@@ -9,8 +9,9 @@ truth is 0.8, then 0.9. A mask is what a user gets: empty where the picture is c
 
 With --learn also: the self-trained network learns, by the code of `lrpseg learn`, from 5, 10 and 20
 corrected crops of the training split's damaged pictures (their true masks stand for corrected
-ones), and proposes masks for the same pictures as above, of which it saw none. Corrected crops are
-drawn region by region, so that they are varied; what is shown is the mean of several draws.
+ones), beside 64 other pictures of that split, intact and damaged, which nobody corrected. Then it
+proposes masks for the same pictures as above, of which it saw none. Corrected crops are drawn
+region by region, so that they are varied; what is shown is the mean of several draws.
 
 Prints the report, and writes report.md, results.json and effort.png below
 --out/<domain>-<split>-effort/.
@@ -19,7 +20,7 @@ Prints the report, and writes report.md, results.json and effort.png below
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from lrpseg.devices import pick_device
 from lrpseg.domains import Domain, load_domain
 from lrpseg.learning import Recipe, fine_tune, predict
 from lrpseg.learning.crops import Patch, patches
+from lrpseg.learning.learn import OTHERS
 from lrpseg.lrp import RULE_SETS
 from lrpseg.networks import NETWORKS
 from lrpseg.operating_points import Choice, default_choice
@@ -193,9 +195,13 @@ def learned_curve(
     for count in COUNTS[1:]:
         runs = []
         for draw in range(draws):
-            chosen = corrected_examples(training, count, recipe.seed + draw)
+            seed = recipe.seed + draw
+            chosen = corrected_examples(training, count, seed)
+            rest = [e for e in training if e not in chosen]
+            others = [rest[i] for i in np.random.default_rng(seed).permutation(len(rest))[:OTHERS]]
             tuned = fine_tune(
-                model, [_patches(e) for e in chosen], recipe, domain.normalisation, device
+                model, [_patches(e) for e in chosen], [_patches(e) for e in others],
+                replace(recipe, seed=seed), domain.normalisation, device,
             )  # fmt: skip
             runs.append(effort(tuned))
             print(f"{count} corrections, draw {draw + 1}: IoU {runs[-1].iou.mean():.3f}",

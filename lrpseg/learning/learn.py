@@ -14,7 +14,7 @@ from lrpseg.domains import Domain, load_domain
 from lrpseg.errors import LrpsegError, OptionError
 from lrpseg.learning.crops import Patch, patches
 from lrpseg.learning.figures import Figures, figures_of, predict
-from lrpseg.learning.source import corrected_items, load_corrected
+from lrpseg.learning.source import base_of, corrected_items, load_corrected
 from lrpseg.learning.tuning import Progress, Recipe, fine_tune
 from lrpseg.learning.versions import NETWORK, REPORT, save_version
 from lrpseg.unet import SelfTrained
@@ -26,6 +26,9 @@ FEWEST = 4
 
 HOLD_OUT = 4
 """Every how manieth picture is held out."""
+
+OTHERS = 64
+"""Pictures that nobody corrected, of which that many at most are looked at."""
 
 Say = Callable[[str], None]
 
@@ -85,8 +88,11 @@ def learn(
         )
     say(f"{len(items)} corrected pictures of {name}, {sum(damaged)} of them with damage")
 
+    others = _others(workspace, start, {item.sha256 for item in items}, random)
+    say(f"{len(others)} other pictures of the workspace, on which it is to stay as it is")
+
     def tune(chosen: Sequence[list[Patch]]) -> SelfTrained:
-        return fine_tune(model, chosen, recipe, start.normalisation, where, progress)
+        return fine_tune(model, chosen, others, recipe, start.normalisation, where, progress)
 
     held = _held_out(damaged, hold_out)
     before = after = None
@@ -114,6 +120,7 @@ def learn(
         "held_out": {"before": asdict(before), "after": asdict(after)}
         if before and after
         else None,
+        "other_pictures": len(others),
         "recipe": asdict(recipe),
         "lrpseg": __version__,
         "torch": torch.__version__,
@@ -139,6 +146,24 @@ def _held_out(damaged: Sequence[bool], every: int) -> frozenset[int]:
     if not held and len(kinds[0]) > 1:
         held = kinds[0][-1:]
     return frozenset(held)
+
+
+def _others(
+    workspace: Workspace, domain: Domain, corrected: set[str], random: np.random.Generator
+) -> list[list[Patch]]:
+    """Patches of up to `OTHERS` pictures of the workspace that nobody corrected."""
+    base = (domain.base or domain).name
+    found = [
+        item
+        for item in workspace.items()
+        if item.width and item.sha256 not in corrected and base_of(item.settings.domain) == base
+    ]
+    cut = []
+    for i in random.permutation(len(found))[:OTHERS]:
+        image = workspace.image(found[i].id)
+        empty = np.zeros(image.shape[:2], bool)
+        cut.append(patches(image, empty, empty, random))
+    return cut
 
 
 def _measure(

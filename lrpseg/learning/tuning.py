@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import nn
 
 from lrpseg.domains import Normalisation
 from lrpseg.errors import OptionError
@@ -22,33 +23,35 @@ Progress = Callable[[int, int], None]
 class Recipe:
     """How a network learns from corrections; chosen on validation pictures (docs/learning.md).
 
-    steps: of the optimizer; few pictures leave none to stop early by. batch: crops of a step. size:
-    of a crop in pixels, a multiple of 16. lr: highest learning rate; it rises over the first tenth
-    of the steps, then falls to 0 (cosine). pull: share of the way back to the first weights at a
-    learning rate of 1, for each step (L2-SP, Li, Grandvalet, Davoine 2018, arXiv 1802.01483,
-    decoupled as in AdamW): what corrections do not ask for is to stay as it was.
+    steps: of the optimizer; few pictures leave none to stop early by. batch: crops of corrected
+    pictures in a step. keep: crops of other pictures in a step, on which the network learns to say
+    what it said before (learning without forgetting, Li and Hoiem 2016, DOI
+    10.1007/978-3-319-46493-0_37); keep_weight: of their loss. size: of a crop in pixels, a multiple
+    of 16. lr: highest learning rate; it rises over the first tenth of the steps, then falls to 0
+    (cosine).
     """
 
     steps: int = 150
     batch: int = 8
+    keep: int = 4
+    keep_weight: float = 1.0
     size: int = 128
     lr: float = 3e-4
-    pull: float = 10.0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch"):
-            if getattr(self, name) < 1:
-                raise OptionError(f"The number of {name} is 1 or more.")
+        if self.steps < 1 or self.batch < 1 or self.keep < 0:
+            raise OptionError("There is at least one step, with at least one crop.")
         if self.size % 16 or not 16 <= self.size <= 160:
             raise OptionError(f"A crop's side is a multiple of 16 up to 160; {self.size} is not.")
-        if not 0 < self.lr < 1 or not 0 <= self.pull * self.lr < 1:
-            raise OptionError("A learning rate lies between 0 and 1, and its pull is below 1.")
+        if not 0 < self.lr < 1 or self.keep_weight < 0:
+            raise OptionError("A learning rate lies between 0 and 1, a weight is 0 or more.")
 
 
 def fine_tune(
     model: SelfTrained,
     pictures: Sequence[Sequence[Patch]],
+    others: Sequence[Sequence[Patch]],
     recipe: Recipe,
     normalise: Normalisation,
     device: torch.device,
@@ -60,11 +63,13 @@ def fine_tune(
     would upset, and there is no dropout. Slope and offset of the probability stay as they are.
 
     Args:
-        pictures: patches of each; pictures count alike, however many patches they have.
+        pictures: patches of each corrected one; pictures count alike, however many patches they
+            have. others: of pictures that nobody corrected, whose masks are not looked at; empty:
+            nothing guards against forgetting but the low learning rate.
     """
-    learned = copy.deepcopy(model).to(device).eval()
+    model = model.to(device).eval()
+    learned = copy.deepcopy(model)
     weights = list(learned.unet.parameters())
-    first = [w.detach().clone() for w in weights]
     for weight in weights:
         weight.requires_grad_(True)
     optimizer = torch.optim.AdamW(weights, recipe.lr, weight_decay=0)
@@ -73,14 +78,21 @@ def fine_tune(
         rate = recipe.lr * _schedule((step + 0.5) / recipe.steps)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        x, masks = _batch(pictures, recipe, random, normalise, device)
-        loss = weighted_loss(learned.unet(x).float(), masks, torch.ones_like(x[:, 0]))
+        images, masks = _batch(pictures, recipe.batch, recipe.size, random)
+        kept = recipe.keep if others else 0
+        if kept:
+            images = torch.cat([images, _batch(others, kept, recipe.size, random)[0]])
+        x = normalise(images.to(device)).contiguous(memory_format=torch.channels_last)
+        logits = learned.unet(x).float()
+        count = recipe.batch
+        loss = weighted_loss(logits[:count], masks.to(device), torch.ones_like(x[:count, 0]))
+        if kept:
+            with torch.no_grad():
+                before = torch.softmax(model.unet(x[count:]).float(), dim=1)
+            loss = loss + recipe.keep_weight * nn.functional.cross_entropy(logits[count:], before)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
-        with torch.no_grad():
-            for weight, start in zip(weights, first, strict=True):
-                weight.lerp_(start, recipe.pull * rate)
         if progress is not None:
             progress(step + 1, recipe.steps)
     return learned.requires_grad_(False)
@@ -92,19 +104,13 @@ def _schedule(share: float) -> float:
 
 
 def _batch(
-    pictures: Sequence[Sequence[Patch]],
-    recipe: Recipe,
-    random: np.random.Generator,
-    normalise: Normalisation,
-    device: torch.device,
+    pictures: Sequence[Sequence[Patch]], count: int, size: int, random: np.random.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Normalised crops (B, 3, size, size) and masks (B, size, size)."""
+    """Crops (count, size, size, 3) uint8 and masks (count, size, size) bool."""
     images, masks = [], []
-    for _ in range(recipe.batch):
+    for _ in range(count):
         patches = pictures[int(random.integers(len(pictures)))]
-        image, mask = crop(patches[int(random.integers(len(patches)))], recipe.size, random)
+        image, mask = crop(patches[int(random.integers(len(patches)))], size, random)
         images.append(image)
         masks.append(mask)
-    x = normalise(torch.from_numpy(np.stack(images)).to(device))
-    x = x.contiguous(memory_format=torch.channels_last)
-    return x, torch.from_numpy(np.stack(masks)).to(device)
+    return torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(masks))
