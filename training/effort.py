@@ -200,7 +200,7 @@ def learned_curve(
             rest = [e for e in training if e not in chosen]
             others = [rest[i] for i in np.random.default_rng(seed).permutation(len(rest))[:OTHERS]]
             tuned = fine_tune(
-                model, [_patches(e) for e in chosen], [_patches(e) for e in others],
+                model, [_patches(e, True) for e in chosen], [_patches(e, False) for e in others],
                 replace(recipe, seed=seed), domain.normalisation, device,
             )  # fmt: skip
             runs.append(effort(tuned))
@@ -210,8 +210,9 @@ def learned_curve(
     return found
 
 
-def _patches(example: Example) -> list[Patch]:
-    image, mask = centre_crop(*load_example(example))
+def _patches(example: Example, corrected: bool) -> list[Patch]:
+    image, mask = load_example(example)
+    image, mask = centre_crop(image, mask if corrected else None)
     return patches(image, mask, np.zeros_like(mask), np.random.default_rng(0))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lrpseg.learning.learn import OTHERS
 from lrpseg.render import save_text
 from lrpseg.version import __version__
 from training import plots
@@ -143,8 +144,8 @@ def _curve(m: Measured, curve: dict[int, dict[str, Any]]) -> list[str]:
         "## After learning from corrections",
         "",
         f"The self-trained network learns from corrected crops of the training split "
-        f"(`lrpseg learn`'s code, {m.recipe.steps} steps; 64 other pictures of it lie there "
-        "uncorrected), then proposes masks for the same "
+        f"(`lrpseg learn`'s code, {m.recipe.steps} steps; {OTHERS} other pictures of it lie "
+        "there uncorrected), then proposes masks for the same "
         f"{len(m.regions)} crops, none of which was corrected. Means of {m.draws} draws of "
         "corrected crops. Masks at likelihood 0.5.",
     ]
