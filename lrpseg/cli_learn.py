@@ -9,6 +9,7 @@ from tqdm import tqdm
 from lrpseg.cli_folders import existing_workspace
 from lrpseg.domains import learned_domains, load_domain
 from lrpseg.errors import LrpsegError, OptionError
+from lrpseg.files import data_folder
 
 
 def _learn(args: argparse.Namespace) -> int:
@@ -17,7 +18,8 @@ def _learn(args: argparse.Namespace) -> int:
     if args.list:
         return _list()
     if args.forget:
-        _check_unused(args.forget, args.workspace, args.force)
+        if not args.force:
+            _check_unused(args.forget, args.workspace)
         forget_version(args.forget)
         print(f"{args.forget} is gone.")
         return 0
@@ -63,10 +65,12 @@ def _list() -> int:
     return 0
 
 
-def _check_unused(name: str, folder: Path | None, force: bool) -> None:
+def _check_unused(name: str, folder: Path | None) -> None:
     """Refuse to remove what pictures of a workspace were made with: they would have no network."""
-    if folder is None or force:
-        return
+    if folder is None:
+        folder = data_folder() / "workspace"
+        if not folder.is_dir():
+            return
     used = [i for i in existing_workspace(folder).items() if i.settings.domain == name]
     if used:
         raise LrpsegError(
@@ -86,8 +90,9 @@ def add_learn(commands: argparse._SubParsersAction) -> None:
         "~/.local/share/lrpseg/domains). Ten masks take minutes.",
     )
     add = command.add_argument
-    add("--workspace", type=Path, metavar="DIR", help="whose corrections to learn from; with "
-        "--forget: where to look for pictures that still need it")  # fmt: skip
+    add("--workspace", type=Path, metavar="DIR",
+        help="whose corrections to learn from; with --forget: where to look for pictures that "
+        "still need it (default: the page's own)")  # fmt: skip
     add("--domain", help="what to start from, if the workspace has pictures of several; a learned "
         "one goes on from there")  # fmt: skip
     add("--hold-out", type=int, default=4, metavar="K",

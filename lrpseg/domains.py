@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from lrpseg.errors import CheckpointError, OptionError
+from lrpseg.files import data_folder
 from lrpseg.networks import NETWORKS
 
 DOMAIN_FILE = "domain.json"
@@ -83,13 +84,12 @@ def assets_folder() -> Path:
 def learned_folder() -> Path | None:
     """Where `lrpseg learn` puts domains: $LRPSEG_DOMAINS, else below the user's own data folder.
 
-    None where the variable is empty: then there are none, whoever's machine this is.
+    None where the variable is empty: then there are none, as on a hosted page.
     """
     folder = os.environ.get("LRPSEG_DOMAINS")
     if folder is not None:
         return Path(folder) if folder else None
-    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(base) / "lrpseg" / "domains"
+    return data_folder() / "domains"
 
 
 def list_domains(assets: Path | None = None) -> list[str]:

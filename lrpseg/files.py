@@ -1,4 +1,4 @@
-"""Writes files so that a reader, or a crash, never sees half of one."""
+"""Where files go, and how they are written so that a reader, or a crash, never sees half of one."""
 
 import os
 import tempfile
@@ -18,3 +18,9 @@ def atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         os.replace(temporary, path)
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def data_folder() -> Path:
+    """The folder below the user's own data folder where all is kept that has no place elsewhere."""
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "lrpseg"

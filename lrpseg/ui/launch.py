@@ -12,6 +12,7 @@ import gradio as gr
 
 from lrpseg.domains import list_domains
 from lrpseg.errors import OptionError
+from lrpseg.files import data_folder
 from lrpseg.ui.analyser import Analyser, Segmenters
 from lrpseg.ui.page import build
 from lrpseg.ui.routes import make_routes
@@ -46,6 +47,8 @@ def on_space() -> bool:
 def make_service(device: str, hosted: bool, workspace: Path | None) -> Service:
     """Sessions, analyser and limits; `workspace` is the folder of the one workspace, or with
     `hosted` that of all visitors' workspaces."""
+    if hosted:
+        os.environ["LRPSEG_DOMAINS"] = ""  # what was learned here is not for strangers
     if workspace is None:
         workspace = Path(tempfile.gettempdir()) / "lrpseg-visitors" if hosted else default_folder()
     limits = Limits.hosted() if hosted else Limits()
@@ -54,8 +57,7 @@ def make_service(device: str, hosted: bool, workspace: Path | None) -> Service:
 
 def default_folder() -> Path:
     """Where the workspace is if nobody says: below the user's own data folder."""
-    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(base) / "lrpseg" / "workspace"
+    return data_folder() / "workspace"
 
 
 def parse_auth(pairs: Sequence[str] | None) -> list[tuple[str, str]] | None:
