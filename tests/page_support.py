@@ -14,6 +14,7 @@ from lrpseg.ui import launch
 from lrpseg.ui.launch import Page as RunningPage
 
 SAMPLES = assets_folder() / "samples"
+expect.set_options(timeout=60_000)  # a busy machine is no failure
 DAMAGED, INTACT = SAMPLES / "3-several.png", SAMPLES / "4-intact.png"
 
 

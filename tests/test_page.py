@@ -60,7 +60,6 @@ def test_upload_threshold_export(page: Page, alone: Result, tmp_path: Path) -> N
     do.slide(page, "min-area", 60)
     do.slide(page, "max-hole", 60)
     do.saved(page)
-    page.locator("#export-panel button").first.click()
     path = do.download(page, "#mask-file", tmp_path)
     with Image.open(path) as image:
         assert (image.format, image.mode) == ("PNG", "L")
@@ -228,7 +227,6 @@ def test_everything_in_one_zip_with_provenance(page: Page, tmp_path: Path) -> No
     do.stroke(page, (40, 200), (60, 200))
     do.saved(page)
     final = do.mask(page)
-    page.locator("#export-panel button").first.click()
     with zipfile.ZipFile(do.download(page, "#export", tmp_path)) as archive:
         names = set(archive.namelist())
         with archive.open("masks/3-several.png") as file, Image.open(file) as image:
@@ -251,7 +249,7 @@ def test_compare_two_settings_side_by_side(page: Page) -> None:
     page.get_by_role("tab", name="Compare").click()
     page.locator("#compare").click()
     expect(page.locator("#compare-line")).to_contain_text("IoU of the two masks")
-    assert page.locator("[id^=compare-right] img, [id^=compare-left] img").count() == 4
+    expect(page.locator("[id^=compare-right] img, [id^=compare-left] img")).to_have_count(4)
 
 
 def test_keys_are_silent_while_typing(page: Page) -> None:

@@ -136,7 +136,6 @@ def test_24_megapixels(browser: Browser, running: RunningPage, tmp_path: Path, r
         count = page.evaluate(
             "document.querySelector('.lrpseg').lrpseg.mask().reduce((a, b) => a + b, 0)"
         )
-        page.locator("#export-panel button").first.click()
         path = do.download(page, "#mask-file", tmp_path)
     Image.MAX_IMAGE_PIXELS = None
     with Image.open(path) as saved:
@@ -204,7 +203,6 @@ def test_the_zip_holds_the_formats_that_were_chosen(
         do.stroke(page, (40, 200), (90, 200))
         do.saved(page)
         area = int(do.mask(page).sum())
-        page.locator("#export-panel button").first.click()
         for title in ("COCO JSON", "YOLO segmentation"):
             page.locator("#formats input").click()
             page.get_by_role("option", name=title).click()

@@ -115,6 +115,15 @@ def test_accepting_and_taking_it_back(workspace: Workspace) -> None:
     assert workspace.item(item.id).status == "edited"
     with pytest.raises(WorkspaceError):
         workspace.set_status(item.id, "running")
+    other = analysed(workspace, "b.png")
+    for status, change in (
+        ("todo", lambda: None),
+        ("edited", lambda: workspace.set_threshold(other.id, 0.3)),
+    ):
+        change()
+        workspace.set_status(other.id, "accepted")
+        workspace.set_status(other.id, "todo")
+        assert workspace.item(other.id).status == status
 
 
 def test_a_file_that_is_no_picture_is_kept_as_failed(workspace: Workspace) -> None:

@@ -125,7 +125,7 @@ def details(workspace: Workspace, item: Item, levels: Levels) -> dict[str, Any]:
         "points": _points_json(points),
         "note": texts.points_note(points, item, workspace.image(item.id) if points else None),
         "colourbars": colourbars(),
-        "settings": asdict(item.settings),
+        "choice": asdict(item.settings) | {"explain_intact": item.explain_intact},
     }
 
 

@@ -204,13 +204,16 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
                     label="Thresholder", info=texts.HELP["thresholder"], elem_id="thresholder",
                 )  # fmt: skip
                 everywhere = gr.Button("Apply to all pictures", size="sm", elem_id="apply-all")
-                with gr.Accordion("Export", open=False, elem_id="export-panel"):
-                    mask_button = gr.Button("This mask (PNG)", size="sm", elem_id="mask-file")
+                with gr.Accordion("Export", elem_id="export-panel"):
                     formats = gr.Dropdown(
                         texts.choices(FORMATS), value=[], multiselect=True,
                         label="Formats", info=texts.HELP["formats"], elem_id="formats",
                     )  # fmt: skip
-                    zip_button = gr.Button("Everything (zip)", size="sm", elem_id="export")
+                    with gr.Row():
+                        mask_button = gr.Button("This mask", size="sm", elem_id="mask-file")
+                        zip_button = gr.Button(
+                            "All (zip)", size="sm", variant="primary", elem_id="export"
+                        )
                 with gr.Accordion("Masks and sessions", open=False, elem_id="more"):
                     truth = gr.UploadButton("True mask of this picture", size="sm", elem_id="truth")
                     masks = gr.UploadButton(

@@ -21,7 +21,7 @@ from lrpseg.errors import LrpsegError, OptionError
 from lrpseg.render import COLORMAPS
 from lrpseg.ui import describe
 from lrpseg.ui.service import Service
-from lrpseg.workspace import Item, NoSuchItem, NoSuchWorkspace, Workspace
+from lrpseg.workspace import Item, NoSuchItem, NoSuchWorkspace, Workspace, read_settings
 
 PREFIX = "/lrpseg"
 TOKEN = "x-lrpseg-workspace"
@@ -134,6 +134,15 @@ def save_settings(call: Call) -> Response:
     return _json({"revision": found.revision, "status": found.status})
 
 
+def save_choice(call: Call) -> Response:
+    """A choice as `item` told it once: undo and redo bring it back."""
+    given = call.json()
+    explain = bool(given.get("explain_intact"))
+    call.workspace.set_settings(call.id, read_settings(given), explain)
+    call.service.analyser.wake(call.workspace)
+    return _json(describe.summary(call.item))
+
+
 def anyway(call: Call) -> Response:
     """Explain a picture that was classified intact."""
     call.workspace.set_settings(call.id, explain_intact=True)
@@ -158,6 +167,7 @@ ROUTES: dict[tuple[str, str], Callable[[Call], Response]] = {
     ("GET", "/items/{id}/truth"): truth,
     ("POST", "/items/{id}/corrections"): save_corrections,
     ("POST", "/items/{id}/settings"): save_settings,
+    ("POST", "/items/{id}/choice"): save_choice,
     ("POST", "/items/{id}/anyway"): anyway,
 }
 

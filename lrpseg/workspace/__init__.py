@@ -5,7 +5,7 @@ from lrpseg.workspace.bundle import export_zip, load_session, provenance, save_s
 from lrpseg.workspace.cache import Cache
 from lrpseg.workspace.errors import NoSuchItem, NoSuchWorkspace, WorkspaceError
 from lrpseg.workspace.intake import Limits, Upload, read_uploads, safe_name
-from lrpseg.workspace.item import STATUSES, Item
+from lrpseg.workspace.item import STATUSES, Item, read_settings
 from lrpseg.workspace.sessions import Sessions
 from lrpseg.workspace.store import Workspace
 
@@ -25,6 +25,7 @@ __all__ = [
     "import_masks",
     "load_session",
     "provenance",
+    "read_settings",
     "read_uploads",
     "safe_name",
     "save_session",

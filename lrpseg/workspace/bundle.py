@@ -20,12 +20,11 @@ from lrpseg.formats import ExportOptions, Written, unique_stems
 from lrpseg.images import read_image
 from lrpseg.masks import read_mask
 from lrpseg.render import mask_image, overlay, save_png
-from lrpseg.results import Settings
 from lrpseg.version import __version__
 from lrpseg.workspace.annotations import report, write_formats
 from lrpseg.workspace.errors import WorkspaceError
 from lrpseg.workspace.intake import Limits, safe_name
-from lrpseg.workspace.item import Item
+from lrpseg.workspace.item import Item, read_settings
 from lrpseg.workspace.store import Workspace
 
 SESSION_FORMAT = 1
@@ -168,10 +167,7 @@ def load_session(workspace: Workspace, path: Path, limits: Limits) -> list[str]:
 
 def _checked(entry: dict[str, Any]) -> dict[str, Any]:
     """An entry whose values have the right types and ranges."""
-    settings = Settings(**{k: entry["settings"][k] for k in Settings.__dataclass_fields__})
-    for name in ("domain", "network", "rule_set", "thresholder", "start", "pooling", "engine"):
-        if not isinstance(getattr(settings, name), str) or "/" in getattr(settings, name):
-            raise ValueError(name)
+    settings = read_settings(entry["settings"])
     threshold = entry["threshold"]
     return {
         "number": int(entry["number"]),

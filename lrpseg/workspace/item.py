@@ -3,7 +3,8 @@
 import hashlib
 import json
 import sqlite3
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from lrpseg.domains import load_domain
 from lrpseg.operating_points import checkpoint_hash
 from lrpseg.results import Settings
+from lrpseg.workspace.errors import WorkspaceError
 
 STATUSES = ("waiting", "running", "todo", "edited", "accepted", "empty", "failed")
 """waiting: for its analysis; todo: nobody has looked; empty: classified intact, the mask is empty;
@@ -76,6 +78,21 @@ def from_row(row: sqlite3.Row) -> Item:
 def settings_text(settings: Settings) -> str:
     """Settings as the database keeps them."""
     return json.dumps(asdict(settings), sort_keys=True)
+
+
+def read_settings(values: Mapping[str, Any]) -> Settings:
+    """Settings from a stranger's JSON: names alone, never a path on this machine.
+
+    Raises `WorkspaceError` where something is missing or is no name.
+    """
+    known = {f.name: values[f.name] for f in fields(Settings) if f.name in values}
+    names = [value for key, value in known.items() if key != "overlap"]
+    if not all(isinstance(n, str) and n.strip(".") and not set(n) & set("/\\:") for n in names):
+        raise WorkspaceError("Settings are names: of a domain, a network, a rule set and so on.")
+    try:
+        return Settings(**{**known, "overlap": int(known["overlap"])})
+    except (KeyError, TypeError, ValueError) as error:
+        raise WorkspaceError("The settings are incomplete.") from error
 
 
 def analysis_key(sha256: str, settings: Settings, weights: str, explain_intact: bool) -> str:

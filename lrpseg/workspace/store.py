@@ -220,8 +220,10 @@ class Workspace(Readable):
             raise WorkspaceError("This picture has no mask yet: wait for its analysis.")
         if status == "accepted":
             save_png(mask_image(self.mask(id)), self._folder(item) / "mask.png")
-        elif item.drawn:
+        elif item.drawn or item.threshold is not None or item.min_area or item.max_hole:
             status = "edited"
+        elif not item.explained:
+            status = "empty"
         self._update(id, status=status)
 
     def add_seconds(self, id: str, seconds: float) -> None:

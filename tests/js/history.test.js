@@ -1,7 +1,7 @@
 // Undo and redo bring back exactly what was there.
 const assert = require("node:assert/strict");
 const test = require("node:test");
-const { History, cut, put, union } = require("../../lrpseg/ui/static/history.js");
+const { History, Shelf, cut, put, union } = require("../../lrpseg/ui/static/history.js");
 
 const W = 12, H = 10;
 function random(seed) {
@@ -86,4 +86,33 @@ test("memory is bounded: the oldest steps go", () => {
   assert.equal(history.past.length, 2);
   assert.ok(history.bytes <= 1000);
   assert.ok(history.undo(drawn, 20));
+});
+
+test("steps about another map are passed over", () => {
+  const history = new History(), drawn = new Uint8Array(1);
+  history.changed("level", 1, 2, 1, "first");
+  history.changed("choice", "a", "b", 2);
+  history.changed("level", 5, 6, 3, "second");
+  assert.deepEqual(history.undo(drawn, 1, "third"), { name: "choice", value: "a" });
+  assert.deepEqual(history.undo(drawn, 1, "first"), { name: "level", value: 1 });
+});
+
+test("a picture that was left finds its steps again, unless it was drawn on elsewhere", () => {
+  const shelf = new Shelf(), drawn = Uint8Array.of(0, 1, 2, 0), history = new History();
+  history.drew({ x: 0, y: 0, w: 2, h: 2 }, new Uint8Array(4));
+  shelf.keep("a", history, drawn);
+  assert.equal(shelf.take("a", drawn.slice()), history);
+  assert.equal(shelf.take("a", drawn), null); // taken is taken
+  shelf.keep("a", history, drawn);
+  assert.equal(shelf.take("a", Uint8Array.of(0, 1, 2, 1)), null);
+});
+
+test("the steps of pictures that were left longest ago go first", () => {
+  const shelf = new Shelf(1000), drawn = new Uint8Array(400);
+  for (const id of ["a", "b", "c"]) {
+    const history = new History();
+    history.drew({ x: 0, y: 0, w: 20, h: 20 }, new Uint8Array(400));
+    shelf.keep(id, history, drawn);
+  }
+  assert.deepEqual(["a", "b", "c"].map((id) => Boolean(shelf.take(id, drawn))), [false, true, true]);
 });

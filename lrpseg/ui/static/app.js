@@ -1,7 +1,6 @@
 // The editor: joins view, tools, panel, strip and store around the picture that is open.
 const lrpsegApp = (() => {
-  const M = lrpsegMask, H = lrpsegHistory;
-  const IDLE = 60000;
+  const M = lrpsegMask;
 
   class App {
     constructor({ element, props, trigger, watch }) {
@@ -12,6 +11,8 @@ const lrpsegApp = (() => {
       this.items = [];
       this.open = null; // the scene: item, maps, corrections, mask, pictures, history
       this.gesture = 0;
+      this.clock = new lrpsegClock.Clock();
+      this.steps = new lrpsegSteps.Steps(this);
       this.store = new lrpsegStore.Store({
         base: new URL("lrpseg", document.baseURI).href,
         onState: (...state) => this.saved(...state),
@@ -64,6 +65,7 @@ const lrpsegApp = (() => {
       for (const [name, { title, hint, icon }] of Object.entries(lrpsegTools.TOOLS)) {
         const button = document.createElement("button");
         Object.assign(button, { type: "button", title: hint, textContent: icon });
+        button.append(Object.assign(document.createElement("small"), { textContent: title }));
         button.dataset.testid = `tool-${name}`;
         button.dataset.tool = name;
         button.setAttribute("aria-label", title);
@@ -71,8 +73,8 @@ const lrpsegApp = (() => {
         tools.append(button);
       }
       const click = (name, fn) => this.find(name).addEventListener("click", fn);
-      click("undo", () => this.step("undo"));
-      click("redo", () => this.step("redo"));
+      click("undo", () => this.steps.go("undo"));
+      click("redo", () => this.steps.go("redo"));
       click("fit", () => this.view.fit());
       click("help", () => this.find("keys").showModal());
       click("previous", () => this.go(-1));
@@ -95,11 +97,14 @@ const lrpsegApp = (() => {
       input("max-hole", (e) => this.change("maxHole", lrpsegPoints.areaOf(e.value)));
       this.root.addEventListener("pointerdown", () => this.gesture++, true);
       lrpsegKeys.wire(this);
+      lrpsegDrop.wire(
+        () => document.querySelector("#upload input[type=file]"), (text) => this.say(text),
+      );
       for (const name of ["pointermove", "pointerdown", "keydown"]) {
-        document.addEventListener(name, () => this.active(), { passive: true, capture: true });
+        document.addEventListener(name, () => this.clock.touch(), { passive: true, capture: true });
       }
       document.addEventListener("visibilitychange", () => {
-        this.lastInput = null; // time in another tab is no work on this picture
+        this.clock.pause();
         this.store.hurry();
       });
       window.addEventListener("pagehide", () => this.spend());
@@ -153,7 +158,9 @@ const lrpsegApp = (() => {
       this.view.setScene(null);
       this.panel.setItem(null, null);
       this.panel.show(0, null);
-      this.find("verdict").textContent = "Drop pictures on the left, or click a sample.";
+      this.find("verdict").textContent = "Drop pictures here, or click a sample.";
+      this.find("name").textContent = "";
+      this.root.querySelector(".welcome").hidden = false;
       if (this.items.length) this.select(this.strip.ordered[0].id);
     }
 
@@ -197,10 +204,14 @@ const lrpsegApp = (() => {
       const [truth, corrections] = await Promise.all(["truth", "corrections"].map((what) =>
         what === "corrections" || item.has_truth ? this.store.bytes(`/items/${item.id}/${what}`) : null));
       if (this.open !== scene) return;
+      this.steps.chose(scene.history, scene.item, item);
       scene.truth = truth;
       scene.item = item;
       // What another tab drew, or a mask that was brought in; never over what was drawn meanwhile.
-      if (wasQuiet && quiet() && drawn === scene.history.past.length) {
+      const differs = () => corrections.some((c, i) => c !== scene.corrections[i]);
+      if (wasQuiet && quiet() && drawn === scene.history.past.length && differs()) {
+        const whole = { x: 0, y: 0, w: scene.width, h: scene.height };
+        scene.history.drew(whole, scene.corrections.slice());
         scene.corrections.set(corrections);
         this.compute();
         this.view.redraw();
@@ -217,6 +228,12 @@ const lrpsegApp = (() => {
           : ready && item.status !== "waiting" && item.status !== "running" ? item.verdict
             : `${item.name}: ${item.status} …`;
       this.find("anyway").hidden = !(ready && !item.explained);
+      this.find("name").textContent = this.find("name").title = item.name;
+      this.root.querySelector(".welcome").hidden = true;
+      const colormap = this.find("colormap");
+      if (item.colourbars && !colormap.options.length) {
+        for (const name of Object.keys(item.colourbars)) colormap.add(new Option(name, name));
+      }
     }
 
     async load(item, before) {
@@ -233,15 +250,16 @@ const lrpsegApp = (() => {
       if (this.wanted !== item.id) return;
       if (!before) {
         this.tools.leave(); // a stroke begun while this was loading belongs to the old picture
+        this.steps.leave(this.open);
         this.store.overlay(item.id, corrections, item.width);
       }
-      if (before && before.item.analysis !== item.analysis) before.history.forget("level");
+      if (before) this.steps.chose(before.history, before.item, item);
       const unsaved = this.store.unsavedSettings(item.id);
       const level = unsaved.analysis === item.analysis ? unsaved.level : undefined;
       this.open = {
         id: item.id, item, width: item.width, height: item.height, levels, corrections, truth,
         picture: base, heatmap: null, ready,
-        history: before ? before.history : new H.History(),
+        history: before ? before.history : this.steps.resume(item.id, corrections),
         level: ready ? level ?? item.level : 0,
         minArea: unsaved.min_area ?? item.min_area ?? 0, maxHole: unsaved.max_hole ?? item.max_hole ?? 0,
         base: null, mask: new Uint8Array(size),
@@ -323,7 +341,8 @@ const lrpsegApp = (() => {
     change(name, value) {
       const s = this.open;
       if (!s || s[name] === value) return;
-      s.history.changed(name, s[name], value, this.gesture);
+      const about = name === "level" ? s.item.analysis : undefined;
+      s.history.changed(name, s[name], value, this.gesture, about);
       this.assign(name, value);
     }
 
@@ -368,22 +387,8 @@ const lrpsegApp = (() => {
 
     save(rect) {
       const s = this.open;
-      this.store.saveCorrections(s.id, s.corrections, s.width, rect, this.takeSeconds());
+      this.store.saveCorrections(s.id, s.corrections, s.width, rect, this.clock.take());
       this.mark("edited");
-    }
-
-    step(direction) {
-      const s = this.open;
-      if (this.tools.stroke) return; // its pixels of before would mix with those that are put back
-      const done = s && s.history[direction](s.corrections, s.width);
-      if (!done) return;
-      if (done.rect) {
-        this.painted(done.rect);
-        this.figures();
-        this.save(done.rect);
-      } else {
-        this.assign(done.name, done.value);
-      }
     }
 
     clear() {
@@ -408,8 +413,7 @@ const lrpsegApp = (() => {
     async accept() {
       const s = this.open;
       if (!s || !s.ready) return;
-      this.store.saveSettings(s.id, { status: "accepted", seconds: this.takeSeconds() });
-      this.mark("accepted");
+      this.steps.accept();
       this.go(1);
     }
 
@@ -441,23 +445,9 @@ const lrpsegApp = (() => {
       }
     }
 
-    active() {
-      const now = performance.now();
-      if (this.lastInput && now - this.lastInput < IDLE && !document.hidden) {
-        this.seconds = (this.seconds || 0) + (now - this.lastInput) / 1000;
-      }
-      this.lastInput = now;
-    }
-
-    takeSeconds() {
-      const seconds = this.seconds || 0;
-      this.seconds = 0;
-      return seconds;
-    }
-
     /** The time on the picture that is left behind. */
     spend() {
-      const seconds = this.takeSeconds();
+      const seconds = this.clock.take();
       if (this.open && seconds > 0.5 && this.open.ready) this.store.saveSettings(this.open.id, { seconds });
     }
 

@@ -39,20 +39,18 @@ const lrpsegHistory = (() => {
       this.push({ rect, pixels: before });
     }
 
-    /** A setting moved; moves of one gesture (same name, same gesture number) are one step. */
-    changed(name, from, to, gesture) {
+    /**
+     * A setting moved; moves of one gesture (same name, same gesture number) are one step. `about`:
+     * the map that the values refer to, if any; beside another map the step is passed over.
+     */
+    changed(name, from, to, gesture, about) {
       const last = this.past[this.past.length - 1];
-      if (last && last.name === name && last.gesture === gesture && !this.future.length) {
+      const same = last && last.name === name && last.gesture === gesture && last.about === about;
+      if (same && !this.future.length) {
         last.to = to;
         return;
       }
-      this.push({ name, from, to, gesture });
-    }
-
-    /** Drop the steps of a setting whose old values mean nothing any more. */
-    forget(name) {
-      this.past = this.past.filter((e) => e.name !== name);
-      this.future = this.future.filter((e) => e.name !== name);
+      this.push({ name, from, to, gesture, about });
     }
 
     push(entry) {
@@ -66,17 +64,18 @@ const lrpsegHistory = (() => {
     }
 
     /** Take the last step back; returns what changed: {rect} or {name, value}, or null. */
-    undo(corrections, width) {
-      return this.move(this.past, this.future, corrections, width, "from");
+    undo(corrections, width, about) {
+      return this.move(this.past, this.future, corrections, width, about, "from");
     }
 
     /** Do it again. */
-    redo(corrections, width) {
-      return this.move(this.future, this.past, corrections, width, "to");
+    redo(corrections, width, about) {
+      return this.move(this.future, this.past, corrections, width, about, "to");
     }
 
-    move(source, target, corrections, width, side) {
-      const entry = source.pop();
+    move(source, target, corrections, width, about, side) {
+      let entry = source.pop();
+      while (entry && entry.about !== undefined && entry.about !== about) entry = source.pop();
       if (!entry) return null;
       target.push(entry);
       if (!entry.rect) return { name: entry.name, value: entry[side] };
@@ -87,6 +86,40 @@ const lrpsegHistory = (() => {
     }
   }
 
-  return { History, cut, put, union };
+  /** The same number for the same pixels (FNV-1a). */
+  function fingerprint(values) {
+    let hash = 2166136261;
+    for (let i = 0; i < values.length; i++) hash = Math.imul(hash ^ values[i], 16777619);
+    return hash;
+  }
+
+  /** The steps of pictures that were left, so that a return to one finds its undo again. */
+  class Shelf {
+    /** `limit`: bytes of old pixels in all; what was left longest ago goes first. */
+    constructor(limit = 400e6) {
+      this.limit = limit;
+      this.kept = new Map();
+    }
+
+    keep(id, history, corrections) {
+      this.kept.delete(id);
+      if (!history.past.length && !history.future.length) return;
+      this.kept.set(id, { history, print: fingerprint(corrections) });
+      let bytes = 0;
+      for (const [key, { history: one }] of [...this.kept].reverse()) {
+        bytes += one.bytes;
+        if (bytes > this.limit) this.kept.delete(key);
+      }
+    }
+
+    /** The steps of a picture; null where there are none, or it was drawn on elsewhere meanwhile. */
+    take(id, corrections) {
+      const found = this.kept.get(id);
+      this.kept.delete(id);
+      return found && found.print === fingerprint(corrections) ? found.history : null;
+    }
+  }
+
+  return { History, Shelf, cut, put, union };
 })();
 if (typeof module !== "undefined") module.exports = lrpsegHistory;

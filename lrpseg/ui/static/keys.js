@@ -55,7 +55,7 @@ const lrpsegKeys = (() => {
       const action = key === "z" ? (event.shiftKey ? "redo" : "undo") : key === "y" ? "redo" : null;
       if (!action) return;
       event.preventDefault();
-      app.step(action);
+      app.steps.go(action);
       return;
     }
     if (event.altKey || (key === "enter" && (event.repeat || t.tagName === "BUTTON"))) return;

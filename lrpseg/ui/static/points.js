@@ -94,10 +94,11 @@ const lrpsegPoints = (() => {
       this.own = own;
       const { item } = this;
       this.find("threshold").value = level;
-      const value = item ? item.levels[level] : 0;
-      this.find("threshold-value").textContent = item ? format(value) : "";
-      this.find("threshold").setAttribute("aria-valuetext", item ? format(value) : "none");
-      const point = this.curve ? nearest(this.curve, value) : null;
+      const means = item && item.explained; // without a heatmap no threshold means anything
+      const value = means ? item.levels[level] : 0;
+      this.find("threshold-value").textContent = means ? format(value) : "";
+      this.find("threshold").setAttribute("aria-valuetext", means ? format(value) : "none");
+      const point = means && this.curve ? nearest(this.curve, value) : null;
       for (const name of ["precision", "recall"]) {
         const held = this.held && this.held.name === name ? this.held.value : null;
         const slider = this.find(name);
@@ -116,7 +117,7 @@ const lrpsegPoints = (() => {
 
     sentence(point) {
       if (this.unreached) return this.unreached;
-      if (!this.item || !this.item.explained || !point) return "";
+      if (!point) return "";
       const { split, images, regions } = this.item.points;
       const where = split === "val" ? "validation" : split;
       return (
@@ -148,7 +149,7 @@ const lrpsegPoints = (() => {
       );
       if (this.curve) parts.push(`<polyline class="curve" points="${line(this.curve)}"/>`);
       if (this.truth) parts.push(`<polyline class="own-curve" points="${line(this.truth)}"/>`);
-      if (point && this.item.explained) {
+      if (point) {
         parts.push(`<circle class="chosen" cx="${px(point.recall)}" cy="${py(point.precision)}" r="5"/>`);
       }
       if (this.truth && this.truth[level]) {

@@ -57,7 +57,9 @@ const lrpsegStrip = (() => {
         }
       });
       const accepted = items.filter((i) => i.status === "accepted").length;
-      this.count.textContent = items.length ? `${accepted} of ${items.length} accepted` : "";
+      const busy = items.filter((i) => i.status === "waiting" || i.status === "running").length;
+      const progress = busy ? ` · ${items.length - busy} of ${items.length} analysed` : "";
+      this.count.textContent = items.length ? `${accepted} of ${items.length} accepted${progress}` : "";
     }
 
     make(item) {

@@ -6,8 +6,8 @@ const lrpsegTools = (() => {
     eraser: { key: "e", title: "Eraser", hint: "Remove from the mask (E)", icon: "⌫" },
     add: { key: "p", title: "Polygon", hint: "Add an area: click its corners, Enter closes (P)", icon: "⬠" },
     cut: { key: "c", title: "Cut", hint: "Remove an area: click its corners, Enter closes (C)", icon: "✂" },
-    fill: { key: "f", title: "Fill hole", hint: "Fill the hole that you click (F)", icon: "◉" },
-    spot: { key: "x", title: "Delete spot", hint: "Delete the spot that you click (X)", icon: "⌀" },
+    fill: { key: "f", title: "Fill", hint: "Fill the hole that you click (F)", icon: "◉" },
+    spot: { key: "x", title: "Delete", hint: "Delete the spot that you click (X)", icon: "⌀" },
     hand: { key: "g", title: "Move", hint: "Move the picture (G, or hold Space)", icon: "✥" },
   };
   const DRAWS = { brush: M.ADDED, eraser: M.REMOVED };

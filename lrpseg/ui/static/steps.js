@@ -1,0 +1,78 @@
+// Undo and redo on the page: strokes, sliders, acceptance, and the choice of network or thresholder.
+const lrpsegSteps = (() => {
+  const { History, Shelf } = typeof module !== "undefined" ? require("./history.js") : lrpsegHistory;
+
+  class Steps {
+    constructor(app) {
+      this.app = app;
+      this.left = new Shelf();
+      this.reverting = ""; // the choice that is being brought back, as JSON
+    }
+
+    /** Take the last step of the open picture back ("undo"), or do it again ("redo"). */
+    go(direction) {
+      const { app } = this, s = app.open;
+      // Under a stroke its pixels of before would mix with those that are put back.
+      if (!s || app.tools.stroke || this.reverting) return undefined;
+      const done = s.history[direction](s.corrections, s.width, s.item.analysis);
+      if (!done) return undefined;
+      if (done.name === "choice") return this.choose(done.value);
+      if (done.name === "status") return this.setStatus(done.value);
+      if (done.name) return app.assign(done.name, done.value);
+      app.painted(done.rect);
+      app.figures();
+      return app.save(done.rect);
+    }
+
+    /** Another network, rule set or thresholder is a step, unless it was undo that brought it. */
+    chose(history, from, to) {
+      const [old, now] = [from, to].map((item) => item.choice && JSON.stringify(item.choice));
+      if (!old || !now || old === now || now === this.reverting) return;
+      history.changed("choice", from.choice, to.choice, ++this.app.gesture);
+    }
+
+    /** Bring a former choice back. */
+    async choose(choice) {
+      const { app } = this, { id } = app.open;
+      this.reverting = JSON.stringify(choice);
+      try {
+        await app.store.request(`/items/${id}/choice`, { method: "POST", body: this.reverting });
+        await app.refresh();
+        if (app.open && app.open.id === id) {
+          await app.select(id, true);
+          app.trigger("select", { id }); // the drop-downs follow
+        }
+      } catch (error) {
+        app.say(error.message);
+      }
+      this.reverting = "";
+      app.figures();
+    }
+
+    accept() {
+      const s = this.app.open, { status } = s.item;
+      if (status !== "accepted") s.history.changed("status", status, "accepted", ++this.app.gesture);
+      this.setStatus("accepted");
+    }
+
+    setStatus(status) {
+      const { app } = this;
+      const asked = status === "accepted" ? status : "todo"; // the server knows which kind of to do
+      app.store.saveSettings(app.open.id, { status: asked, seconds: app.clock.take() });
+      app.mark(status);
+      app.figures();
+    }
+
+    /** Another picture is opened: this one's steps wait for a return. */
+    leave(scene) {
+      if (scene) this.left.keep(scene.id, scene.history, scene.corrections);
+    }
+
+    resume(id, corrections) {
+      return this.left.take(id, corrections) || new History();
+    }
+  }
+
+  return { Steps };
+})();
+if (typeof module !== "undefined") module.exports = lrpsegSteps;
