@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lrpseg.cli_folders import add_commands
+from lrpseg.cli_folders import add_commands, open_for_page
 from lrpseg.cli_learn import add_learn
 from lrpseg.domains import list_domains, load_domain
 from lrpseg.errors import LrpsegError
@@ -21,6 +21,8 @@ from lrpseg.version import __version__
 def _app(args: argparse.Namespace) -> int:
     from lrpseg.ui import launch  # gradio takes seconds to import: only the page needs it
 
+    if args.workspace is not None and not args.hosted:
+        open_for_page(args.workspace)
     launch(
         host=args.host,
         port=args.port,
@@ -85,7 +87,8 @@ def make_parser() -> argparse.ArgumentParser:
         "--workspace",
         type=Path,
         metavar="DIR",
-        help="folder that keeps pictures, masks and strokes (default: ~/.local/share/lrpseg)",
+        help="folder that keeps pictures, masks and strokes (default: ~/.local/share/lrpseg); or "
+        "one that `lrpseg annotate` wrote, to correct its masks",
     )
     command.add_argument(
         "--hosted",

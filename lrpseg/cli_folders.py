@@ -119,10 +119,16 @@ def _annotate(args: argparse.Namespace) -> int:
         def started(pictures: int) -> None:
             bar.reset(pictures)
 
-        report = annotate(
-            args.image, args.out, job, resume=args.resume, device=args.device, engine=engine,
-            progress=lambda n: bar.update(n), started=started,
-        )  # fmt: skip
+        try:
+            report = annotate(
+                args.image, args.out, job, resume=args.resume, device=args.device, engine=engine,
+                progress=lambda n: bar.update(n), started=started,
+            )  # fmt: skip
+        except OSError as error:  # a full disk, say
+            raise LrpsegError(
+                f"{error.filename or args.out} cannot be written: {error.strerror or error}. Make "
+                "room, then go on with --resume."
+            ) from error
     print(
         f"{report.pictures - report.failures} images annotated, {report.damaged} of them damaged, "
         f"in {args.out}; look at {args.out / 'index.html'}"
@@ -148,7 +154,13 @@ def _export(args: argparse.Namespace) -> int:
     from lrpseg.workspace.annotations import default_options, write_formats
 
     workspace = existing_workspace(args.workspace)
-    items = [i for i in workspace.items() if i.analysis]
+    everything = workspace.items()
+    items = [i for i in everything if i.analysis]
+    waiting = sum(i.status in ("waiting", "running") and not i.analysis for i in everything)
+    if waiting:
+        print(f"{waiting} images wait for their analysis in the page and are left out; start "
+              f"`lrpseg app --workspace {args.workspace}` and let it finish.",
+              file=sys.stderr)  # fmt: skip
     if args.accepted:
         items = [i for i in items if i.status == "accepted"]
     if not items:
@@ -181,6 +193,18 @@ def _label_studio(args: argparse.Namespace) -> int:
         return 0
     serve(job, Pictures(args.url, args.api_key, args.root), args.host, args.port, args.device)
     return 0
+
+
+def open_for_page(folder: Path) -> None:
+    """Where `folder` is what `annotate` wrote: put its pictures into the workspace in it."""
+    from lrpseg.folders.opening import is_annotated, open_annotated
+
+    if not is_annotated(folder):
+        return
+    with tqdm(unit="image", desc=f"opening {folder}", disable=None) as bar:
+        opened = open_annotated(folder, bar.reset, lambda n: bar.update(n))
+    for name, reason in opened.refused:
+        print(f"refused: {name}: {reason}", file=sys.stderr)
 
 
 def existing_workspace(folder: Path) -> "Workspace":

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from lrpseg.cli import main
+from lrpseg.formats import FORMATS
 from lrpseg.networks import NETWORKS
 from lrpseg.render import heatmap, overlay, save_png
 from tests.test_segmenter import grey_as_relevance
@@ -60,6 +61,16 @@ def test_help_and_list_name_every_choice(toy: Path, capsys: pytest.CaptureFixtur
         main(["annotate", "--help"])
     assert caught.value.code == 0
     assert "--thresholder" in capsys.readouterr().out
+
+
+def test_every_format_is_offered(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["annotate", "--help"])
+    told = "".join(capsys.readouterr().out.split())  # argparse breaks lines at hyphens
+    assert all(name in told for name in FORMATS)
+    assert main(["list"]) == 0
+    told = capsys.readouterr().out
+    assert all(FORMATS[name].title in told for name in FORMATS)
 
 
 def test_the_core_imports_neither_the_page_nor_training() -> None:

@@ -1,6 +1,5 @@
 """What is to be done with each picture: one set of choices for a whole run, as JSON holds it."""
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -117,9 +116,3 @@ class Job:
         values = {k: v for k, v in stored.items() if k in cls.__dataclass_fields__}
         options = ExportOptions(**values.pop("options"))
         return cls(**values | {"options": options, "formats": tuple(stored["formats"])})
-
-    @property
-    def signature(self) -> str:
-        """Names the job by all that decides its bytes."""
-        text = json.dumps(self.as_json(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]

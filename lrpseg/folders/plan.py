@@ -4,6 +4,7 @@ A block is what one worker does at a time and what a resumed run does again or n
 never reach over a block's end: so the numbers of a block do not depend on what came before it.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -111,7 +112,8 @@ def _insert(db: sqlite3.Connection, position: int, source: Source) -> None:
     stem = _free(db, "stem_key", [_stem(name), name], folded)
     db.execute(
         "INSERT INTO pictures VALUES (?, ?, ?, ?, ?, ?)",
-        (position, name, stem, source.path, source.member, folded(stem)),
+        # Absolute: a run may be resumed, or opened in the page, from another folder.
+        (position, name, stem, os.path.abspath(source.path), source.member, folded(stem)),
     )
 
 

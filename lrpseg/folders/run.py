@@ -20,12 +20,13 @@ from lrpseg.files import atomically
 from lrpseg.folders.block import Row, annotate_block
 from lrpseg.folders.job import Job
 from lrpseg.folders.plan import BLOCK, Plan, make_plan
-from lrpseg.folders.sources import find_sources
+from lrpseg.folders.sources import STATE, find_sources
 from lrpseg.folders.summary import write_summary
 from lrpseg.formats import FORMATS, Record, Written
 from lrpseg.render import save_text
 
-STATE = ".lrpseg"
+PLAN_FILE = "plan.sqlite"
+JOB_FILE = "job.json"
 Progress = Callable[[int], None]
 """Called with the number of pictures that have been done since the last call."""
 
@@ -132,14 +133,14 @@ def _new(given: Sequence[str], out: Path, job: Job, block: int) -> Plan:
     if state.exists():
         shutil.rmtree(state)
     state.mkdir()
-    (out / ".lrpseg-plan").replace(state / "plan.sqlite")
-    save_text(json.dumps(job.as_json(), indent=1), state / "job.json")
-    return Plan(state / "plan.sqlite")
+    (out / ".lrpseg-plan").replace(state / PLAN_FILE)
+    save_text(json.dumps(job.as_json(), indent=1), state / JOB_FILE)
+    return Plan(state / PLAN_FILE)
 
 
 def _resumed(state: Path, job: Job) -> Plan:
     try:
-        before = json.loads((state / "job.json").read_text("utf-8"))
+        before = json.loads((state / JOB_FILE).read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise OptionError(
             f"There is no run to resume in {state.parent}. Start it without --resume."
@@ -151,7 +152,7 @@ def _resumed(state: Path, job: Job) -> Plan:
             f"The run in {state.parent} had another {', '.join(changed)}. Resume it with the "
             "settings of its start, or start anew without --resume."
         )
-    return Plan(state / "plan.sqlite")
+    return Plan(state / PLAN_FILE)
 
 
 def _join(plan: Plan, job: Job, out: Path, shards: Shards) -> Report:

@@ -6,6 +6,7 @@ import stat
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from lrpseg.errors import ImageError
@@ -15,6 +16,9 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp",
 """Files of a folder that are taken for images; a file that is named itself is always tried."""
 
 LIST_SUFFIX = ".txt"
+STATE = ".lrpseg"
+"""The folder in a run's --out that holds its plan and its shards."""
+
 MAX_BYTES = 2_000_000_000
 """A larger entry of a zip is refused before it is unpacked."""
 
@@ -32,14 +36,24 @@ class Source:
         try:
             if not self.member:
                 return Path(self.path).read_bytes()
-            with zipfile.ZipFile(self.path) as archive:
-                if archive.getinfo(self.member).file_size > MAX_BYTES:
-                    raise ImageError(f"{self.name} is too large to be unpacked.")
-                return archive.read(self.member)
+            state = os.stat(self.path)
+            archive = _opened(self.path, state.st_mtime_ns, state.st_size)
+            if archive.getinfo(self.member).file_size > MAX_BYTES:
+                raise ImageError(f"{self.name} is too large to be unpacked.")
+            return archive.read(self.member)
+        except ImageError:
+            raise
         except OSError as error:
             raise ImageError(f"{self.path} cannot be read: {error.strerror or error}.") from error
-        except (zipfile.BadZipFile, KeyError, RuntimeError, NotImplementedError) as error:
+        except Exception as error:  # zipfile's codecs raise whatever a damaged entry makes of them
             raise ImageError(f"{self.path}: {self.member} is damaged: {error}.") from error
+
+
+@lru_cache(maxsize=2)
+def _opened(path: str, modified: int, size: int) -> zipfile.ZipFile:
+    """An open zip: reading the directory of a large one for each of its pictures would take longer
+    than the pictures. ZipFile lets several threads read, and closes its file when it is dropped."""
+    return zipfile.ZipFile(path)
 
 
 def find_sources(given: Sequence[str | os.PathLike[str]]) -> Iterator[Source]:
@@ -76,7 +90,12 @@ def _of(entry: str, several: bool, lists: tuple[str, ...]) -> Iterator[Source]:
 
 def _folder(root: Path, prefix: str) -> Iterator[Source]:
     for folder, folders, files in os.walk(root):
-        folders[:] = sorted(d for d in folders if not d.startswith("."))
+        # What an earlier run wrote below the pictures is no picture.
+        folders[:] = sorted(
+            d
+            for d in folders
+            if not d.startswith(".") and not os.path.isdir(os.path.join(folder, d, STATE))
+        )
         for file in sorted(files):
             if PurePosixPath(file).suffix.lower() in SUFFIXES and not file.startswith("."):
                 path = Path(folder) / file

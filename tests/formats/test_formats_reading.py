@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lrpseg.formats import FORMATS, ExportOptions, FormatError
+from lrpseg.formats import FORMATS, ExportOptions, FormatError, MissingExtraError
 from lrpseg.formats.reading import READERS, ReadMask, matched, read_masks, read_png
 from lrpseg.formats.rle import coco_counts, from_coco_counts
 from tests.formats.pictures import MASKS, annotated
@@ -55,6 +56,16 @@ def test_coco_polygons_are_filled_as_pycocotools_does(tmp_path: Path) -> None:
     (read,) = READERS["coco"](tmp_path / "a.json")
     runs = masks.frPyObjects([polygon], 40, 50)
     assert np.array_equal(read.mask, masks.decode(masks.merge(runs)) > 0)
+
+
+def test_polygons_without_pycocotools_name_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pycocotools.mask", None)
+    polygon = {"segmentation": [[1, 1, 9, 1, 9, 9]], "image_id": 1, "category_id": 1}
+    (tmp_path / "a.json").write_text(json.dumps(coco([polygon])))
+    with pytest.raises(MissingExtraError, match=r"pip install 'lrpseg\[coco\]'"):
+        list(READERS["coco"](tmp_path / "a.json"))
 
 
 def coco(annotations: list[dict], **image: Any) -> dict[str, Any]:

@@ -1,0 +1,104 @@
+"""An annotated folder as a workspace, so that its masks can be corrected in the page.
+
+    lrpseg app --workspace OUT        # OUT: what `lrpseg annotate --out` wrote
+
+The workspace is laid into the same folder. It keeps copies of the pictures, since a labeler's work
+must not depend on files that somebody moves. Heatmaps were not kept by the run: the page makes them
+again in the background, one picture after the other.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lrpseg.errors import LrpsegError
+from lrpseg.folders.block import Row
+from lrpseg.folders.job import Job
+from lrpseg.folders.plan import Plan, Planned
+from lrpseg.folders.run import JOB_FILE, PLAN_FILE, STATE, Shards
+from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START
+from lrpseg.results import Settings
+from lrpseg.tiling import DEFAULT_OVERLAP
+from lrpseg.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Opened:
+    """added: how many pictures are new in the workspace; refused: (name, reason) of the others."""
+
+    added: int
+    refused: list[tuple[str, str]]
+
+
+def is_annotated(folder: Path) -> bool:
+    """Whether `folder` is what a run of `annotate` wrote, or began to write."""
+    return (folder / STATE / PLAN_FILE).is_file() and (folder / STATE / JOB_FILE).is_file()
+
+
+def open_annotated(
+    folder: Path,
+    started: Callable[[int], None] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Opened:
+    """Add the pictures of an annotated folder to the workspace in it.
+
+    Each gets the run's settings, threshold and smallest area; one that the run took for intact
+    shows an empty mask. A picture that is in the workspace already stays as it is, so that this may
+    be done again at any time. Those that a run has not reached yet, that it could not read, and
+    with --only-damaged those that are intact, are not added.
+
+    Args:
+        started: called once with the number of pictures.
+        progress: called with 1 for each picture that was looked at.
+    """
+    job = Job.of_json(json.loads((folder / STATE / JOB_FILE).read_text("utf-8")))
+    plan = Plan(folder / STATE / PLAN_FILE)
+    workspace = Workspace(folder)
+    known = {item.name for item in workspace.items()}
+    refused: list[tuple[str, str]] = []
+    added = 0
+    if started is not None:
+        started(len(plan))
+    for planned, row in _done(plan, Shards(plan.folder / "blocks")):
+        left_out = row["status"] == "failed" or (job.only_damaged and row["status"] == "intact")
+        if not left_out and planned.source.name not in known:
+            try:
+                _add(workspace, planned, row, job)
+                added += 1
+            except LrpsegError as error:
+                refused.append((planned.source.name, str(error)))
+        if progress is not None:
+            progress(1)
+    return Opened(added, refused)
+
+
+def _done(plan: Plan, shards: Shards) -> Iterator[tuple[Planned, Row]]:
+    for number in range(plan.blocks):
+        if shards.done(number):
+            yield from zip(plan.block(number), shards.read(number), strict=True)
+
+
+def _add(workspace: Workspace, planned: Planned, row: Row, job: Job) -> None:
+    # The page computes with the default start, pooling, engine and overlap.
+    settings = Settings(
+        job.domain, job.network, job.rule_set, job.thresholder, DEFAULT_START, DEFAULT_POOLING,
+        "lean", DEFAULT_OVERLAP, job.refiner,
+    )  # fmt: skip
+    wanted = row["status"] == "damaged"
+    item = workspace.add(
+        planned.source.name,
+        planned.source.read(),
+        settings,
+        explain_intact=wanted and row["probability"] < 0.5,
+    )
+    if not item.width:  # the file has changed since: it is shown as failed, with the reason
+        return
+    if job.threshold is not None:
+        workspace.set_threshold(item.id, job.threshold)
+    # Above 0.5 the page makes a mask of what the run took for intact (--min-probability): no spot
+    # is large enough, until the labeler lowers the smallest area.
+    hidden = not wanted and row["probability"] >= 0.5
+    smallest = item.width * item.height + 1 if hidden else job.options.min_area
+    if smallest:
+        workspace.set_cleaning(item.id, smallest, 0)

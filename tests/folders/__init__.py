@@ -1,0 +1,1 @@
+"""Annotating folders: plans, runs, resuming, the page, Ray."""
