@@ -60,12 +60,13 @@ def compare_tab(
                     [(entry.title, name) for name, entry in registry.items()],
                     value=value,
                     label=label,
+                    info=texts.HELP[name],
                     elem_id=f"other-{label.split()[-1].lower()}",
                 )
-                for registry, label, value in (
-                    (NETWORKS, "Right: network", "one-fc"),
-                    (RULE_SETS, "Right: LRP rule set", "montavon"),
-                    (THRESHOLDERS, "Right: thresholder", "bmm"),
+                for name, registry, label, value in (
+                    ("network", NETWORKS, "Right: network", "one-fc"),
+                    ("rule_set", RULE_SETS, "Right: LRP rule set", "montavon"),
+                    ("thresholder", THRESHOLDERS, "Right: thresholder", "bmm"),
                 )
             ]
             button = gr.Button("Compare", variant="primary", elem_id="compare", scale=0)

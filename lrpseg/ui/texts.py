@@ -27,6 +27,7 @@ TITLES = {
     "samples": "Drawn pictures to try the page with.",
     "apply-all": "Use these settings for every picture that is not accepted yet. What you drew "
     "is kept.",
+    "compare": "Explain the picture with both settings, and show heatmaps and masks of both.",
     "mask-file": "The mask as it is now: a PNG of 0 and 255 of the picture's size.",
     "export": "Masks, overlays and a provenance file for each picture, and the formats above.",
     "truth": "A true mask of the picture shown: its precision, recall and IoU appear at once.",

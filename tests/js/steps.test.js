@@ -12,7 +12,7 @@ function makeApp() {
     clock: { take: () => 1.5 },
     asked,
     open: {
-      id: "a", corrections: new Uint8Array(4), width: 2, history: new History(),
+      id: "a", level: 7, corrections: new Uint8Array(4), width: 2, history: new History(),
       item: { analysis: "m", status: "edited", choice: { network: "x" } },
     },
     store: {
@@ -21,10 +21,11 @@ function makeApp() {
     },
     refresh: async () => {},
     select: async () => {
-      const to = { ...app.open.item, choice: { network: "x" } };
-      app.steps.chose(app.open.history, app.open.item, to);
+      const to = { ...app.open.item, analysis: "m", choice: { network: "x" } };
+      app.steps.chose(app.open, to);
       app.open.item = to;
     },
+    assign: (...setting) => asked.push(setting),
     trigger: (...event) => asked.push(event),
     mark: (status) => { app.open.item.status = status; },
     figures: () => {},
@@ -47,14 +48,15 @@ test("acceptance is taken back to the status of before", () => {
 });
 
 test("a choice is taken back at the server, and that is no new step", async () => {
-  const app = makeApp(), to = { ...app.open.item, choice: { network: "y" } };
-  app.steps.chose(app.open.history, app.open.item, to);
+  const app = makeApp(), to = { ...app.open.item, analysis: "n", choice: { network: "y" } };
+  app.steps.chose(app.open, to);
   app.open.item = to;
   const done = app.steps.go("undo");
   assert.equal(app.steps.go("undo"), undefined); // not while the first is under way
   await done;
   assert.deepEqual(app.asked[0], ["/items/a/choice", { network: "x" }]);
   assert.deepEqual(app.asked[1], ["select", { id: "a" }]);
+  assert.deepEqual(app.asked[2], ["level", 7]); // the server forgets it with the choice
   assert.equal(app.open.history.past.length, 0);
   assert.equal(app.open.history.future.length, 1);
 });

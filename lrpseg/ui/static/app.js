@@ -204,7 +204,7 @@ const lrpsegApp = (() => {
       const [truth, corrections] = await Promise.all(["truth", "corrections"].map((what) =>
         what === "corrections" || item.has_truth ? this.store.bytes(`/items/${item.id}/${what}`) : null));
       if (this.open !== scene) return;
-      this.steps.chose(scene.history, scene.item, item);
+      this.steps.chose(scene, item);
       scene.truth = truth;
       scene.item = item;
       // What another tab drew, or a mask that was brought in; never over what was drawn meanwhile.
@@ -253,7 +253,7 @@ const lrpsegApp = (() => {
         this.steps.leave(this.open);
         this.store.overlay(item.id, corrections, item.width);
       }
-      if (before) this.steps.chose(before.history, before.item, item);
+      if (before) this.steps.chose(before, item);
       const unsaved = this.store.unsavedSettings(item.id);
       const level = unsaved.analysis === item.analysis ? unsaved.level : undefined;
       this.open = {

@@ -28,11 +28,12 @@ const lrpsegDrop = (() => {
       if (!carriesFiles(event) || event.defaultPrevented) return; // a box of its own took it
       event.preventDefault();
       const entries = [...event.dataTransfer.items].map((i) => i.webkitGetAsEntry()).filter(Boolean);
+      const files = [...event.dataTransfer.files]; // of a program that knows no entries
       const target = input();
       if (!target) return say("One upload at a time: wait for the first, then drop these again.");
       try {
         const all = new DataTransfer();
-        for (const file of await walk(entries)) all.items.add(file);
+        for (const file of entries.length ? await walk(entries) : files) all.items.add(file);
         target.files = all.files;
         target.dispatchEvent(new Event("change", { bubbles: true }));
       } catch (error) {

@@ -25,14 +25,15 @@ const lrpsegSteps = (() => {
     }
 
     /** Another network, rule set or thresholder is a step, unless it was undo that brought it. */
-    chose(history, from, to) {
+    chose({ history, item: from, level }, to) {
       const [old, now] = [from, to].map((item) => item.choice && JSON.stringify(item.choice));
       if (!old || !now || old === now || now === this.reverting) return;
-      history.changed("choice", from.choice, to.choice, ++this.app.gesture);
+      const before = { choice: from.choice, level, analysis: from.analysis };
+      history.changed("choice", before, { choice: to.choice }, ++this.app.gesture);
     }
 
-    /** Bring a former choice back. */
-    async choose(choice) {
+    /** Bring a former choice back, with the threshold that it had. */
+    async choose({ choice, level, analysis }) {
       const { app } = this, { id } = app.open;
       this.reverting = JSON.stringify(choice);
       try {
@@ -42,6 +43,8 @@ const lrpsegSteps = (() => {
           await app.select(id, true);
           app.trigger("select", { id }); // the drop-downs follow
         }
+        const s = app.open;
+        if (s && s.id === id && s.item.analysis === analysis) app.assign("level", level);
       } catch (error) {
         app.say(error.message);
       }
