@@ -133,11 +133,19 @@ def load_domain(name: str | os.PathLike[str], assets: Path | None = None) -> Dom
         OptionError: there is no such domain, or its `domain.json` cannot be used.
     """
     folder = _find(name, assets)
+    if folder is None:
+        known = list_domains(assets)
+        raise OptionError(
+            f"There is no domain {str(name)!r}. Choose one of: {', '.join(known) or 'none'}; "
+            f"or give a folder that holds a {DOMAIN_FILE}."
+        )
     path = folder / DOMAIN_FILE
     try:
         entry, base = _read(folder), None
         if "based_on" in entry:  # a base has no base itself: `learn` names the first one
             below = _find(entry["based_on"], assets)
+            if below is None:
+                raise ValueError(f"the domain {entry['based_on']!r}, on which it is based, is gone")
             base = _parse(below, _read(below))
             entry = _read(below) | {"checkpoints": {}} | entry
         return _parse(folder, entry, base)
@@ -147,8 +155,8 @@ def load_domain(name: str | os.PathLike[str], assets: Path | None = None) -> Dom
         ) from error
 
 
-def _find(name: str | os.PathLike[str], assets: Path | None) -> Path:
-    """The folder of a domain."""
+def _find(name: str | os.PathLike[str], assets: Path | None) -> Path | None:
+    """The folder of a domain, None where there is none."""
     folder = Path(name)
     if (folder / DOMAIN_FILE).is_file():
         return folder
@@ -157,11 +165,7 @@ def _find(name: str | os.PathLike[str], assets: Path | None) -> Path:
     learned = learned_folder()
     if assets is None and learned is not None and str(name) in learned_domains():
         return learned / name
-    known = list_domains(assets)
-    raise OptionError(
-        f"There is no domain {str(name)!r}. Choose one of: {', '.join(known) or 'none'}; "
-        f"or give a folder that holds a {DOMAIN_FILE}."
-    )
+    return None
 
 
 def _read(folder: Path) -> dict[str, Any]:

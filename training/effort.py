@@ -33,7 +33,7 @@ from lrpseg.devices import pick_device
 from lrpseg.domains import Domain, load_domain
 from lrpseg.learning import Recipe, fine_tune, predict
 from lrpseg.learning.crops import Patch, patches
-from lrpseg.learning.learn import OTHERS
+from lrpseg.learning.run import OTHERS
 from lrpseg.lrp import RULE_SETS
 from lrpseg.networks import NETWORKS
 from lrpseg.operating_points import Choice, default_choice

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lrpseg.learning.learn import OTHERS
+from lrpseg.learning.run import OTHERS
 from lrpseg.render import save_text
 from lrpseg.version import __version__
 from training import plots

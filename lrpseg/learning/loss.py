@@ -12,12 +12,15 @@ def weighted_loss(logits: Tensor, masks: Tensor, weights: Tensor) -> Tensor:
 
     Args:
         logits: (B, 2, H, W) float32 of (intact, damaged).
-        masks: (B, H, W) bool, true where damaged.
+        masks: (B, H, W) bool, true where damaged, or float32, how likely that is.
         weights: (B, H, W) float32, 0 (does not count) to 1.
     """
-    entropy = nn.functional.cross_entropy(logits, masks.long(), reduction="none")
+    truth = masks.float()
+    entropy = nn.functional.cross_entropy(
+        logits, torch.stack([1 - truth, truth], dim=1), reduction="none"
+    )
     entropy = (entropy * weights).sum() / weights.sum().clamp(min=1)
-    likelihood, truth = torch.softmax(logits, dim=1)[:, 1] * weights, masks.float() * weights
+    likelihood, truth = torch.softmax(logits, dim=1)[:, 1] * weights, truth * weights
     overlap = (likelihood * masks).sum()
     # The 1 keeps a batch without damage from dividing by zero.
     return entropy + 1 - (2 * overlap + 1) / (likelihood.sum() + truth.sum() + 1)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
 
 from lrpseg.domains import Normalisation
 from lrpseg.errors import OptionError
@@ -83,13 +82,13 @@ def fine_tune(
         if kept:
             images = torch.cat([images, _batch(others, kept, recipe.size, random)[0]])
         x = normalise(images.to(device)).contiguous(memory_format=torch.channels_last)
-        logits = learned.unet(x).float()
-        count = recipe.batch
-        loss = weighted_loss(logits[:count], masks.to(device), torch.ones_like(x[:count, 0]))
+        masks = masks.to(device).float()
         if kept:
-            with torch.no_grad():
-                before = torch.softmax(model.unet(x[count:]).float(), dim=1)
-            loss = loss + recipe.keep_weight * nn.functional.cross_entropy(logits[count:], before)
+            with torch.no_grad():  # the loss has both in one batch: inventing damage costs Dice
+                masks = torch.cat([masks, model.likelihood(x[recipe.batch :])])
+        weights_of = torch.ones_like(masks)
+        weights_of[recipe.batch :] = recipe.keep_weight
+        loss = weighted_loss(learned.unet(x).float(), masks, weights_of)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
