@@ -36,7 +36,11 @@ def _app(args: argparse.Namespace) -> int:
 
 def _benchmark(args: argparse.Namespace) -> int:
     from lrpseg.benchmark import benchmark
+    from lrpseg.folder_benchmark import folder_benchmark
 
+    if args.folder is not None:
+        print(folder_benchmark(args.folder, args.domain, args.network, args.device))
+        return 0
     print(benchmark(args.domain, args.network, args.device, args.repeats))
     return 0
 
@@ -108,6 +112,11 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("--network", choices=classifiers(NETWORKS), default="one-fc")
     command.add_argument("--device", default="auto")
     command.add_argument("--repeats", type=int, default=7, help="runs of each; the median counts")
+    command.add_argument(
+        "--folder", type=Path, metavar="DIR",
+        help="measure this folder of 224x224 images from files to masks instead, beside a plain "
+        "loop of Zennit and scikit-learn",
+    )  # fmt: skip
     command.set_defaults(run=_benchmark)
 
     command = commands.add_parser("list", help="show domains, networks, rule sets, thresholders")

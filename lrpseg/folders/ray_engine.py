@@ -6,6 +6,7 @@ https://docs.ray.io/en/latest/data/data.html
 """
 
 import logging
+import math
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -42,6 +43,15 @@ class _Worker:
         return batch
 
 
+def _share(workers: int, machines: Sequence[dict[str, float]], device: str) -> tuple[int, float]:
+    """CPUs and GPUs of one worker; no more than some machine has, or it would wait for ever."""
+    gpus = int(sum(machine.get("GPU", 0) for machine in machines))
+    if gpus and device in ("auto", "cuda"):
+        return 1, 1 / math.ceil(workers / gpus)
+    cpus = [int(machine.get("CPU", 0)) for machine in machines]
+    return max(1, min(sum(cpus) // workers, max(cpus))), 0
+
+
 def on_ray(workers: int, device: str = "auto") -> Engine:
     """An engine of `workers` processes on the cluster at $RAY_ADDRESS, or on this machine.
 
@@ -61,9 +71,7 @@ def on_ray(workers: int, device: str = "auto") -> Engine:
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.max_errored_blocks = 0
-        gpus = int(ray.cluster_resources().get("GPU", 0))
-        each = min(1.0, gpus / workers) if gpus and device in ("auto", "cuda") else 0
-        cpus = 1 if each else max(1, int(ray.cluster_resources().get("CPU", 1)) // workers)
+        cpus, each = _share(workers, [n["Resources"] for n in ray.nodes() if n["Alive"]], device)
         arguments = (job.as_json(), str(plan.path.resolve()), str(out.resolve()), device)
         blocks = ray.data.from_items([{"block": n} for n in open_], override_num_blocks=len(open_))
         done = blocks.map_batches(

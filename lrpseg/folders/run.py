@@ -24,6 +24,7 @@ from lrpseg.folders.sources import STATE, find_sources
 from lrpseg.folders.summary import write_summary
 from lrpseg.formats import FORMATS, Record, Written
 from lrpseg.render import save_text
+from lrpseg.segmenter import Segmenter
 
 PLAN_FILE = "plan.sqlite"
 JOB_FILE = "job.json"
@@ -113,7 +114,15 @@ def here(device: str) -> Engine:
     """The engine of this process."""
 
     def run(plan: Plan, open_: Sequence[int], job: Job, out: Path, shards: Shards) -> Iterator[int]:
-        segmenter = job.segmenter(device)
+        yield from with_segmenter(job.segmenter(device))(plan, open_, job, out, shards)
+
+    return run
+
+
+def with_segmenter(segmenter: Segmenter) -> Engine:
+    """The engine of this process, with a segmenter that is loaded already."""
+
+    def run(plan: Plan, open_: Sequence[int], job: Job, out: Path, shards: Shards) -> Iterator[int]:
         for number in open_:
             shards.write(number, annotate_block(plan.block(number), job, segmenter, out))
             yield number

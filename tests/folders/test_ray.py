@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lrpseg.cli import main
-from lrpseg.folders import annotate
+from lrpseg.folders import annotate, ray_engine
 from tests.folders.support import job, tree
 
 
@@ -40,8 +40,6 @@ def test_ray_with_a_killed_worker_writes_the_same(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ray = pytest.importorskip("ray", reason="pip install 'lrpseg[ray]'")
-    from lrpseg.folders.ray_engine import on_ray
-
     annotate([str(folder)], tmp_path / "one", job(), device="cpu", block=2)
     killed: list[int] = []
 
@@ -52,12 +50,29 @@ def test_ray_with_a_killed_worker_writes_the_same(
 
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
-        engine = on_ray(2, "cpu")
+        engine = ray_engine.on_ray(2, "cpu")
         annotate([str(folder)], tmp_path / "many", job(), engine=engine, progress=progress, block=2)
     finally:
         ray.shutdown()
     assert killed
     assert tree(tmp_path / "many") == tree(tmp_path / "one")
+
+
+@pytest.mark.parametrize(
+    ("workers", "machines", "device", "share"),
+    [
+        (2, [{"CPU": 8}], "auto", (4, 0)),
+        (2, [{"CPU": 2}] * 4, "auto", (2, 0)),  # 4 would fit on no machine
+        (9, [{"CPU": 2}, {"CPU": 2}], "cpu", (1, 0)),
+        (4, [{"CPU": 8, "GPU": 1}] * 3, "auto", (1, 0.5)),  # two share a GPU
+        (2, [{"CPU": 8, "GPU": 4}], "cuda", (1, 1)),
+        (2, [{"CPU": 8, "GPU": 4}, {}], "cpu", (4, 0)),
+    ],
+)
+def test_what_a_worker_gets_fits_on_a_machine(
+    workers: int, machines: list[dict[str, float]], device: str, share: tuple[int, float]
+) -> None:
+    assert ray_engine._share(workers, machines, device) == share
 
 
 def test_without_ray_the_extra_is_named(
