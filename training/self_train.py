@@ -5,9 +5,9 @@
 It sees, each with a share of the crops:
 - intact pictures, whose mask is empty;
 - intact pictures with damage drawn in (`training.drawn_damage`), whose mask is known exactly;
-- from the second round on damaged pictures of the training split, with the mask that the network of
-  the round before finds, where LRP of the domain's classifier finds damage too. Pixels on which the
-  two disagree do not count; the others count by how sure the network was.
+- damaged pictures of the training split, with the refined LRP mask of the domain's classifier; in
+  later rounds with the mask that the network of the round before finds, where that one finds damage
+  too. Pixels count by how sure a map is of them; those on which the two disagree do not count.
 
 True masks are used for cropping, as the paper did by hand (3.4), and to print the figures of each
 epoch. Nothing is chosen by them: the last epoch's weights are kept. The probability of damage is
@@ -35,7 +35,8 @@ from lrpseg.devices import pick_device
 from lrpseg.domains import Domain, Normalisation, load_domain
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START
 from lrpseg.operating_points import default_choice
-from lrpseg.thresholders import THRESHOLDERS
+from lrpseg.refiners import REFINERS
+from lrpseg.thresholders import THRESHOLDERS, Fitted
 from lrpseg.unet import SelfTrained, UNet
 from training import unet
 from training.crops import Augmentation, Image, Mask, centre_crop, load_example, random_crop
@@ -55,16 +56,18 @@ REACH = 13
 class Config(Recipe):
     """All that decides a training's result; stored in every file that it writes.
 
-    real, intact: shares of the crops; the rest has drawn damage. drawing: a name in `DRAWINGS`.
+    real, intact: shares of the crops; the rest has drawn damage. drawing: a name in `DRAWINGS`,
+    refiner: in `REFINERS`, what betters LRP's masks.
     size: side of what is trained on, cut out of each crop, a multiple of 16; a smaller one is
     cheaper, and most of a crop is background.
     """
 
     domain: str
     drawing: str
+    refiner: str = "intensity"
     width: int = 16
     dropout: float = 0.2
-    real: float = 0.0
+    real: float = 0.4
     intact: float = 0.3
     size: int = 128
 
@@ -100,7 +103,8 @@ class SelfTrainingCrops(Dataset[tuple[Image, Mask, NDArray[np.float32]]]):
         if kind < self._config.real and self._proposed:
             members = self._proposed[random.integers(len(self._proposed))]
             chosen = members[random.integers(len(members))]
-            image, mask, weight = chosen.image, chosen.mask, chosen.weight
+            zoom = random.uniform(1, VARIED.zoom[1])
+            image, mask, weight = zoomed(chosen.image, chosen.mask, chosen.weight, zoom)
         else:
             source = self._intact[random.integers(len(self._intact))]
             whole = Augmentation(flips=False, zoom=VARIED.zoom)
@@ -111,6 +115,17 @@ class SelfTrainingCrops(Dataset[tuple[Image, Mask, NDArray[np.float32]]]):
                     image, more = draw_damage(image, random, self._drawing)
                     mask = mask | more
         return vary(*part(image, mask, weight, self._config.size, random), random)
+
+
+def zoomed(
+    image: Image, mask: Mask, weight: NDArray[np.float32], zoom: float
+) -> tuple[Image, Mask, NDArray[np.float32]]:
+    """All three enlarged by `zoom`, 1 or more."""
+    size = (round(mask.shape[1] * zoom), round(mask.shape[0] * zoom))
+    larger = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+    share = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+    weights = cv2.resize(weight, size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(larger, np.uint8), share >= 0.5, np.asarray(weights, np.float32)
 
 
 def part(
@@ -163,6 +178,15 @@ def weighted_loss(logits: Tensor, masks: Tensor, weights: Tensor) -> Tensor:
     return entropy + 1 - (2 * overlap + 1) / (likelihood.sum() + truth.sum() + 1)
 
 
+def propose_from_lrp(refined: Fitted) -> tuple[Mask, NDArray[np.float32]]:
+    """A mask from a refined likelihood (H, W), and the pixels' weights, 0 to 1: how far a pixel is
+    from the threshold, as a share of how far it could be."""
+    likelihood, threshold = refined.likelihood, refined.threshold
+    above = (likelihood - threshold) / max(1 - threshold, 1e-6)
+    below = (threshold - likelihood) / max(threshold, 1e-6)
+    return refined.mask, np.clip(np.maximum(above, below), 0.1, 1).astype(np.float32)
+
+
 def propose(likelihood: NDArray[np.float32], lrp: Mask) -> tuple[Mask, NDArray[np.float32]]:
     """A mask from what a network and LRP find, both (H, W), and the pixels' weights, 0 to 1.
 
@@ -176,30 +200,40 @@ def propose(likelihood: NDArray[np.float32], lrp: Mask) -> tuple[Mask, NDArray[n
     mask = found & np.isin(labels, near)
     weight = np.abs(2 * likelihood - 1)
     weight[found & ~mask] = 0
-    # LRP's maps are wider than damage: only what lies apart from the mask is a disagreement.
+    # Along the border the two differ by a few pixels: what counts is what lies apart.
     beside = cv2.dilate(mask.astype(np.uint8), np.ones((REACH, REACH), np.uint8)) > 0
     weight[lrp & ~beside] = 0
     return mask, weight.astype(np.float32)
 
 
 def proposals(
-    examples: list[Example], domain: Domain, network: UNet, device: torch.device
+    examples: list[Example],
+    domain: Domain,
+    refiner: str,
+    network: UNet | None,
+    device: torch.device,
 ) -> list[list[Proposed]]:
-    """Proposed masks of the damaged examples' crops, a list for each region; crops without any
-    agreement are left out."""
+    """Proposed masks of the damaged examples' crops, a list for each region.
+
+    Crops that the classifier calls intact are left out, and those on which LRP and `network`, where
+    there is one, agree on no pixel.
+    """
     choice = default_choice(domain, classifiers_only=True)
     model = load_checkpoint(domain.checkpoint(choice.network), choice.network).to(device)
     crops = np.stack([centre_crop(*load_example(e))[0] for e in examples])
     explained = lrp_maps(
         model, domain, choice.rule_set, DEFAULT_START, DEFAULT_POOLING, crops, device
     )
-    likelihoods = unet.predict(network, crops, device)
-    found: dict[str, list[Proposed]] = {}
     fit = THRESHOLDERS[choice.thresholder].fit
-    for example, crop, relevance, likelihood in zip(
-        examples, crops, explained.maps, likelihoods, strict=True
-    ):
-        mask, weight = propose(likelihood, fit(relevance).mask)
+    found: dict[str, list[Proposed]] = {}
+    for i, (example, crop) in enumerate(zip(examples, crops, strict=True)):
+        if explained.probabilities[i] <= 0.5:
+            continue
+        relevance = explained.maps[i]
+        refined = REFINERS[refiner].refine(crop, relevance, fit(relevance))
+        mask, weight = propose_from_lrp(refined)
+        if network is not None:
+            mask, weight = propose(unet.predict(network, crop[None], device)[0], mask)
         if mask.any():
             found.setdefault(example.region, []).append(Proposed(crop, mask, weight))
     return list(found.values())
@@ -239,9 +273,12 @@ def one_round(
     torch.manual_seed(config.seed)
     raw = UNet(config.width, dropout=config.dropout)
     proposed: list[list[Proposed]] = []
-    if before is not None and config.real:
-        proposed = proposals(damaged, load_domain(config.domain), before, fabric.device)
+    if before is not None:
         raw.load_state_dict(before.state_dict())
+    if config.real:
+        proposed = proposals(
+            damaged, load_domain(config.domain), config.refiner, before, fabric.device
+        )
         fabric.print(f"{sum(map(len, proposed))} of {len(damaged)} damaged crops have a proposal")
     crops = SelfTrainingCrops(intact, proposed, config, DRAWINGS[config.drawing])
 
@@ -284,10 +321,11 @@ def get_args_parser() -> argparse.ArgumentParser:
     add("--domain", required=True, help="a domain's name, or its folder with a classifier")
     add("--out", type=Path, required=True, help="folder for checkpoints and logs")
     add("--drawing", choices=list(DRAWINGS), help="what is drawn (default: by the domain)")
-    add("--rounds", type=int, default=2, help="1: drawn damage alone (default: 2)")
+    add("--refiner", choices=list(REFINERS), default=Config.refiner, help="of LRP's masks")
+    add("--rounds", type=int, default=2, help="1: LRP's masks alone (default: 2)")
     add("--epochs", type=int, default=40, help="of each round")
     add("--crops", type=int, default=256, help="per epoch (default: 256)")
-    add("--real", type=float, default=0.3, help="share of damaged pictures from round 2 on")
+    add("--real", type=float, default=Config.real, help="share of damaged pictures (default: 0.4)")
     add("--width", type=int, default=Config.width, help="first level's channels (default: 16)")
     add("--size", type=int, default=Config.size, help="side of what is trained on (default: 128)")
     add("--batch", type=int, default=16)
@@ -307,8 +345,8 @@ def main(words: list[str] | None = None) -> None:
         config = Config(
             domain=args.domain, drawing=drawing, width=args.width, epochs=args.epochs,
             crops=args.crops, lr=args.lr if number == 1 else args.lr / 2, seed=args.seed + number,
-            precision=args.precision, real=0.0 if number == 1 else args.real, size=args.size,
-            batch=args.batch,
+            precision=args.precision, real=args.real, size=args.size,
+            batch=args.batch, refiner=args.refiner,
         )  # fmt: skip
         folder = args.out / f"round-{number}"
         if args.resume and (folder / "metrics.json").is_file():

@@ -4,6 +4,7 @@ A new refiner is one module with a `Refiner`, and one more entry in the loop bel
 """
 
 from lrpseg.refiners.base import Refiner
+from lrpseg.refiners.intensity import INTENSITY
 from lrpseg.registry import Registry
 
 __all__ = ["DEFAULT_REFINER", "REFINERS", "Refiner"]
@@ -19,5 +20,5 @@ NONE = Refiner(
 )
 
 REFINERS: Registry[Refiner] = Registry("refiner")
-for _refiner in (NONE,):
+for _refiner in (NONE, INTENSITY):
     REFINERS.add(_refiner.name, _refiner)

@@ -49,22 +49,37 @@ def fit(relevance: NDArray[Any], config: SimpleConfig = DEFAULT) -> Fitted:
     if scaled is None:
         return no_evidence(np.shape(relevance))
     likelihood = to_unit_interval(scaled, float(scaled.min()), float(scaled.max()))
-    ordered = np.sort(likelihood, axis=None)
+    threshold, iterations, converged = _iterate(np.sort(likelihood, axis=None), config)
+    return Fitted(likelihood, float(threshold), converged, iterations)
+
+
+def fixed_point(ordered: NDArray[np.float32]) -> float | None:
+    """The threshold at which the mean-of-means iteration comes to rest.
+
+    `ordered`: (N,) float32, finite, ascending. None where all values are equal.
+    """
+    if ordered[0] == ordered[-1]:
+        return None
+    return float(_iterate(ordered, DEFAULT)[0])
+
+
+def _iterate(ordered: NDArray[np.float32], config: SimpleConfig) -> tuple[np.float32, int, bool]:
+    """(threshold, iterations, whether it came to rest) for ascending values that differ."""
     sums = np.cumsum(ordered, dtype=np.float64)
     size, total = ordered.size, float(sums[-1])
 
     # Rounding t to float32 keeps the update monotone and the mask equal to the last partition.
     threshold = np.float32(total / size)
     for iteration in range(1, config.iteration_limit + 1):
-        # 0 < t <= 1, while 0 and 1 are both among the values: neither side is ever empty.
+        # min < t <= max: neither side is ever empty.
         below = int(np.searchsorted(ordered, threshold, side="left"))
         sum_below = float(sums[below - 1])
         mean_above = (total - sum_below) / (size - below)
         update = np.float32((sum_below / below + mean_above) / 2)
         if update == threshold:
-            return Fitted(likelihood, float(threshold), True, iteration)
+            return threshold, iteration, True
         threshold = update
-    return Fitted(likelihood, float(threshold), False, config.iteration_limit)
+    return threshold, config.iteration_limit, False
 
 
 SIMPLE = Thresholder(
