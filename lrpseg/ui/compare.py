@@ -9,6 +9,7 @@ import numpy as np
 from lrpseg.errors import LrpsegError
 from lrpseg.lrp import RULE_SETS
 from lrpseg.networks import NETWORKS
+from lrpseg.refiners import REFINERS
 from lrpseg.thresholders import THRESHOLDERS
 from lrpseg.ui import actions, texts
 from lrpseg.ui.service import Service
@@ -37,7 +38,8 @@ def compare_tab(
         workspace = service.sessions.get(token)
         sides: list[actions.Side] = []
         cells: list[Any] = []
-        for part in (names[:3], names[3:]):
+        half = len(names) // 2
+        for part in (names[:half], names[half:]):
             progress(len(sides) / 2, desc="Explaining")
             settings = actions.settings_of(domain, *part)
             sides.append(actions.compare_side(service, workspace, id, settings))
@@ -67,6 +69,7 @@ def compare_tab(
                     ("network", NETWORKS, "Right: network", "one-fc"),
                     ("rule_set", RULE_SETS, "Right: LRP rule set", "montavon"),
                     ("thresholder", THRESHOLDERS, "Right: thresholder", "bmm"),
+                    ("refiner", REFINERS, "Right: refiner", "none"),
                 )
             ]
             button = gr.Button("Compare", variant="primary", elem_id="compare", scale=0)
@@ -77,7 +80,8 @@ def compare_tab(
                     label=label,
                     format="png",
                     interactive=False,
-                    height=330,
+                    height="60vh",
+                    buttons=["fullscreen", "download"],  # never the one that publishes a picture
                     elem_id=f"compare-{label.split(',')[0].lower()}-{what}",
                     alt_text=label,
                 )

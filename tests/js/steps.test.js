@@ -20,7 +20,7 @@ function makeApp() {
       request: async (path, { body }) => asked.push([path, JSON.parse(body)]),
     },
     refresh: async () => {},
-    select: async () => {
+    again: async () => {
       const to = { ...app.open.item, analysis: "m", choice: { network: "x" } };
       app.steps.chose(app.open, to);
       app.open.item = to;

@@ -12,6 +12,7 @@ const lrpsegApp = (() => {
       this.open = null; // the scene: item, maps, corrections, mask, pictures, history
       this.gesture = 0;
       this.clock = new lrpsegClock.Clock();
+      this.messages = new lrpsegMessages.Messages(this.root);
       this.steps = new lrpsegSteps.Steps(this);
       this.store = new lrpsegStore.Store({
         base: new URL("lrpseg", document.baseURI).href,
@@ -84,8 +85,6 @@ const lrpsegApp = (() => {
       click("delete", () => this.remove());
       click("clear", () => this.clear());
       this.find("keys").querySelector("button").addEventListener("click", () => this.find("keys").close());
-      const message = this.root.querySelector(".message");
-      message.querySelector("button").addEventListener("click", () => { message.hidden = true; });
       const input = (name, fn) => this.find(name).addEventListener("input", (e) => fn(e.target));
       input("size", (e) => this.tools.size(0.5 * Math.exp((e.value / 100) * Math.log(1000))));
       input("opacity", (e) => this.view.set({ opacity: e.value / 100 }));
@@ -128,7 +127,13 @@ const lrpsegApp = (() => {
 
     async refresh() {
       try {
-        this.items = (await this.store.json("/items")).items;
+        const { items } = await this.store.json("/items");
+        const shown = new Map(this.items.map((i) => [i.id, i.status]));
+        for (const item of items) { // the answer may be older than what is still being saved
+          const busy = item.status === "waiting" || item.status === "running";
+          if (!busy && this.store.unconfirmed(item.id).length) item.status = shown.get(item.id) || item.status;
+        }
+        this.items = items;
       } catch (error) {
         return this.say(error.message);
       }
@@ -148,8 +153,14 @@ const lrpsegApp = (() => {
       const now = this.open && this.items.find((i) => i.id === this.open.id);
       const item = this.open && this.open.item;
       if (now && (now.analysis !== item.analysis || now.status !== item.status)) {
-        await this.select(now.id, true);
+        await this.again();
       }
+    }
+
+    /** Look at the open picture again, unless another one is on its way. */
+    again() {
+      const id = this.open && this.open.id;
+      return id && this.wanted === id ? this.select(id, true) : undefined;
     }
 
     close() {
@@ -182,7 +193,10 @@ const lrpsegApp = (() => {
       try {
         const item = await this.store.json(`/items/${id}`);
         if (this.wanted !== id) return; // another one was clicked meanwhile
-        if (!before) this.spend();
+        if (!before) {
+          this.spend();
+          this.say("");
+        }
         if (before && before.ready && before.item.analysis === item.analysis &&
             before.item.explained === item.explained) {
           await this.renew(before, item); // the same maps: drawing goes on, sliders stay
@@ -193,6 +207,7 @@ const lrpsegApp = (() => {
         this.strip.show(this.items, id);
         this.find("delete").hidden = false;
       } catch (error) {
+        if (this.wanted === id) this.wanted = this.open && this.open.id;
         this.say(error.message);
       }
     }
@@ -381,6 +396,7 @@ const lrpsegApp = (() => {
     edited(rect, before) {
       const s = this.open;
       s.history.drew(rect, before);
+      this.say("");
       this.figures();
       this.save(rect);
     }
@@ -410,11 +426,13 @@ const lrpsegApp = (() => {
       this.strip.show(this.items, this.open.id);
     }
 
-    async accept() {
+    accept() {
       const s = this.open;
       if (!s || !s.ready) return;
       this.steps.accept();
-      this.go(1);
+      const next = lrpsegStrip.unfinished(this.strip.ordered, s.id);
+      if (next) this.select(next.id);
+      else this.say("All pictures are accepted. Export their masks on the left.", true);
     }
 
     go(step) {
@@ -428,7 +446,7 @@ const lrpsegApp = (() => {
         await this.store.request(`/items/${this.open.id}/anyway`, { method: "POST" });
         this.find("anyway").hidden = true;
         await this.refresh();
-        await this.select(this.open.id, true);
+        await this.again();
       } catch (error) {
         this.say(error.message);
       }
@@ -452,22 +470,14 @@ const lrpsegApp = (() => {
     }
 
     saved(state, waiting, message) {
-      const words = {
-        saved: "✓ saved", saving: "saving …", refused: "Not saved",
-        offline: message || `Not connected: ${waiting} change${waiting === 1 ? " waits" : "s wait"}, nothing is lost.`,
-      };
-      const box = this.find("saved");
-      box.textContent = words[state];
-      box.dataset.state = state;
+      this.messages.saved(state, waiting, message);
       if (state !== "refused") return;
       this.say(message);
-      if (this.open) this.select(this.open.id, true);
+      this.again();
     }
 
-    say(text) {
-      const message = this.root.querySelector(".message");
-      message.querySelector("span").textContent = text;
-      message.hidden = !text;
+    say(text, good) {
+      this.messages.say(text, good);
     }
 
     picked(name) {

@@ -112,7 +112,7 @@ const lrpsegPoints = (() => {
       this.find("own-figures").textContent = own
         ? `This picture: precision ${own.precision.toFixed(2)}, recall ${own.recall.toFixed(2)}, IoU ${own.iou.toFixed(2)}.`
         : "";
-      this.plot(point, level);
+      this.plot(point);
     }
 
     sentence(point) {
@@ -129,7 +129,7 @@ const lrpsegPoints = (() => {
     }
 
     /** Precision over recall as an SVG: the measured curve, this picture's, and the chosen point. */
-    plot(point, level) {
+    plot(point) {
       const [w, h, left, bottom] = [260, 170, 34, 30];
       const px = (r) => left + r * (w - left - 8), py = (p) => 8 + (1 - p) * (h - bottom - 8);
       const line = (points) => points.map((p) => `${px(p.recall).toFixed(1)},${py(p.precision).toFixed(1)}`).join(" ");
@@ -152,10 +152,8 @@ const lrpsegPoints = (() => {
       if (point) {
         parts.push(`<circle class="chosen" cx="${px(point.recall)}" cy="${py(point.precision)}" r="5"/>`);
       }
-      if (this.truth && this.truth[level]) {
-        const t = this.truth[level];
-        parts.push(`<circle class="own-chosen" cx="${px(t.recall)}" cy="${py(t.precision)}" r="4"/>`);
-      }
+      const { own } = this;
+      if (own) parts.push(`<circle class="own-chosen" cx="${px(own.recall)}" cy="${py(own.precision)}" r="4"/>`);
       this.find("curve").innerHTML =
         `<svg viewBox="0 0 ${w} ${h}" role="img" aria-label="Precision over recall">${parts.join("")}</svg>`;
     }

@@ -39,12 +39,12 @@ const lrpsegSteps = (() => {
       try {
         await app.store.request(`/items/${id}/choice`, { method: "POST", body: this.reverting });
         await app.refresh();
-        if (app.open && app.open.id === id) {
-          await app.select(id, true);
-          app.trigger("select", { id }); // the drop-downs follow
-        }
+        await app.again();
         const s = app.open;
-        if (s && s.id === id && s.item.analysis === analysis) app.assign("level", level);
+        if (s && s.id === id) {
+          app.trigger("select", { id }); // the drop-downs follow
+          if (s.item.analysis === analysis) app.assign("level", level);
+        }
       } catch (error) {
         app.say(error.message);
       }

@@ -27,7 +27,10 @@ const lrpsegStrip = (() => {
       this.list = root.querySelector(".thumbs");
       this.count = root.querySelector('[data-testid="count"]');
       this.order = root.querySelector('[data-testid="sort"]');
-      this.order.addEventListener("change", () => this.show(this.items, this.selected));
+      this.order.addEventListener("change", () => {
+        this.scrolled = null; // the selected one has another place
+        this.show(this.items, this.selected);
+      });
       this.items = [];
       this.buttons = new Map();
       this.seen = new IntersectionObserver((entries) => {
@@ -116,6 +119,14 @@ const lrpsegStrip = (() => {
     }
   }
 
-  return { Strip, sorted, STATUS };
+  /** The next item after `selected` that is neither accepted nor failed, from the start again at the
+   * end; null when all are done. */
+  function unfinished(ordered, selected) {
+    const at = ordered.findIndex((i) => i.id === selected);
+    const others = [...ordered.slice(at + 1), ...ordered.slice(0, Math.max(at, 0))];
+    return others.find((i) => i.status !== "accepted" && i.status !== "failed") || null;
+  }
+
+  return { Strip, sorted, unfinished, STATUS };
 })();
 if (typeof module !== "undefined") module.exports = lrpsegStrip;
