@@ -193,6 +193,7 @@ def default_choice(
     rule_set: str | None = None,
     thresholder: str | None = None,
     refiner: str | None = None,
+    *,
     classifiers_only: bool = False,
 ) -> Choice:
     """What was not given (None) becomes what made the best masks beside what was given.

@@ -24,8 +24,9 @@ from lrpseg.checkpoints import load_checkpoint
 from lrpseg.devices import pick_device
 from lrpseg.domains import Domain, load_domain
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, RULE_SETS
-from lrpseg.networks import INPUT_SIZE, NETWORKS
+from lrpseg.networks import INPUT_SIZE, NETWORKS, classifiers
 from lrpseg.operating_points import Choice, default_choice
+from lrpseg.refiners import DEFAULT_REFINER
 from lrpseg.segmenter import load
 from lrpseg.thresholders import THRESHOLDERS, Fitted
 from lrpseg.tiling import TileGrid
@@ -58,9 +59,9 @@ class Pictures:
 class Evaluation:
     """All that was measured on one split, for the report.
 
-    lrp, whole: by network, rule set and thresholder, on crops and on whole pictures; others: what
-    is not LRP, on crops, the U-Net first where there is one; unet_whole: the U-Net on whole
-    pictures; choice: the domain's default, which was chosen on validation images; relevance: its
+    lrp, whole: by classifier, rule set and thresholder, without a refiner, on crops and on whole
+    pictures; others: what is not LRP, on crops, the U-Net first where there is one; unet_whole: the
+    U-Net on whole pictures; choice: the best of these on validation images; relevance: its
     maps on the crops (N, 224, 224).
     """
 
@@ -121,7 +122,7 @@ def lrp_systems(
             )
             found = explained.probabilities > 0.5
             for thresholder, entry in THRESHOLDERS.items():
-                choice = Choice(network, rules, thresholder)
+                choice = Choice(network, rules, thresholder, DEFAULT_REFINER)
                 made = segment(title(choice), explained.maps, entry.fit, found)
                 yield choice, made, explained.maps
 
@@ -137,7 +138,7 @@ def whole_scores(
             results = list(segmenter.stream(pictures.images, explain_intact=True))
             damaged = np.array([r.damaged for r in results])
             for thresholder, entry in THRESHOLDERS.items():
-                choice = Choice(network, rules, thresholder)
+                choice = Choice(network, rules, thresholder, DEFAULT_REFINER)
                 maps = (r.relevance for r in results)
                 made = segment(title(choice), maps, entry.fit, damaged)
                 found[choice] = score(made, pictures.truth, pictures.regions, seed)
@@ -184,14 +185,14 @@ def evaluate(args: argparse.Namespace) -> Evaluation:
     """Measure all systems; arguments as `get_args_parser` defines them."""
     device = pick_device(args.device)
     domain = load_domain(args.domain)
-    networks = [n for n in NETWORKS if n in domain.checkpoints]
+    networks = [n for n in classifiers(NETWORKS) if n in domain.checkpoints]
     examples = read(args.domain, args.data, args.seed).splits.get(args.split, ())
     damaged = [e for e in examples if e.damaged and e.mask is not None]
     if not damaged:
         raise SystemExit(f"The split {args.split!r} of {args.domain} has no masks in {args.data}.")
     crops, whole = crops_of(damaged, args.flips), whole_of(damaged)
     images = np.stack(crops.images)
-    choice = default_choice(domain)
+    choice = default_choice(domain, refiner=DEFAULT_REFINER, classifiers_only=True)
 
     systems: Systems = {}
     relevance = np.zeros((len(images), INPUT_SIZE, INPUT_SIZE), np.float32)

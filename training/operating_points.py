@@ -2,9 +2,9 @@
 
     python -m training.operating_points --data DIR --domain magnetic-tile --networks one-fc 128n
 
-For each network, rule set and thresholder: precision, recall and IoU along the thresholds, with
-95 % intervals that resample regions. The file is written whole: networks that are not named are
-no longer in it. Crops are the centre crops of section 3.4 of the paper.
+For each network, rule set, thresholder and refiner: precision, recall and IoU along the thresholds,
+with 95 % intervals that resample regions. The file is written whole: networks that are not named
+are no longer in it. Crops are the centre crops of section 3.4 of the paper.
 """
 
 import argparse
@@ -12,18 +12,20 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lrpseg.checkpoints import load_checkpoint
 from lrpseg.devices import pick_device
 from lrpseg.domains import load_domain
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, POOLINGS, RULE_SETS, STARTS
 from lrpseg.networks import NETWORKS
 from lrpseg.operating_points import (
+    ANY,
+    CHOICES,
     FORMAT,
     Interval,
     OperatingPoint,
@@ -32,12 +34,13 @@ from lrpseg.operating_points import (
     operating_points_file,
 )
 from lrpseg.picture_kind import ranges
+from lrpseg.refiners import REFINERS
 from lrpseg.render import save_text
 from lrpseg.thresholders import THRESHOLDERS, Fitted
 from lrpseg.version import __version__
 from training.crops import centre_crop, load_example
 from training.datasets import READERS, DataError, Example, read
-from training.systems import lrp_maps
+from training.systems import network_maps
 
 SPLIT = "val"
 METRIC = (
@@ -222,15 +225,14 @@ def measure(
     pictures = ranges(load_example(e)[0] for e in read(reader, data, seed).splits[split])
     hashes, curves = {}, []
     for network in networks or list(loaded.checkpoints):
-        path = loaded.checkpoint(network)
-        model = load_checkpoint(path, network).to(where)
-        hashes[network] = checkpoint_hash(path)
-        for rule_set in RULE_SETS:
-            maps = lrp_maps(model, loaded, rule_set, start, pooling, images, where).maps
-            for name, thresholder in THRESHOLDERS.items():
-                names = {"network": network, "rule_set": rule_set, "thresholder": name}
-                names |= {"start": start, "pooling": pooling}
-                fitted = [thresholder.fit(relevance) for relevance in maps]
+        hashes[network] = checkpoint_hash(loaded.checkpoint(network))
+        for rule_set in [ANY] if NETWORKS[network].segments else RULE_SETS:
+            maps = network_maps(loaded, network, rule_set, images, where, start, pooling).maps
+            for thresholder, refiner in product(THRESHOLDERS, REFINERS):
+                combination = (network, rule_set, thresholder, refiner, start, pooling)
+                fit, refine = THRESHOLDERS[thresholder].fit, REFINERS[refiner].refine
+                fitted = [refine(i, m, fit(m)) for i, m in zip(images, maps, strict=True)]
+                names = dict(zip(CHOICES, combination, strict=True))
                 curves.append(names | curve_of(fitted, truths, resampling))
     head = {
         "format": FORMAT,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, RULE_SETS
 from lrpseg.networks import NETWORKS
 from lrpseg.operating_points import Choice
+from lrpseg.refiners import DEFAULT_REFINER
 from lrpseg.render import save_text
 from lrpseg.thresholders import THRESHOLDERS
 from lrpseg.version import __version__
@@ -68,9 +69,9 @@ def write_report(e: Evaluation, out: Path, shown: Sequence[str]) -> str:
         "no_skill": _no_skill(e),
         "default": asdict(e.choice),
         "classification": [asdict(c) for c in e.classification],
-        "lrp": {"/".join(astuple(k)): asdict(s) for k, s in e.scores.items()},
+        "lrp": {"/".join(astuple(k)[:3]): asdict(s) for k, s in e.scores.items()},
         "others": [asdict(s) for s in e.other_scores],
-        "whole": {"/".join(astuple(k)): asdict(s) for k, s in e.whole.items()},
+        "whole": {"/".join(astuple(k)[:3]): asdict(s) for k, s in e.whole.items()},
         "unet_whole": asdict(e.unet_whole) if e.unet_whole else None,
     }
     save_text(json.dumps(results, indent=1) + "\n", out / "results.json")
@@ -136,7 +137,8 @@ def _reproduced(e: Evaluation) -> list[str]:
 
     def held(claim: str, test) -> str:  # type: ignore[no-untyped-def]
         true = sum(
-            test(*(e.scores[Choice(n, r, t)].mean for t in PAPER_THRESHOLDERS)) for n, r in pairs
+            test(*(e.scores[Choice(n, r, t, DEFAULT_REFINER)].mean for t in PAPER_THRESHOLDERS))
+            for n, r in pairs
         )
         return f"- Paper: {claim}. Here in {true} of {len(pairs)} networks and rule sets."
 
@@ -198,8 +200,8 @@ def _segmentation(e: Evaluation) -> list[str]:
     ]  # fmt: skip
     for network in dict.fromkeys(k.network for k in e.scores):
         for thresholder in PAPER_THRESHOLDERS:
-            keys = [Choice(network, r, thresholder) for r in RULE_SETS]
-            cells = [beside(e.scores[k].mean, published.get(astuple(k))) for k in keys]
+            keys = [Choice(network, r, thresholder, DEFAULT_REFINER) for r in RULE_SETS]
+            cells = [beside(e.scores[k].mean, published.get(astuple(k)[:3])) for k in keys]
             name = f"{NETWORKS[network].title}, {THRESHOLDERS[thresholder].title}"
             lines.append(f"| {name} | {' | '.join(cells)} |")
     if e.unet is not None:

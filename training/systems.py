@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from zennit.attribution import Gradient, IntegratedGradients, SmoothGrad
 
+from lrpseg.checkpoints import load_checkpoint, load_self_trained
 from lrpseg.domains import Domain
-from lrpseg.lrp import RULE_SETS, make_explainer
-from lrpseg.networks import VggA
+from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, RULE_SETS, make_explainer
+from lrpseg.networks import NETWORKS, VggA
 from lrpseg.registry import Registry
 
 Maps = NDArray[np.float32]
@@ -93,6 +94,32 @@ def lrp_maps(
         logits, _, relevance = explain(x, _every_row)
         maps.append(relevance.float().cpu().numpy())
         probabilities.append(torch.softmax(logits.double(), dim=1)[:, 1].cpu().numpy())
+    return Explained(np.concatenate(maps), np.concatenate(probabilities))
+
+
+def network_maps(
+    domain: Domain,
+    network: str,
+    rule_set: str,
+    crops: NDArray[np.uint8],
+    device: torch.device,
+    start: str = DEFAULT_START,
+    pooling: str = DEFAULT_POOLING,
+) -> Explained:
+    """What thresholders get of a domain's network, for all crops (N, 224, 224, 3): relevance, or
+    the likelihood of a network that gives one by itself (`rule_set` then has no part)."""
+    path = domain.checkpoint(network)
+    if not NETWORKS[network].segments:
+        model = load_checkpoint(path, network).to(device)
+        return lrp_maps(model, domain, rule_set, start, pooling, crops, device)
+    own = load_self_trained(path, network).to(device)
+    maps, probabilities = [], []
+    with torch.inference_mode():
+        for x in _batches(domain, crops, device, 8):
+            likelihood = own.likelihood(x)
+            maps.append(likelihood.cpu().numpy())
+            logits = own.logits(likelihood).double()
+            probabilities.append(torch.softmax(logits, dim=1)[:, 1].cpu().numpy())
     return Explained(np.concatenate(maps), np.concatenate(probabilities))
 
 

@@ -41,14 +41,15 @@ def editor_value(token: str, select: str | None = None) -> dict[str, Any]:
     return {"token": token, "select": select, "serial": next(_serial)}
 
 
-def settings_of(domain: str, network: str, rule_set: str, thresholder: str) -> Settings:
+def settings_of(
+    domain: str, network: str = "", rule_set: str = "", thresholder: str = "", refiner: str = ""
+) -> Settings:
     """Settings from names in the registries; empty names and the rest become the defaults."""
-    choice = default_choice(
-        load_domain(domain), network or None, rule_set or None, thresholder or None
-    )
+    names = (network, rule_set, thresholder, refiner)
+    choice = default_choice(load_domain(domain), *(name or None for name in names))
     return Settings(
         domain, choice.network, choice.rule_set, choice.thresholder, DEFAULT_START,
-        DEFAULT_POOLING, "lean", DEFAULT_OVERLAP,
+        DEFAULT_POOLING, "lean", DEFAULT_OVERLAP, choice.refiner,
     )  # fmt: skip
 
 

@@ -50,10 +50,11 @@ class Segmenters:
         """The result for one picture under `settings`."""
         if spaces.zero_gpu():
             names = (settings.domain, settings.network, settings.rule_set)
-            return spaces.explain(*names, image, explain_intact).using(settings.thresholder)
-        segmenter = self.get(settings.domain, settings.network, settings.rule_set)
-        result = segmenter(image, explain_intact=explain_intact, progress=progress)  # type: ignore[arg-type]
-        return result.using(settings.thresholder)
+            result = spaces.explain(*names, image, explain_intact)
+        else:
+            segmenter = self.get(settings.domain, settings.network, settings.rule_set)
+            result = segmenter(image, explain_intact=explain_intact, progress=progress)  # type: ignore[arg-type]
+        return result.using(settings.thresholder, settings.refiner)
 
 
 class Analyser:

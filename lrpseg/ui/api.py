@@ -31,6 +31,7 @@ def _add_segment(service: Service) -> None:
         network: str = "",
         rule_set: str = "",
         thresholder: str = "",
+        refiner: str = "",
         threshold: float | None = None,
         explain_intact: bool = False,
     ) -> tuple[float, np.ndarray, Any]:
@@ -42,6 +43,8 @@ def _add_segment(service: Service) -> None:
             network: the classifier, for example one-fc; empty: the domain's best.
             rule_set: the LRP rules: ours or montavon; empty: the best.
             thresholder: simple, gmm or bmm; empty: the best.
+            refiner: how the picture itself betters the likelihood: none or intensity; empty: the
+                best.
             threshold: likelihood (0 to 1) from which on a pixel is in the mask; none takes the
                 thresholder's own.
             explain_intact: make a mask also where the picture is classified intact.
@@ -53,7 +56,9 @@ def _add_segment(service: Service) -> None:
             raise gr.Error("Send a picture.", print_exception=False)
         try:
             data = actions.read_limited(image, service.limits.max_bytes)
-            settings = actions.settings_of(domain_name(domain), network, rule_set, thresholder)
+            settings = actions.settings_of(
+                domain_name(domain), network, rule_set, thresholder, refiner
+            )
             result = service.analyser.segmenters.run(data, settings, explain_intact)
             return result.probability, heatmap(result), mask_image(result.at(threshold))
         except LrpsegError as error:
@@ -63,7 +68,10 @@ def _add_segment(service: Service) -> None:
         given = [
             gr.File(label="image"),
             gr.Textbox("magnetic-tile", label="domain"),
-            *(gr.Textbox("", label=name) for name in ("network", "rule_set", "thresholder")),
+            *(
+                gr.Textbox("", label=name)
+                for name in ("network", "rule_set", "thresholder", "refiner")
+            ),
             gr.Number(None, label="threshold"),
             gr.Checkbox(False, label="explain_intact"),
         ]

@@ -65,17 +65,23 @@ def pack(array: NDArray[np.uint8]) -> bytes:
 
 def analysis_name(item: Item) -> str:
     """Names the likelihood map that levels and thresholds refer to."""
-    return f"{item.analysis}-{item.settings.thresholder}"
+    return f"{item.analysis}-{item.settings.thresholder}-{item.settings.refiner}"
 
 
 @lru_cache(maxsize=64)
 def _points(
-    domain: str, network: str, rule_set: str, thresholder: str, start: str, pooling: str
+    domain: str,
+    network: str,
+    rule_set: str,
+    thresholder: str,
+    refiner: str,
+    start: str,
+    pooling: str,
 ) -> OperatingPoints | None:
     try:
         return load_operating_points(
             domain, network=network, rule_set=rule_set, thresholder=thresholder,
-            start=start, pooling=pooling,
+            refiner=refiner, start=start, pooling=pooling,
         )  # fmt: skip
     except LrpsegError:
         return None  # never measured: the page says so
@@ -85,7 +91,7 @@ def operating_points(settings: Settings) -> OperatingPoints | None:
     """The operating points of these settings, or None where nothing was measured."""
     return _points(
         settings.domain, settings.network, settings.rule_set, settings.thresholder,
-        settings.start, settings.pooling,
+        settings.refiner, settings.start, settings.pooling,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import astuple
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from lrpseg.formats import FORMATS
 from lrpseg.lrp import RULE_SETS
 from lrpseg.networks import NETWORKS
 from lrpseg.operating_points import default_choice
+from lrpseg.refiners import REFINERS
 from lrpseg.results import Settings
 from lrpseg.thresholders import THRESHOLDERS
 from lrpseg.ui import actions, texts
@@ -61,8 +63,8 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
         chosen = value if value in have else default_choice(domains[domain]).network
         return gr.update(choices=[(NETWORKS[n].title, n) for n in have], value=chosen)
 
-    def checked(domain: str, network: str, rule_set: str, thresholder: str) -> Settings:
-        return actions.settings_of(domain, network, rule_set, thresholder)
+    def checked(*names: str) -> Settings:
+        return actions.settings_of(*names)
 
     def find_workspace(token: str | None) -> tuple[Any, ...]:
         """A reload finds its workspace again; a new visitor gets a new one."""
@@ -96,7 +98,10 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
         """The settings on the left follow the picture that is shown."""
         item = service.sessions.get(token).item(str(event.id))
         s = item.settings
-        return item.id, s.domain, networks_of(s.domain, s.network), s.rule_set, s.thresholder
+        return (
+            item.id, s.domain, networks_of(s.domain, s.network), s.rule_set, s.thresholder,
+            s.refiner,
+        )  # fmt: skip
 
     @shown
     def change(token: str, id: str, *chosen: str) -> Any:
@@ -107,10 +112,20 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
         return actions.editor_value(token, id)
 
     @shown
-    def change_domain(token: str, id: str, domain: str, *rest: str) -> tuple[Any, ...]:
-        choice = default_choice(domains[domain], thresholder=rest[-1], rule_set=rest[-2])
-        update = networks_of(domain, choice.network)
-        return update, change(token, id, domain, choice.network, *rest[1:])
+    def change_domain(token: str, id: str, domain: str) -> tuple[Any, ...]:
+        """Another kind of surface: what is best for it."""
+        network, *rest = astuple(default_choice(domains[domain]))
+        edited = change(token, id, domain, network, *rest)
+        return networks_of(domain, network), *rest, edited
+
+    @shown
+    def change_network(token: str, id: str, domain: str, *names: str) -> tuple[Any, ...]:
+        """Another network: the other choices stay, unless they cannot be as good for it, as one
+        gives relevance and the other a likelihood."""
+        network, *rest = names
+        if NETWORKS[network].segments or rest[1] == "fraction":
+            rest = list(astuple(default_choice(domains[domain], network)))[1:]
+        return *rest, change(token, id, domain, network, *rest)
 
     @shown
     def change_all(token: str, id: str, *chosen: str) -> Any:
@@ -203,6 +218,10 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
                     texts.choices(THRESHOLDERS), value=default.thresholder,
                     label="Thresholder", info=texts.HELP["thresholder"], elem_id="thresholder",
                 )  # fmt: skip
+                refiner = gr.Dropdown(
+                    texts.choices(REFINERS), value=default.refiner,
+                    label="Refiner", info=texts.HELP["refiner"], elem_id="refiner",
+                )  # fmt: skip
                 everywhere = gr.Button("Apply to all pictures", size="sm", elem_id="apply-all")
                 with gr.Accordion("Export", elem_id="export-panel"):
                     formats = gr.Dropdown(
@@ -232,7 +251,7 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
                     js_on_load=editor_script(), css_template=editor_style(), elem_id="editor",
                     apply_default_css=False,
                 )  # fmt: skip
-        chosen = [domain, network, rule_set, thresholder]
+        chosen = [domain, network, rule_set, thresholder, refiner]
         compare_tab(service, token, selected, chosen, shown)
         with gr.Tab("Help", id="help"):
             gr.Markdown(texts.HELP_PAGE)
@@ -248,8 +267,10 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
             )  # fmt: skip
         gallery.select(add_sample, token, editor, **CHEAP)
         editor.select(select, token, [selected, *chosen], **CHEAP)
-        domain.input(change_domain, [token, selected, *chosen], [network, editor], **CHEAP)
-        for box in (network, rule_set, thresholder):
+        rest = [rule_set, thresholder, refiner]
+        domain.input(change_domain, [token, selected, domain], [network, *rest, editor], **CHEAP)
+        network.input(change_network, [token, selected, *chosen], [*rest, editor], **CHEAP)
+        for box in rest:
             box.input(change, [token, selected, *chosen], editor, **CHEAP)
         everywhere.click(change_all, [token, selected, *chosen], editor, **CHEAP)
         truth.upload(take_truth, [token, selected, truth], [truth, editor], **CHEAP)

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lrpseg.domains import assets_folder, load_domain
+from lrpseg.domains import assets_folder
 from lrpseg.errors import LrpsegError
-from lrpseg.operating_points import default_choice
 from lrpseg.results import Result, Settings
 from lrpseg.ui import actions
 from lrpseg.ui.analyser import Segmenters
@@ -33,8 +32,7 @@ class SamplePicture:
     @property
     def settings(self) -> Settings:
         """The domain's defaults."""
-        choice = default_choice(load_domain(self.domain))
-        return actions.settings_of(self.domain, choice.network, choice.rule_set, choice.thresholder)
+        return actions.settings_of(self.domain)
 
 
 def sample_pictures(domains: Sequence[str]) -> list[SamplePicture]:

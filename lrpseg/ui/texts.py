@@ -13,9 +13,10 @@ from lrpseg.workspace import Item
 
 HELP = {
     "domain": "What is on the picture. Each kind of surface has networks of its own.",
-    "network": "The classifier that decides between damaged and intact.",
+    "network": "What decides between damaged and intact; some also mark the pixels themselves.",
     "rule_set": "How the decision is traced back to pixels (layer-wise relevance propagation).",
     "thresholder": "How the heatmap becomes a likelihood of damage for each pixel.",
+    "refiner": "How the picture itself betters the likelihood: where damage begins and ends.",
     "formats": "For other annotation tools. Masks, overlays and provenance are always in the zip.",
 }
 """What a control is for; shown while it is pointed at."""
@@ -49,7 +50,7 @@ relevance propagation (LRP) traces its decision back to the pixels: that is the 
 **threshold** decides from which likelihood on a pixel is in the **mask**.
 
 ### How to work with it
-1. Drop pictures, a zip or a folder on the left, or click a sample. The first one can be edited \
+1. Drop pictures, a zip or a folder anywhere, or click a sample. The first one can be edited \
 while the others are still running.
 2. Move the threshold, or say which precision or recall you want at least.
 3. Correct what is wrong: brush **B**, eraser **E**, polygons **P** and **C**, fill a hole **F**, \

@@ -44,6 +44,7 @@ def workspace_endpoints(service: Service) -> list[Callable[..., Any]]:
         network: str = "",
         rule_set: str = "",
         thresholder: str = "",
+        refiner: str = "",
     ) -> dict[str, Any]:
         """Add a picture to a workspace; it is analysed in the background.
 
@@ -55,11 +56,12 @@ def workspace_endpoints(service: Service) -> list[Callable[..., Any]]:
             network: the classifier; empty: the domain's best.
             rule_set: the LRP rules; empty: the best.
             thresholder: how the heatmap becomes a likelihood; empty: the best.
+            refiner: how the picture itself betters the likelihood; empty: the best.
 
         Returns:
             The picture's id, status and settings.
         """
-        settings = actions.settings_of(domain_name(domain), network, rule_set, thresholder)
+        settings = actions.settings_of(domain_name(domain), network, rule_set, thresholder, refiner)
         workspace = service.sessions.get(token)
         service.sessions.check_room(workspace)
         item = workspace.add(safe_name(name), _bytes(image, service.limits.max_bytes), settings)
@@ -117,7 +119,13 @@ def workspace_endpoints(service: Service) -> list[Callable[..., Any]]:
         return describe.summary(workspace.item(id))
 
     def set_settings(
-        token: str, id: str, domain: str, network: str, rule_set: str, thresholder: str
+        token: str,
+        id: str,
+        domain: str,
+        network: str,
+        rule_set: str,
+        thresholder: str,
+        refiner: str = "",
     ) -> dict[str, Any]:
         """Give a picture other settings; corrections are kept.
 
@@ -128,9 +136,10 @@ def workspace_endpoints(service: Service) -> list[Callable[..., Any]]:
             network: the classifier.
             rule_set: the LRP rules.
             thresholder: how the heatmap becomes a likelihood.
+            refiner: how the picture itself betters the likelihood; empty: the best.
         """
         workspace = service.sessions.get(token)
-        settings = actions.settings_of(domain_name(domain), network, rule_set, thresholder)
+        settings = actions.settings_of(domain_name(domain), network, rule_set, thresholder, refiner)
         actions.apply_settings(service, workspace, [id], settings)
         return describe.summary(workspace.item(id))
 

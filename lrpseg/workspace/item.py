@@ -96,8 +96,9 @@ def read_settings(values: Mapping[str, Any]) -> Settings:
 
 
 def analysis_key(sha256: str, settings: Settings, weights: str, explain_intact: bool) -> str:
-    """Names a relevance by all that decides it; the thresholder does not."""
-    decides = {k: v for k, v in asdict(settings).items() if k != "thresholder"}
+    """Names a relevance by all that decides it; thresholder and refiner do not."""
+    cheap = ("thresholder", "refiner")
+    decides = {k: v for k, v in asdict(settings).items() if k not in cheap}
     text = json.dumps([sha256, decides, weights, explain_intact], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lrpseg.corrections import Mask, apply, clean
 from lrpseg.images import read_image
 from lrpseg.masks import read_mask
-from lrpseg.thresholders import THRESHOLDERS, Fitted
+from lrpseg.thresholders import Fitted
 from lrpseg.workspace.cache import Cache
 from lrpseg.workspace.errors import NoSuchItem, WorkspaceError
 from lrpseg.workspace.item import Item, from_row
@@ -95,12 +95,19 @@ class Readable:
             return np.zeros((item.height, item.width), np.float32)
         return np.load(self._folder(item) / f"relevance-{item.analysis}.npy", mmap_mode="r")
 
-    def fitted(self, id: str) -> Fitted:
-        """Likelihood and own threshold under the picture's thresholder."""
+    def evidence(self, id: str) -> NDArray[np.float32]:
+        """(H, W) float32: what the thresholder gets; see `lrpseg.Result.evidence`."""
         item = self.item(id)
-        key = ("fitted", item.id, item.analysis, item.settings.thresholder)
-        thresholder = THRESHOLDERS[item.settings.thresholder]
-        return self._cache.get(key, lambda: thresholder.fit(np.array(self.relevance(id))))
+        own = self._folder(item) / f"likelihood-{item.analysis}.npy"
+        return np.load(own, mmap_mode="r") if own.is_file() else self.relevance(id)
+
+    def fitted(self, id: str) -> Fitted:
+        """Likelihood and own threshold under the picture's thresholder and refiner."""
+        item, settings = self.item(id), self.item(id).settings
+        key = ("fitted", item.id, item.analysis, settings.thresholder, settings.refiner)
+        return self._cache.get(
+            key, lambda: settings.fit(self.image(id), np.array(self.evidence(id)))
+        )
 
     def likelihood(self, id: str) -> NDArray[np.float32]:
         """(H, W) float32 in [0, 1]."""

@@ -7,6 +7,7 @@
     FOLDER/items/ID/mask.png                 the mask when it was last finished or accepted
     FOLDER/items/ID/truth.png                the true mask, where there is one
     FOLDER/items/ID/relevance-KEY.npy, .json one for each analysis that was made
+    FOLDER/items/ID/likelihood-KEY.npy       where the network gives a likelihood by itself
 
 Files are written first and in one piece, the row after them, in one transaction: a kill at any
 moment leaves a whole workspace. Any number of threads and processes may use one folder.
@@ -137,8 +138,10 @@ class Workspace(Readable):
         settings have changed meanwhile, the picture goes on waiting."""
         folder = self._folder(self.item(id))
         if result.explained:
-            relevance = result.relevance
+            relevance, own = result.relevance, result.own_likelihood
             atomically(folder / f"relevance-{key}.npy", lambda f: np.save(f, relevance))
+            if own is not None:
+                atomically(folder / f"likelihood-{key}.npy", lambda f: np.save(f, own))
         known = {
             "probability": result.probability,
             "damaged": result.damaged,
@@ -173,7 +176,7 @@ class Workspace(Readable):
         self, id: str, settings: Settings | None = None, explain_intact: bool | None = None
     ) -> Item:
         """Other settings; what was drawn stays. The picture waits for its analysis, unless that
-        was made before or only the thresholder changes."""
+        was made before or only thresholder or refiner change."""
         item = self.item(id)
         settings = settings or item.settings
         explain = item.explain_intact if explain_intact is None else explain_intact
@@ -307,6 +310,8 @@ class Workspace(Readable):
             if key not in path.name:
                 path.unlink(missing_ok=True)
                 path.with_suffix(".npy").unlink(missing_ok=True)
+                own = path.with_name(path.name.replace("relevance-", "likelihood-", 1))
+                own.with_suffix(".npy").unlink(missing_ok=True)
 
     def _remove_leftovers(self) -> None:
         """Folders without a row: of pictures whose adding or deleting was cut off."""
