@@ -215,7 +215,7 @@ ROUTES = [
     ("GET", "", 200), ("GET", "/view", 200), ("GET", "/thumbnail", 200), ("GET", "/heatmap", 200),
     ("GET", "/levels", 200), ("GET", "/corrections", 200), ("GET", "/truth", 404),
     ("POST", "/corrections?x=0&y=0&w=1&h=1", 200), ("POST", "/settings", 200),
-    ("POST", "/anyway", 200), ("DELETE", "", None),
+    ("POST", "/choice", 400), ("POST", "/anyway", 200), ("DELETE", "", None),
 ]  # fmt: skip
 
 

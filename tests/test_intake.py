@@ -10,6 +10,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from lrpseg.workspace import (
     WorkspaceError,
     export_zip,
     load_session,
+    read_settings,
     read_uploads,
     safe_name,
     save_session,
@@ -330,6 +332,31 @@ def test_sessions_of_strangers_are_checked(tmp_path: Path, change: object) -> No
     with pytest.raises(WorkspaceError):
         load_session(workspace, path, LIMITS)
     assert len(workspace.items()) == 1
+
+
+def test_settings_that_an_older_session_lacks_become_the_defaults(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "ws")
+    item = analysed(workspace)
+    save_session(workspace, tmp_path / "s.zip")
+    with zipfile.ZipFile(tmp_path / "s.zip") as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    manifest = json.loads(entries["session.json"])
+    del manifest["items"][0]["settings"]["refiner"]
+    path = tmp_path / "older.zip"
+    path.write_bytes(make_zip(entries | {"session.json": json.dumps(manifest).encode()}))
+    (id,) = load_session(workspace, path, LIMITS)
+    assert workspace.item(id).settings == item.settings
+
+
+@pytest.mark.parametrize("name", ["../x", "C:x", "a\\b", "..", "", 3, None])
+def test_settings_are_names_and_no_paths(name: object) -> None:
+    values = asdict(SETTINGS)
+    assert read_settings(values) == SETTINGS
+    for field in ("domain", "network", "thresholder"):
+        with pytest.raises(WorkspaceError, match="names"):
+            read_settings(values | {field: name})
+    with pytest.raises(WorkspaceError, match="incomplete"):
+        read_settings({"domain": "toy"})
 
 
 def test_visitors_workspaces_are_apart_and_are_swept(tmp_path: Path) -> None:

@@ -155,6 +155,29 @@ def test_undo_waits_for_the_return_to_a_picture(page: Page) -> None:
     assert np.array_equal(do.corrections(page), before)
 
 
+def test_accepting_goes_on_to_what_is_not_accepted(page: Page, tmp_path: Path) -> None:
+    """Also while others are analysed, and from the strip's end to its start."""
+    names = ["a.png", "b.png", "z.png"]
+    for name in names:
+        (tmp_path / name).write_bytes(INTACT.read_bytes())
+    do.upload(page, *(tmp_path / name for name in reversed(names)))
+    page.wait_for_function("document.querySelector('.lrpseg').lrpseg.item.name === 'z.png'")
+    visited: list[str] = []
+    for _ in range(4):
+        page.wait_for_function(
+            "seen => { const i = document.querySelector('.lrpseg').lrpseg.item;"
+            " return i && !seen.includes(i.name) && i.levels"
+            " && !['waiting', 'running'].includes(i.status) }",
+            arg=visited,
+        )
+        visited.append(do.item(page)["name"])
+        page.get_by_test_id("canvas").focus()
+        page.keyboard.press("Enter")
+    assert sorted(visited) == sorted([*names, DAMAGED.name])
+    expect(page.get_by_role("alert")).to_contain_text("All pictures are accepted")
+    expect(page.get_by_test_id("count")).to_have_text("4 of 4 accepted")
+
+
 def test_strokes_land_where_they_are_seen_after_zoom_and_pan(page: Page) -> None:
     x, y = do.at(page, 60, 200)
     page.mouse.move(x, y)
@@ -230,7 +253,8 @@ def test_each_control_says_what_it_is_for(page: Page) -> None:
           const found = [];
           const seen = e => e.getClientRects().length > 0;
           for (const e of document.querySelectorAll('button, input, select, canvas')) {
-            if (!seen(e) || e.closest('.thumb, .gallery-item, [tabindex="-1"], [role=tab], dialog')) continue;
+            if (!seen(e) || e.closest('.thumb, .gallery-item, dialog')) continue;
+            if (e.closest('[tabindex="-1"], [role=tab]') === e) continue;
             if (e.matches('.label-wrap')) continue; // an accordion: its words are its content
             const info = e.closest('.block') && e.closest('.block').querySelector('.info-text');
             if (e.closest('[title]') || (info && info.textContent.length > 15)) continue;
