@@ -39,7 +39,9 @@ def test_missing_damaged_and_foreign_checkpoints_are_told_apart(
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_matrices_come_back_to_half_precision_and_vectors_whole(network: str, tmp_path: Path) -> None:
+def test_matrices_come_back_to_half_precision_and_vectors_whole(
+    network: str, tmp_path: Path
+) -> None:
     torch.manual_seed(1)
     model = NETWORKS[network].build()
     path = tmp_path / "deep" / "x.safetensors"

@@ -3,7 +3,8 @@
     python -m training.self_train --data DIR --domain magnetic-tile --out runs/self-trained
 
 It sees, each with a share of the crops:
-- intact pictures, whose mask is empty;
+- intact pictures, whose mask is empty; in later rounds half of them where the network of the round
+  before was mistaken;
 - intact pictures with damage drawn in (`training.drawn_damage`), whose mask is known exactly;
 - damaged pictures of the training split, with the refined LRP mask of the domain's classifier; in
   later rounds with the mask that the network of the round before finds, where that one finds damage
@@ -22,34 +23,26 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from torch import Tensor, nn
-from torch.utils.data import Dataset
 
-from lrpseg.checkpoints import load_checkpoint, load_self_trained, save_checkpoint
+from lrpseg.checkpoints import load_self_trained, save_checkpoint
 from lrpseg.devices import pick_device
-from lrpseg.domains import Domain, Normalisation, load_domain
-from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START
-from lrpseg.operating_points import default_choice
+from lrpseg.domains import Normalisation, load_domain
+from lrpseg.learning.loss import weighted_loss
 from lrpseg.refiners import REFINERS
-from lrpseg.thresholders import THRESHOLDERS, Fitted
 from lrpseg.unet import SelfTrained, UNet
 from training import unet
-from training.crops import Augmentation, Image, Mask, centre_crop, load_example, random_crop
-from training.datasets import READERS, Example, read
-from training.drawn_damage import DRAWINGS, OF_DOMAIN, Drawing, draw_damage
+from training.crops import load_example
+from training.datasets import READERS, read
+from training.drawn_damage import DRAWINGS, OF_DOMAIN
+from training.proposals import mistakes, proposals
 from training.resuming import plain
-from training.systems import lrp_maps
+from training.self_training_crops import Proposed, SelfTrainingCrops, Shares
 from training.unet_loop import Recipe, make_fabric, train, write_metrics
 from training.validation import Validation
 
 NAME = "self-trained"
-REACH = 13
-"""Pixels: what the network finds counts where LRP's mask, grown by half of this, touches it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,185 +65,26 @@ class Config(Recipe):
     size: int = 128
 
 
-VARIED = Augmentation(zoom=(0.7, 1.5), brightness=(0.6, 1.4), contrast=(0.7, 1.3), noise=6)
-
-
-@dataclass(frozen=True, eq=False)
-class Proposed:
-    """A damaged crop (224, 224, 3) with a mask that nobody drew, and how much each pixel counts."""
-
-    image: Image
-    mask: Mask
-    weight: NDArray[np.float32]
-
-
-class SelfTrainingCrops(Dataset[tuple[Image, Mask, NDArray[np.float32]]]):
-    """`count` random crops of one epoch with masks and weights, fixed by seed, epoch and index."""
-
-    def __init__(
-        self, intact: list[Image], proposed: list[list[Proposed]], config: Config, drawing: Drawing
-    ) -> None:
-        """`proposed`: a list for each region of damaged pictures; regions count alike."""
-        self._intact, self._proposed, self._config = intact, proposed, config
-        self._drawing, self.epoch = drawing, 0
-
-    def __len__(self) -> int:
-        return self._config.crops
-
-    def __getitem__(self, index: int) -> tuple[Image, Mask, NDArray[np.float32]]:
-        random = np.random.default_rng((self._config.seed, self.epoch, index))
-        kind = random.random()
-        if kind < self._config.real and self._proposed:
-            members = self._proposed[random.integers(len(self._proposed))]
-            chosen = members[random.integers(len(members))]
-            zoom = random.uniform(1, VARIED.zoom[1])
-            image, mask, weight = zoomed(chosen.image, chosen.mask, chosen.weight, zoom)
-        else:
-            source = self._intact[random.integers(len(self._intact))]
-            whole = Augmentation(flips=False, zoom=VARIED.zoom)
-            image = random_crop(source, None, whole, random)
-            mask, weight = np.zeros(image.shape[:2], bool), np.ones(image.shape[:2], np.float32)
-            if kind < 1 - self._config.intact:
-                for _ in range(int(random.integers(1, 3))):
-                    image, more = draw_damage(image, random, self._drawing)
-                    mask = mask | more
-        return vary(*part(image, mask, weight, self._config.size, random), random)
-
-
-def zoomed(
-    image: Image, mask: Mask, weight: NDArray[np.float32], zoom: float
-) -> tuple[Image, Mask, NDArray[np.float32]]:
-    """All three enlarged by `zoom`, 1 or more."""
-    size = (round(mask.shape[1] * zoom), round(mask.shape[0] * zoom))
-    larger = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
-    share = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
-    weights = cv2.resize(weight, size, interpolation=cv2.INTER_LINEAR)
-    return np.asarray(larger, np.uint8), share >= 0.5, np.asarray(weights, np.float32)
-
-
-def part(
-    image: Image,
-    mask: Mask,
-    weight: NDArray[np.float32],
-    size: int,
-    random: np.random.Generator,
-) -> tuple[Image, Mask, NDArray[np.float32]]:
-    """A random square of `size` pixels, the same of all three; it shows some of the damage."""
-    limit = np.array(mask.shape) - size
-    spots = np.argwhere(mask)
-    if len(spots):
-        spot = spots[random.integers(len(spots))]
-        low, high = np.maximum(0, spot - size + 1), np.minimum(spot, limit)
-        y, x = random.integers(low, high + 1)
-    else:
-        y, x = random.integers(limit + 1)
-    window = np.s_[y : y + size, x : x + size]
-    return image[window], mask[window], weight[window]
-
-
-def vary(
-    image: Image, mask: Mask, weight: NDArray[np.float32], random: np.random.Generator
-) -> tuple[Image, Mask, NDArray[np.float32]]:
-    """Flip all alike, and change the image's brightness, contrast and noise."""
-    for axis in (0, 1):
-        if random.random() < 0.5:
-            image, mask = np.flip(image, axis), np.flip(mask, axis)
-            weight = np.flip(weight, axis)
-    values = image.astype(np.float32)
-    mean = values.mean()
-    values = (values - mean) * random.uniform(*VARIED.contrast) + mean
-    values *= random.uniform(*VARIED.brightness)
-    sigma = np.float32(random.uniform(0, VARIED.noise))
-    values += random.standard_normal(values.shape, np.float32) * sigma
-    changed = np.clip(np.rint(values), 0, 255).astype(np.uint8)
-    return changed, mask.copy(), weight.copy()
-
-
-def weighted_loss(logits: Tensor, masks: Tensor, weights: Tensor) -> Tensor:
-    """Cross entropy plus soft Dice, each pixel by its weight; see `unet.segmentation_loss`.
-
-    Args: logits (B, 2, H, W), masks (B, H, W) bool, weights (B, H, W) float32, 0 to 1.
-    """
-    entropy = nn.functional.cross_entropy(logits, masks.long(), reduction="none")
-    entropy = (entropy * weights).sum() / weights.sum().clamp(min=1)
-    likelihood, truth = torch.softmax(logits, dim=1)[:, 1] * weights, masks.float() * weights
-    overlap = (likelihood * masks).sum()
-    return entropy + 1 - (2 * overlap + 1) / (likelihood.sum() + truth.sum() + 1)
-
-
-def propose_from_lrp(refined: Fitted) -> tuple[Mask, NDArray[np.float32]]:
-    """A mask from a refined likelihood (H, W), and the pixels' weights, 0 to 1: how far a pixel is
-    from the threshold, as a share of how far it could be."""
-    likelihood, threshold = refined.likelihood, refined.threshold
-    above = (likelihood - threshold) / max(1 - threshold, 1e-6)
-    below = (threshold - likelihood) / max(threshold, 1e-6)
-    return refined.mask, np.clip(np.maximum(above, below), 0.1, 1).astype(np.float32)
-
-
-def propose(likelihood: NDArray[np.float32], lrp: Mask) -> tuple[Mask, NDArray[np.float32]]:
-    """A mask from what a network and LRP find, both (H, W), and the pixels' weights, 0 to 1.
-
-    In the mask: components of likelihood 0.5 or more that LRP's mask comes near. Their pixels, and
-    those that neither finds, count by |2 likelihood - 1|; where only one finds damage: 0.
-    """
-    grown = cv2.dilate(lrp.astype(np.uint8), np.ones((REACH, REACH), np.uint8)) > 0
-    found = likelihood >= 0.5
-    _, labels = cv2.connectedComponents(found.astype(np.uint8), connectivity=8)
-    near = np.unique(labels[found & grown])
-    mask = found & np.isin(labels, near)
-    weight = np.abs(2 * likelihood - 1)
-    weight[found & ~mask] = 0
-    # Along the border the two differ by a few pixels: what counts is what lies apart.
-    beside = cv2.dilate(mask.astype(np.uint8), np.ones((REACH, REACH), np.uint8)) > 0
-    weight[lrp & ~beside] = 0
-    return mask, weight.astype(np.float32)
-
-
-def proposals(
-    examples: list[Example],
-    domain: Domain,
-    refiner: str,
-    network: UNet | None,
-    device: torch.device,
-) -> list[list[Proposed]]:
-    """Proposed masks of the damaged examples' crops, a list for each region.
-
-    Crops that the classifier calls intact are left out, and those on which LRP and `network`, where
-    there is one, agree on no pixel.
-    """
-    choice = default_choice(domain, classifiers_only=True)
-    model = load_checkpoint(domain.checkpoint(choice.network), choice.network).to(device)
-    crops = np.stack([centre_crop(*load_example(e))[0] for e in examples])
-    explained = lrp_maps(
-        model, domain, choice.rule_set, DEFAULT_START, DEFAULT_POOLING, crops, device
-    )
-    fit = THRESHOLDERS[choice.thresholder].fit
-    found: dict[str, list[Proposed]] = {}
-    for i, (example, crop) in enumerate(zip(examples, crops, strict=True)):
-        if explained.probabilities[i] <= 0.5:
-            continue
-        relevance = explained.maps[i]
-        refined = REFINERS[refiner].refine(crop, relevance, fit(relevance))
-        mask, weight = propose_from_lrp(refined)
-        if network is not None:
-            mask, weight = propose(unet.predict(network, crop[None], device)[0], mask)
-        if mask.any():
-            found.setdefault(example.region, []).append(Proposed(crop, mask, weight))
-    return list(found.values())
-
-
 def calibrate(model: SelfTrained, validation: Validation, device: torch.device) -> None:
-    """Fit slope and offset of the probability to the labels of the validation crops, both classes
-    weighing the same (Platt 1999)."""
+    """Fit slope and offset of the probability to the labels of the validation crops and of the
+    whole pictures, both classes weighing the same (Platt 1999)."""
     with torch.no_grad():
         normalise = Normalisation()
         model.to(device).eval()
-        parts = [
-            model.evidence(model.likelihood(normalise(part.to(device)))).cpu()
-            for part in validation.crops.split(32)
-        ]
-    evidence = torch.cat(parts).numpy()[:, None]
-    fit = LogisticRegression(class_weight="balanced").fit(evidence, validation.labels.numpy())
+        crops, tiles = (
+            torch.cat(
+                [
+                    model.evidence(model.likelihood(normalise(part.to(device)))).cpu()
+                    for part in images.split(32)
+                ]
+            )
+            for images in (validation.crops, validation.tiles)
+        )
+    logits = torch.stack([torch.zeros_like(tiles), tiles], dim=1).float()
+    whole = validation.whole(logits)[:, 1]  # a picture's evidence is its most damaged tile's
+    evidence = torch.cat([crops, whole]).numpy()[:, None]
+    labels = torch.cat([validation.labels, validation.whole_labels]).numpy()
+    fit = LogisticRegression(class_weight="balanced").fit(evidence, labels)
     model.slope.fill_(max(float(fit.coef_[0, 0]), 1e-3))
     model.offset.fill_(float(fit.intercept_[0]))
 
@@ -273,14 +107,20 @@ def one_round(
     torch.manual_seed(config.seed)
     raw = UNet(config.width, dropout=config.dropout)
     proposed: list[list[Proposed]] = []
+    mistaken: list[Proposed] = []
     if before is not None:
         raw.load_state_dict(before.state_dict())
+        mistaken = mistakes(intact, before, fabric.device)
+        fabric.print(f"{len(mistaken)} tiles of intact pictures look damaged")
     if config.real:
         proposed = proposals(
             damaged, load_domain(config.domain), config.refiner, before, fabric.device
         )
         fabric.print(f"{sum(map(len, proposed))} of {len(damaged)} damaged crops have a proposal")
-    crops = SelfTrainingCrops(intact, proposed, config, DRAWINGS[config.drawing])
+    crops = SelfTrainingCrops(
+        intact, proposed, mistaken, Shares(config.real, config.intact), DRAWINGS[config.drawing],
+        config.size, config.crops, config.seed,
+    )  # fmt: skip
 
     def validate(model: UNet) -> dict[str, float]:
         return unet.segmentation_figures(unet.predict(model, images, fabric.device), masks)
