@@ -64,7 +64,7 @@ def upload(page: Page, *paths: Path) -> None:
 def ready(page: Page, name: str, status: str = "to do|empty|edited|accepted") -> None:
     """Wait until a picture is analysed."""
     badge = page.get_by_test_id(f"thumb-{name}").locator(".badge")
-    expect(badge).to_have_text(re.compile(status), timeout=90_000)
+    expect(badge).to_have_text(re.compile(status), timeout=180_000)
 
 
 def show(page: Page, name: str) -> None:

@@ -31,9 +31,9 @@ def _add_segment(service: Service) -> None:
         network: str = "",
         rule_set: str = "",
         thresholder: str = "",
-        refiner: str = "",
         threshold: float | None = None,
         explain_intact: bool = False,
+        refiner: str = "",
     ) -> tuple[float, np.ndarray, Any]:
         """Find damage on one picture: its probability, a heatmap, and a mask.
 
@@ -43,11 +43,11 @@ def _add_segment(service: Service) -> None:
             network: the classifier, for example one-fc; empty: the domain's best.
             rule_set: the LRP rules: ours or montavon; empty: the best.
             thresholder: simple, gmm or bmm; empty: the best.
-            refiner: how the picture itself betters the likelihood: none or intensity; empty: the
-                best.
             threshold: likelihood (0 to 1) from which on a pixel is in the mask; none takes the
                 thresholder's own.
             explain_intact: make a mask also where the picture is classified intact.
+            refiner: how the picture itself betters the likelihood: none or intensity; empty: the
+                best.
 
         Returns:
             Probability of damage (0 to 1), heatmap over the picture, mask of 0 and 255.
@@ -68,12 +68,10 @@ def _add_segment(service: Service) -> None:
         given = [
             gr.File(label="image"),
             gr.Textbox("magnetic-tile", label="domain"),
-            *(
-                gr.Textbox("", label=name)
-                for name in ("network", "rule_set", "thresholder", "refiner")
-            ),
+            *(gr.Textbox("", label=name) for name in ("network", "rule_set", "thresholder")),
             gr.Number(None, label="threshold"),
             gr.Checkbox(False, label="explain_intact"),
+            gr.Textbox("", label="refiner"),
         ]
         answer = [
             gr.Number(label="probability"),

@@ -47,11 +47,11 @@ def compare_tab(
         a, b = (side.mask for side in sides)
         union = int(np.count_nonzero(a | b))
         iou = np.count_nonzero(a & b) / union if union else 1.0
-        line = (
-            f"Left: p = {sides[0].probability:.2f}, {np.count_nonzero(a):,} pixels. Right: "
-            f"p = {sides[1].probability:.2f}, {np.count_nonzero(b):,} pixels. IoU of the two "
-            f"masks: {iou:.2f}."
-        )
+        told = [
+            f"{texts.probability_words(side.probability)}, {np.count_nonzero(side.mask):,} pixels"
+            for side in sides
+        ]
+        line = f"Left: {told[0]}. Right: {told[1]}. IoU of the two masks: {iou:.2f}."
         return *cells, line
 
     with gr.Tab("Compare", id="compare"):
@@ -80,7 +80,7 @@ def compare_tab(
                     label=label,
                     format="png",
                     interactive=False,
-                    height="60vh",
+                    height=420,
                     buttons=["fullscreen", "download"],  # never the one that publishes a picture
                     elem_id=f"compare-{label.split(',')[0].lower()}-{what}",
                     alt_text=label,

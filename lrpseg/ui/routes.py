@@ -136,9 +136,9 @@ def save_settings(call: Call) -> Response:
 
 def save_choice(call: Call) -> Response:
     """A choice as `item` told it once: undo and redo bring it back."""
-    given = call.json()
+    given, found = call.json(), call.item
     explain = bool(given.get("explain_intact"))
-    call.workspace.set_settings(call.id, read_settings(given), explain)
+    call.workspace.set_settings(found.id, read_settings(given), explain)
     call.service.analyser.wake(call.workspace)
     return _json(describe.summary(call.item))
 

@@ -80,7 +80,7 @@ def verdict(item: Item, domain: Domain) -> str:
     intact, damaged = domain.classes
     if item.probability is None:
         return ""
-    p = _probability(item.probability)
+    p = probability_words(item.probability)
     if item.damaged:
         return f"{damaged.capitalize()}, {p}"
     if not item.explained:
@@ -107,7 +107,7 @@ def points_note(
     return None
 
 
-def _probability(value: float) -> str:
+def probability_words(value: float) -> str:
     """Two digits, but never a rounded 0 or 1."""
     if value < 0.005:
         return "p < 0.01"
