@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lrpseg.checkpoints import load_checkpoint
+from lrpseg.checkpoints import load_network
 from lrpseg.devices import pick_device
 from lrpseg.domains import load_domain
 from lrpseg.networks import NETWORKS
@@ -47,12 +47,33 @@ class Classified:
 
 
 @dataclass(frozen=True)
+class Bin:
+    """Pictures whose probability lies in one tenth: how many, its mean, and the damaged share."""
+
+    count: int
+    probability: float
+    damaged: float
+
+
+@dataclass(frozen=True)
 class Classification:
-    """One network on one split; `about` says what the rows were measured on."""
+    """One network on one split; `about` says what the rows were measured on.
+
+    bins: reliability of the whole pictures' probabilities, in ten equal parts of 0 to 1, the empty
+    ones left out. calibration_error: their expected calibration error.
+    """
 
     network: str
     about: str
     rows: tuple[Classified, ...]
+    bins: tuple[Bin, ...] = ()
+
+    @property
+    def calibration_error(self) -> float:
+        """Mean distance of probability and damaged share over the pictures (Guo et al. 2017,
+        arXiv 1706.04599, section 2), 0 to 1."""
+        total = sum(b.count for b in self.bins)
+        return sum(b.count * abs(b.probability - b.damaged) for b in self.bins) / max(1, total)
 
     @property
     def crops(self) -> Classified:
@@ -89,13 +110,27 @@ def classified(
     return Classified(pictures, both, rate(tpr, tprs), rate(tnr, tnrs))
 
 
+def reliability(labels: NDArray[np.bool_], probabilities: NDArray[np.float64]) -> tuple[Bin, ...]:
+    """Ten bins of equal width of N probabilities (N,), 0 to 1, and whether damaged (N,)."""
+    index = np.minimum((probabilities * 10).astype(int), 9)
+    return tuple(
+        Bin(
+            int((index == i).sum()),
+            float(probabilities[index == i].mean()),
+            float(labels[index == i].mean()),
+        )
+        for i in range(10)
+        if (index == i).any()
+    )
+
+
 def measure(
     examples: Sequence[Example], domain: str, network: str, split: str, seed: int, device: str
 ) -> Classification:
     """Score the domain's checkpoint of `network` on the examples, which are those of `split`."""
     where = pick_device(device)
     loaded = load_domain(domain)
-    model = load_checkpoint(loaded.checkpoint(network), network).to(where)
+    model = load_network(loaded.checkpoint(network), network).to(where)
     sets = Validation.of(examples, flips=True)
     flips = damage_probability(classify(model, sets.crops, where, loaded.normalisation))
     tiles = classify(model, sets.tiles, where, loaded.normalisation)
@@ -116,7 +151,8 @@ def measure(
         labels = np.array([e.damaged for e in each])
         regions = [e.region for e in each]
         rows.append(classified(title, labels, regions, probabilities.numpy(), seed))
-    return Classification(network, about, tuple(rows))
+    # Of whole pictures, as the last row: what a user reads on the page.
+    return Classification(network, about, tuple(rows), reliability(labels, probabilities.numpy()))
 
 
 def table(result: Classification) -> str:

@@ -51,6 +51,17 @@ def cases(path: Path, rows: Sequence[tuple[str, Sequence[NDArray]]], titles: Seq
     _save(figure, path)
 
 
+def reliability(path: Path, title: str, curves: dict[str, Sequence[tuple[float, float]]]) -> None:
+    """Save damaged share over probability; `curves` maps a name to its bins' points."""
+    figure, axes = plt.subplots(figsize=(4.8, 4.4), layout="constrained")
+    axes.plot((0, 1), (0, 1), color="black", linewidth=0.8, label="perfect")
+    for (name, points), colour in zip(curves.items(), _COLOURS, strict=False):
+        axes.plot(*zip(*points, strict=True), "o-", color=colour, label=name)
+    axes.set(xlabel="probability of damage", ylabel="share that is damaged", title=title)
+    axes.legend(fontsize=8)
+    _save(figure, path)
+
+
 Bar = tuple[float, float, float]
 """A mean with the low and high end of its interval."""
 
