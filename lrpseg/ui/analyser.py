@@ -7,6 +7,8 @@ closed tab, a lost connection or a restart of the server stops nothing.
 import logging
 import threading
 from collections import OrderedDict
+from dataclasses import asdict
+from typing import Any
 
 from lrpseg.errors import LrpsegError
 from lrpseg.results import Result, Settings
@@ -25,16 +27,15 @@ class Segmenters:
     def __init__(self, device: str) -> None:
         self._device = device
         self._lock = threading.Lock()
-        self._loaded: OrderedDict[tuple[str, ...], Segmenter] = OrderedDict()
+        self._loaded: OrderedDict[tuple[Any, ...], Segmenter] = OrderedDict()
 
-    def get(self, domain: str, network: str, rule_set: str) -> Segmenter:
-        """The segmenter of a domain's network and a rule set."""
-        key = (domain, network, rule_set)
+    def get(self, settings: Settings) -> Segmenter:
+        """The segmenter of these settings; thresholder and refiner are not looked at."""
+        names = {k: v for k, v in asdict(settings).items() if k not in ("thresholder", "refiner")}
+        key = tuple(names.values())
         with self._lock:
             if key not in self._loaded:
-                self._loaded[key] = load(
-                    domain, network=network, rule_set=rule_set, device=self._device
-                )
+                self._loaded[key] = load(**names, device=self._device)
             self._loaded.move_to_end(key)
             while len(self._loaded) > _LOADED:
                 self._loaded.popitem(last=False)
@@ -52,7 +53,7 @@ class Segmenters:
             names = (settings.domain, settings.network, settings.rule_set)
             result = spaces.explain(*names, image, explain_intact)
         else:
-            segmenter = self.get(settings.domain, settings.network, settings.rule_set)
+            segmenter = self.get(settings)
             result = segmenter(image, explain_intact=explain_intact, progress=progress)  # type: ignore[arg-type]
         return result.using(settings.thresholder, settings.refiner)
 

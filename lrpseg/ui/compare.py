@@ -1,6 +1,6 @@
 """The tab that shows one picture under two settings side by side."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import gradio as gr
@@ -20,9 +20,11 @@ def compare_tab(
     token: gr.Textbox,
     selected: gr.Textbox,
     chosen: Sequence[gr.Dropdown],
+    available: Collection[str],
     shown: Callable[..., Any],
 ) -> None:
-    """Build the tab; `chosen` are the drop-downs of the picture's own settings."""
+    """Build the tab; `chosen` are the drop-downs of the picture's own settings, `available` the
+    networks that some domain has weights of."""
 
     @shown
     def compare(
@@ -54,6 +56,7 @@ def compare_tab(
         line = f"Left: {told[0]}. Right: {told[1]}. IoU of the two masks: {iou:.2f}."
         return *cells, line
 
+    networks = {n: entry for n, entry in NETWORKS.items() if n in available}
     with gr.Tab("Compare", id="compare"):
         gr.Markdown(texts.COMPARE)
         with gr.Row():
@@ -66,7 +69,7 @@ def compare_tab(
                     elem_id=f"other-{label.split()[-1].lower()}",
                 )
                 for name, registry, label, value in (
-                    ("network", NETWORKS, "Right: network", "one-fc"),
+                    ("network", networks, "Right: network", next(iter(networks))),
                     ("rule_set", RULE_SETS, "Right: LRP rule set", "montavon"),
                     ("thresholder", THRESHOLDERS, "Right: thresholder", "bmm"),
                     ("refiner", REFINERS, "Right: refiner", "none"),

@@ -252,7 +252,8 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
                     apply_default_css=False,
                 )  # fmt: skip
         chosen = [domain, network, rule_set, thresholder, refiner]
-        compare_tab(service, token, selected, chosen, shown)
+        available = {n for d in domains.values() for n in d.checkpoints}
+        compare_tab(service, token, selected, chosen, available, shown)
         with gr.Tab("Help", id="help"):
             gr.Markdown(texts.HELP_PAGE)
 

@@ -12,6 +12,7 @@ from typing import Any
 from lrpseg.domains import load_domain
 from lrpseg.operating_points import checkpoint_hash
 from lrpseg.results import Settings
+from lrpseg.tiling import DEFAULT_OVERLAP
 from lrpseg.workspace.errors import WorkspaceError
 
 STATUSES = ("waiting", "running", "todo", "edited", "accepted", "empty", "failed")
@@ -83,14 +84,17 @@ def settings_text(settings: Settings) -> str:
 def read_settings(values: Mapping[str, Any]) -> Settings:
     """Settings from a stranger's JSON: names alone, never a path on this machine.
 
+    Engine and overlap become the defaults: they decide how long a picture takes, not what is found.
+
     Raises `WorkspaceError` where something is missing or is no name.
     """
     known = {f.name: values[f.name] for f in fields(Settings) if f.name in values}
-    names = [value for key, value in known.items() if key != "overlap"]
+    known.pop("overlap", None)
+    names = list(known.values())
     if not all(isinstance(n, str) and n.strip(".") and not set(n) & set("/\\:") for n in names):
         raise WorkspaceError("Settings are names: of a domain, a network, a rule set and so on.")
     try:
-        return Settings(**{**known, "overlap": int(known["overlap"])})
+        return Settings(**{**known, "engine": "lean", "overlap": DEFAULT_OVERLAP})
     except (KeyError, TypeError, ValueError) as error:
         raise WorkspaceError("The settings are incomplete.") from error
 
