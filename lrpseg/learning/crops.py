@@ -18,7 +18,6 @@ PATCH = 2 * INPUT_SIZE
 MOST = 12
 """Patches that are kept of one picture."""
 
-TURNS = 4
 ZOOM = (0.7, 1.4)
 BRIGHTNESS = (0.75, 1.25)
 CONTRAST = (0.8, 1.2)
@@ -89,7 +88,7 @@ def crop(patch: Patch, size: int, random: np.random.Generator) -> tuple[Image, M
     part = np.s_[y : y + window, x : x + window]
     image = cv2.resize(patch.image[part], (size, size), interpolation=cv2.INTER_LINEAR)
     covered = cv2.resize(patch.mask[part].astype(np.float32), (size, size))
-    turns, flip = int(random.integers(TURNS)), bool(random.integers(2))
+    turns, flip = int(random.integers(4)), bool(random.integers(2))
     image, mask = np.rot90(image, turns), np.rot90(covered >= 0.5, turns)
     if flip:
         image, mask = image[:, ::-1], mask[:, ::-1]
