@@ -118,7 +118,7 @@ for _network in (
         "self-trained",
         "Self-trained U-Net",
         "A small U-Net that learned from drawn damage and from LRP's masks, without pixel labels.",
-        lambda: SelfTrained(UNet(width=16)),
+        lambda: SelfTrained(UNet(SelfTrained.WIDTH)),
         segments=True,
     ),
 ):

@@ -78,6 +78,8 @@ class SelfTrained(nn.Module):
     function of its log-odds, whose slope and offset were fitted on validation images (Platt).
     """
 
+    WIDTH = 16
+    """Channels of the U-Net's first level; small enough for 4 MB of weights and a CPU."""
     WINDOW = 5
 
     def __init__(self, unet: UNet) -> None:

@@ -58,7 +58,6 @@ class Config(Recipe):
     domain: str
     drawing: str
     refiner: str = "intensity"
-    width: int = 16
     dropout: float = 0.2
     real: float = 0.4
     intact: float = 0.3
@@ -105,7 +104,7 @@ def one_round(
     damaged = [e for e in splits["train"] if e.damaged]
     images, masks = unet.validation_crops(splits["val"], False)
     torch.manual_seed(config.seed)
-    raw = UNet(config.width, dropout=config.dropout)
+    raw = UNet(SelfTrained.WIDTH, dropout=config.dropout)
     proposed: list[list[Proposed]] = []
     mistaken: list[Proposed] = []
     if before is not None:
@@ -166,7 +165,6 @@ def get_args_parser() -> argparse.ArgumentParser:
     add("--epochs", type=int, default=40, help="of each round")
     add("--crops", type=int, default=256, help="per epoch (default: 256)")
     add("--real", type=float, default=Config.real, help="share of damaged pictures (default: 0.4)")
-    add("--width", type=int, default=Config.width, help="first level's channels (default: 16)")
     add("--size", type=int, default=Config.size, help="side of what is trained on (default: 128)")
     add("--batch", type=int, default=16)
     add("--lr", type=float, default=Config.lr, help="of the first round; later ones take half")
@@ -183,7 +181,7 @@ def main(words: list[str] | None = None) -> None:
     network: UNet | None = None
     for number in range(1, args.rounds + 1):
         config = Config(
-            domain=args.domain, drawing=drawing, width=args.width, epochs=args.epochs,
+            domain=args.domain, drawing=drawing, epochs=args.epochs,
             crops=args.crops, lr=args.lr if number == 1 else args.lr / 2, seed=args.seed + number,
             precision=args.precision, real=args.real, size=args.size,
             batch=args.batch, refiner=args.refiner,
