@@ -11,7 +11,8 @@ for Image Segmentation", VISAPP 2022, DOI 10.5220/0010893600003124.
 """
 
 from lrpseg.errors import LrpsegError
-from lrpseg.operating_points import OperatingPoint, OperatingPoints, load_operating_points
+from lrpseg.operating_curve import OperatingPoint, OperatingPoints
+from lrpseg.operating_points import load_operating_points
 from lrpseg.results import Result, Settings
 from lrpseg.segmenter import Segmenter, load
 from lrpseg.version import __version__

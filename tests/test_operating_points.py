@@ -20,17 +20,14 @@ from lrpseg.domains import assets_folder, list_domains, load_domain
 from lrpseg.errors import OptionError
 from lrpseg.lrp import RULE_SETS
 from lrpseg.networks import NETWORKS
+from lrpseg.operating_curve import OperatingPoint, OperatingPoints, columns, points_of
 from lrpseg.operating_points import (
     CHOICES,
     FILE_NAME,
     FORMAT,
     Choice,
-    OperatingPoint,
-    OperatingPoints,
-    columns,
     default_choice,
     load_operating_points,
-    points_of,
 )
 from lrpseg.refiners import REFINERS
 from lrpseg.thresholders import THRESHOLDERS, Fitted

@@ -23,14 +23,12 @@ from lrpseg.devices import pick_device
 from lrpseg.domains import load_domain
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, POOLINGS, RULE_SETS, STARTS
 from lrpseg.networks import NETWORKS
+from lrpseg.operating_curve import Interval, OperatingPoint, columns
 from lrpseg.operating_points import (
     ANY,
     CHOICES,
     FORMAT,
-    Interval,
-    OperatingPoint,
     checkpoint_hash,
-    columns,
     operating_points_file,
 )
 from lrpseg.picture_kind import ranges

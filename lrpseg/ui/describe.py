@@ -14,7 +14,8 @@ from PIL import Image
 from lrpseg.domains import load_domain
 from lrpseg.errors import LrpsegError
 from lrpseg.levels import level_values, quantise
-from lrpseg.operating_points import OperatingPoints, load_operating_points
+from lrpseg.operating_curve import OperatingPoints
+from lrpseg.operating_points import load_operating_points
 from lrpseg.render import COLORMAPS, blend
 from lrpseg.results import Settings
 from lrpseg.ui import texts

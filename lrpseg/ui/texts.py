@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrpseg.domains import Domain
-from lrpseg.operating_points import OperatingPoints
+from lrpseg.operating_curve import OperatingPoints
 from lrpseg.picture_kind import unlike
 from lrpseg.workspace import Item
 
