@@ -6,7 +6,7 @@ made of JSON types.
 
 import io
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,17 +40,28 @@ class _Read:
 
 
 def annotate_block(
-    pictures: Sequence[Planned], job: Job, segmenter: Segmenter, out: Path
+    pictures: Sequence[Planned],
+    job: Job,
+    segmenter: Segmenter,
+    out: Path,
+    progress: Callable[[int], None] | None = None,
 ) -> list[Row]:
     """Write the files of each picture below `out`; returns a row for each, in their order.
+
+    `progress` is called with 1 for each picture that is done.
 
     A row has name, status ("damaged", "intact" or "failed"), reason, probability, threshold, width,
     height, pixels of the mask, and `records`: for each format the record that `assemble` takes.
     """
     rows: dict[int, Row] = {}
 
+    def done(planned: Planned, row: Row) -> None:
+        rows[planned.position] = row
+        if progress is not None:
+            progress(1)
+
     def failed(planned: Planned, error: LrpsegError) -> None:
-        rows[planned.position] = _row(planned, "failed", reason=str(error))
+        done(planned, _row(planned, "failed", reason=str(error)))
 
     with ThreadPoolExecutor(THREADS) as pool:
         waiting: deque[_Read] = deque()
@@ -65,9 +76,11 @@ def annotate_block(
             while len(writing) > left:
                 planned, future = writing.popleft()
                 try:
-                    rows[planned.position] = future.result()
+                    row = future.result()
                 except LrpsegError as error:
                     failed(planned, error)
+                else:
+                    done(planned, row)
 
         for result in segmenter.stream(images()):
             planned = waiting.popleft().planned

@@ -17,9 +17,7 @@ from lrpseg.folders.block import Row
 from lrpseg.folders.job import Job
 from lrpseg.folders.plan import Plan, Planned
 from lrpseg.folders.run import JOB_FILE, PLAN_FILE, STATE, Shards
-from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START
 from lrpseg.results import Settings
-from lrpseg.tiling import DEFAULT_OVERLAP
 from lrpseg.workspace import Workspace
 
 
@@ -80,10 +78,9 @@ def _done(plan: Plan, shards: Shards) -> Iterator[tuple[Planned, Row]]:
 
 
 def _add(workspace: Workspace, planned: Planned, row: Row, job: Job) -> None:
-    # The page computes with the default start, pooling, engine and overlap.
     settings = Settings(
-        job.domain, job.network, job.rule_set, job.thresholder, DEFAULT_START, DEFAULT_POOLING,
-        "lean", DEFAULT_OVERLAP, job.refiner,
+        job.domain, job.network, job.rule_set, job.thresholder, job.start, job.pooling, job.engine,
+        job.overlap, job.refiner,
     )  # fmt: skip
     wanted = row["status"] == "damaged"
     item = workspace.add(

@@ -81,9 +81,7 @@ def on_ray(workers: int, device: str = "auto") -> Engine:
             compute=ray.data.ActorPoolStrategy(size=workers),
             num_cpus=cpus,
             num_gpus=each,
-            max_restarts=-1,
-            max_task_retries=-1,
-        )
+        )  # Ray Data restarts actors and repeats their tasks without being told
         for row in done.iter_rows():
             yield int(row["block"])
 

@@ -12,6 +12,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,11 @@ def annotate(
         OptionError: there is a run in `out` that had other settings, or none to resume.
     """
     state = out / STATE
-    plan = _resumed(state, job) if resume else _new(given, out, job, block)
+    if resume:
+        plan = _resumed(state, job)
+        _remove_halves(out, job)
+    else:
+        plan = _new(given, out, job, block)
     shards = Shards(state / "blocks")
     if started is not None:
         started(len(plan))
@@ -103,28 +108,32 @@ def annotate(
     if progress is not None:
         done = blocks - len(open_)
         progress(min(len(plan), done * plan.size))
-    run = engine or here(device)
-    for number in run(plan, open_, job, out, shards):
-        if progress is not None:
-            progress(len(plan.block(number)))
+    if engine is None:
+        for _ in here(device, progress)(plan, open_, job, out, shards):
+            pass
+    else:
+        for number in engine(plan, open_, job, out, shards):
+            if progress is not None:
+                progress(len(plan.block(number)))
     return _join(plan, job, out, shards)
 
 
-def here(device: str) -> Engine:
-    """The engine of this process."""
+def here(device: str, progress: Progress | None = None) -> Engine:
+    """The engine of this process; tells of each picture, since blocks of large ones take long."""
 
     def run(plan: Plan, open_: Sequence[int], job: Job, out: Path, shards: Shards) -> Iterator[int]:
-        yield from with_segmenter(job.segmenter(device))(plan, open_, job, out, shards)
+        yield from with_segmenter(job.segmenter(device), progress)(plan, open_, job, out, shards)
 
     return run
 
 
-def with_segmenter(segmenter: Segmenter) -> Engine:
+def with_segmenter(segmenter: Segmenter, progress: Progress | None = None) -> Engine:
     """The engine of this process, with a segmenter that is loaded already."""
 
     def run(plan: Plan, open_: Sequence[int], job: Job, out: Path, shards: Shards) -> Iterator[int]:
         for number in open_:
-            shards.write(number, annotate_block(plan.block(number), job, segmenter, out))
+            rows = annotate_block(plan.block(number), job, segmenter, out, progress)
+            shards.write(number, rows)
             yield number
 
     return run
@@ -162,6 +171,13 @@ def _resumed(state: Path, job: Job) -> Plan:
             "settings of its start, or start anew without --resume."
         )
     return Plan(state / PLAN_FILE)
+
+
+def _remove_halves(out: Path, job: Job) -> None:
+    """Remove the temporary files of writes that a kill cut off (`lrpseg.files.atomically`)."""
+    below = (out / name for name in (*job.formats, "overlays", "summary", STATE))
+    for part in chain(out.glob(".*.part"), *(folder.rglob(".*.part") for folder in below)):
+        part.unlink(missing_ok=True)
 
 
 def _join(plan: Plan, job: Job, out: Path, shards: Shards) -> Report:

@@ -55,7 +55,7 @@ class Killed(BaseException):
     pass
 
 
-@pytest.mark.parametrize("after", [0, 1, 2])
+@pytest.mark.parametrize("after", [0, 2])
 def test_a_resumed_run_equals_one_that_was_never_interrupted(
     folder: Path, tmp_path: Path, after: int
 ) -> None:
@@ -74,7 +74,7 @@ def test_a_resumed_run_equals_one_that_was_never_interrupted(
     done: list[int] = []
     report = annotate([str(folder)], parts, job(), resume=True, progress=done.append)
     assert done[0] == 3 * (after + 1)
-    assert sum(done) == 9
+    assert done[1:] == [1] * (9 - done[0])
     assert tree(parts) == tree(whole)
     assert report.pictures == 9
     again = annotate([str(folder)], parts, job(), resume=True)  # nothing is left to do
@@ -96,9 +96,11 @@ def test_a_real_kill(folder: Path, tmp_path: Path) -> None:
         time.sleep(0.01)
     process.kill()
     process.wait()
+    for half in (".abc.part", "png/belt ä/.abc.part", f"{STATE}/blocks/000000/.abc.part"):
+        (parts / half).parent.mkdir(parents=True, exist_ok=True)
+        (parts / half).write_bytes(b"a write that the kill cut off")
     annotate([str(folder)], parts, job(), resume=True)
-    assert {n for n in tree(parts) if not n.endswith(".part")} == set(tree(whole))
-    assert {n: d for n, d in tree(parts).items() if not n.endswith(".part")} == tree(whole)
+    assert tree(parts) == tree(whole)
 
 
 def test_resuming_needs_the_same_settings(folder: Path, tmp_path: Path) -> None:

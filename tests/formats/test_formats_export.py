@@ -46,6 +46,8 @@ def test_all_are_described(name: str) -> None:
     assert entry.description.endswith(".")
     assert entry.files
     assert entry.extra is None  # all are written by hand
+    documented = (Path(__file__).parents[2] / "docs" / "formats.md").read_text("utf-8")
+    assert f"| `{name}` | " in documented
 
 
 @pytest.mark.parametrize("per_component", [False, True])
