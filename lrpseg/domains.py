@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lrpseg.errors import CheckpointError, OptionError
 from lrpseg.files import data_folder
-from lrpseg.networks import NETWORKS
+from lrpseg.networks import NETWORKS, classifiers
 
 DOMAIN_FILE = "domain.json"
 
@@ -45,7 +45,8 @@ class Normalisation:
 class Domain:
     """What is inspected. `checkpoints` maps a network's name to its weights file.
 
-    base: the domain that this one was learned from; None: it stands by itself.
+    base: the domain that this one was learned from; None: it stands by itself. decides: the
+    classifier that decides beside networks that segment, None: the first one.
     """
 
     name: str
@@ -55,6 +56,22 @@ class Domain:
     normalisation: Normalisation
     checkpoints: dict[str, Path]
     base: "Domain | None" = None
+    decides: str | None = None
+
+    @property
+    def classifier(self) -> str:
+        """The classifier that decides whether there is damage where a network segments by itself,
+        and whose relevance is shown as the reason.
+
+        Raises `CheckpointError` where the domain has no classifier.
+        """
+        first = next(iter(classifiers(self.checkpoints)), None)
+        if first is None:
+            raise CheckpointError(
+                f"The domain {self.name!r} has no classifier. Train one with "
+                "`python -m training.train`."
+            )
+        return self.decides or first
 
     def learned(self, network: str) -> bool:
         """Whether the weights of `network` were learned from corrections, on top of the base's."""
@@ -181,14 +198,19 @@ def _parse(folder: Path, entry: dict[str, Any], base: Domain | None = None) -> D
     for path in checkpoints.values():
         if path.parent != folder:
             raise ValueError(f"checkpoint {path.name} must lie beside {DOMAIN_FILE}")
+    held = (base.checkpoints if base else {}) | checkpoints
+    decides = entry.get("classifier")
+    if decides is not None and decides not in classifiers(held):
+        raise ValueError(f"classifier {decides!r} is none that it has a checkpoint of")
     return Domain(
         name=folder.name,
         folder=folder,
         title=str(entry["title"]),
         classes=(str(intact), str(damaged)),
         normalisation=Normalisation(_triple(mean), _triple(std)),
-        checkpoints=(base.checkpoints if base else {}) | checkpoints,
+        checkpoints=held,
         base=base,
+        decides=decides,
     )
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from lrpseg.checkpoints import load_checkpoint, load_self_trained
 from lrpseg.devices import pick_device
 from lrpseg.domains import Domain, load_domain
-from lrpseg.errors import CheckpointError, OptionError
+from lrpseg.errors import OptionError
 from lrpseg.images import ImageSource, enlarge_to, read_image
 from lrpseg.lrp import (
     DEFAULT_POOLING,
@@ -24,9 +24,8 @@ from lrpseg.lrp import (
     make_explainer,
     self_explainer,
 )
-from lrpseg.networks import INPUT_SIZE, NETWORKS, classifiers
+from lrpseg.networks import INPUT_SIZE, NETWORKS
 from lrpseg.operating_points import Choice, default_choice
-from lrpseg.refiners import DEFAULT_REFINER
 from lrpseg.results import Result, Settings
 from lrpseg.tiling import DEFAULT_OVERLAP, Tile, TileGrid
 
@@ -90,14 +89,7 @@ def _explainer(
     network = choice.network
     if NETWORKS[network].segments:
         own = load_self_trained(domain.checkpoint(network), network).to(device)
-        if not classifiers(domain.checkpoints):
-            raise CheckpointError(
-                f"The domain {domain.name!r} has no classifier, which LRP could explain beside "
-                f"{network!r}. Train one with `python -m training.train`."
-            )
-        network = default_choice(
-            domain, rule_set=choice.rule_set, refiner=DEFAULT_REFINER, classifiers_only=True
-        ).network
+        network = domain.classifier
     model = load_checkpoint(domain.checkpoint(network), network).to(device)
     rules = RULE_SETS[choice.rule_set]
     explainer = make_explainer(model, rules, domain.normalisation, start, pooling, engine)

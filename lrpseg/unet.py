@@ -71,11 +71,13 @@ class UNet(nn.Module):
 
 
 class SelfTrained(nn.Module):
-    """A U-Net that learned from masks which nobody drew, with a probability for the whole input.
+    """A U-Net that learned from masks which nobody drew, and its part in the probability of damage.
 
-    Its masks in training were drawn damage and what LRP found (`training.self_train`). The
-    probability of damage comes from the highest mean likelihood of a 5x5 window: a logistic
-    function of its log-odds, whose slope and offset were fitted on validation images (Platt).
+    Its masks in training were drawn damage and what LRP found (`training.self_train`). Whether a
+    picture is damaged is decided together with a classifier of the same domain, by a logistic
+    function of two log-odds: the classifier's, and that of the highest mean likelihood of a 5x5
+    window. Its weights are fitted on validation images (Platt 1999); before that, the classifier
+    decides alone.
     """
 
     WIDTH = 16
@@ -85,9 +87,11 @@ class SelfTrained(nn.Module):
     def __init__(self, unet: UNet) -> None:
         super().__init__()
         self.unet = unet
-        self.register_buffer("slope", torch.ones(()))
+        self.register_buffer("slope", torch.zeros(()))
+        self.register_buffer("trust", torch.ones(()))
         self.register_buffer("offset", torch.zeros(()))
         self.slope: Tensor
+        self.trust: Tensor
         self.offset: Tensor
 
     def likelihood(self, x: Tensor) -> Tensor:
@@ -95,16 +99,26 @@ class SelfTrained(nn.Module):
         return torch.softmax(self.unet(x).float(), dim=1)[:, 1]
 
     def evidence(self, likelihood: Tensor) -> Tensor:
-        """(B, H, W) likelihood to (B,) log-odds of the highest mean of a window."""
+        """(B, H, W) likelihood to (B,) float64 log-odds of the highest mean of a window."""
         window, pad = self.WINDOW, self.WINDOW // 2
         means = nn.functional.avg_pool2d(likelihood[:, None], window, 1, pad)
         return torch.logit(means.amax(dim=(1, 2, 3)).double().clamp(1e-6, 1 - 1e-6))
 
-    def logits(self, likelihood: Tensor) -> Tensor:
-        """(B, H, W) likelihood to (B, 2) logits of (intact, damaged), as classifiers give."""
-        odds = self.slope * self.evidence(likelihood) + self.offset
+    def logits(self, likelihood: Tensor, classifier: Tensor) -> Tensor:
+        """(B, H, W) likelihood and a classifier's (B, 2) logits to (B, 2) logits of (intact,
+        damaged)."""
+        log_odds = classifier[:, 1] - classifier[:, 0]
+        odds = self.slope * self.evidence(likelihood) + self.trust * log_odds + self.offset
         return torch.stack([torch.zeros_like(odds), odds], dim=1).float()
 
+
+class Decider(nn.Module):
+    """A network that segments and the classifier beside it, as one classifier."""
+
+    def __init__(self, own: SelfTrained, classifier: nn.Module) -> None:
+        super().__init__()
+        self.own, self.classifier = own, classifier
+
     def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W) normalised RGB to (B, 2) logits of (intact, damaged)."""
-        return self.logits(self.likelihood(x))
+        """(B, 3, 224, 224) normalised RGB to (B, 2) logits of (intact, damaged)."""
+        return self.own.logits(self.own.likelihood(x), self.classifier(x))

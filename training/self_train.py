@@ -11,8 +11,9 @@ It sees, each with a share of the crops:
   too. Pixels count by how sure a map is of them; those on which the two disagree do not count.
 
 True masks are used for cropping, as the paper did by hand (3.4), and to print the figures of each
-epoch. Nothing is chosen by them: the last epoch's weights are kept. The probability of damage is
-fitted to the image-level labels of the validation split.
+epoch. Nothing is chosen by them: the last epoch's weights are kept. The probability of damage, from
+this network and the domain's classifier, is fitted to the image-level labels of the validation
+split.
 
 Writes into --out: round-N/ of each round (with what --resume needs), self-trained.safetensors, and
 metrics.json.
@@ -23,15 +24,17 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
+from torch import Tensor
 
-from lrpseg.checkpoints import load_self_trained, save_checkpoint
+from lrpseg.checkpoints import load_checkpoint, load_self_trained, save_checkpoint
 from lrpseg.devices import pick_device
 from lrpseg.domains import Normalisation, load_domain
 from lrpseg.learning.loss import weighted_loss
 from lrpseg.refiners import REFINERS
-from lrpseg.unet import SelfTrained, UNet
+from lrpseg.unet import Decider, SelfTrained, UNet
 from training import unet
 from training.crops import load_example
 from training.datasets import READERS, read
@@ -64,28 +67,39 @@ class Config(Recipe):
     size: int = 128
 
 
-def calibrate(model: SelfTrained, validation: Validation, device: torch.device) -> None:
-    """Fit slope and offset of the probability to the labels of the validation crops and of the
-    whole pictures, both classes weighing the same (Platt 1999)."""
-    with torch.no_grad():
-        normalise = Normalisation()
-        model.to(device).eval()
-        crops, tiles = (
-            torch.cat(
-                [
-                    model.evidence(model.likelihood(normalise(part.to(device)))).cpu()
-                    for part in images.split(32)
-                ]
-            )
-            for images in (validation.crops, validation.tiles)
-        )
-    logits = torch.stack([torch.zeros_like(tiles), tiles], dim=1).float()
-    whole = validation.whole(logits)[:, 1]  # a picture's evidence is its most damaged tile's
-    evidence = torch.cat([crops, whole]).numpy()[:, None]
+def calibrate(decider: Decider, validation: Validation, device: torch.device) -> None:
+    """Fit the weights of both log-odds to the labels of the validation crops and of the whole
+    pictures, both classes weighing the same (Platt 1999)."""
+    decider.to(device).eval()
+    normalise = Normalisation()
+
+    def odds(images: Tensor) -> Tensor:
+        """(N, 2): the U-Net's and the classifier's log-odds of (N, 224, 224, 3) images."""
+        parts = []
+        with torch.inference_mode():
+            for part in images.split(32):
+                x = normalise(part.to(device))
+                z = decider.classifier(x)
+                own = decider.own.evidence(decider.own.likelihood(x))
+                parts.append(torch.stack([own, (z[:, 1] - z[:, 0]).double()], dim=1).cpu())
+        return torch.cat(parts)
+
+    crops, tiles = odds(validation.crops), odds(validation.tiles)
+    # Of a whole picture each of the two is its most damaged tile's.
+    whole = torch.stack(
+        [
+            validation.whole(torch.stack([torch.zeros_like(t), t], dim=1).float())[:, 1].double()
+            for t in tiles.T
+        ],
+        dim=1,
+    )
+    evidence = torch.cat([crops, whole]).numpy()
     labels = torch.cat([validation.labels, validation.whole_labels]).numpy()
     fit = LogisticRegression(class_weight="balanced").fit(evidence, labels)
-    model.slope.fill_(max(float(fit.coef_[0, 0]), 1e-3))
-    model.offset.fill_(float(fit.intercept_[0]))
+    slope, trust = np.maximum(fit.coef_[0], 0)  # more evidence never speaks against damage
+    decider.own.slope.fill_(float(slope))
+    decider.own.trust.fill_(float(trust))
+    decider.own.offset.fill_(float(fit.intercept_[0]))
 
 
 def one_round(
@@ -140,14 +154,20 @@ def one_round(
 def finish(network: UNet, config: Config, data: Path, out: Path, device: str) -> None:
     """Fit the probability, and write self-trained.safetensors."""
     dataset = read(config.domain if config.domain in READERS else "folder", data, config.seed)
-    model = SelfTrained(network)
+    domain, where = load_domain(config.domain), pick_device(device)
+    beside = domain.classifier
+    decider = Decider(SelfTrained(network), load_checkpoint(domain.checkpoint(beside), beside))
     validation = Validation.of(dataset.splits["val"], flips=True)
-    where = pick_device(device)
-    calibrate(model, validation, where)
+    calibrate(decider, validation, where)
     path = out / f"{NAME}.safetensors"
-    save_checkpoint(model, path, NAME, {"config": json.dumps(plain(config))})
-    crops, whole = validation(load_self_trained(path, NAME).to(where), where)
-    print(f"{path}\non val, crops with flips: {crops}\nwhole pictures: {whole}")
+    save_checkpoint(decider.own, path, NAME, {"config": json.dumps(plain(config))})
+    own = load_self_trained(path, NAME).to(where)
+    crops, whole = validation(Decider(own, decider.classifier), where)
+    print(
+        f"{path}, with {beside}: weights of the log-odds {float(own.slope):.3f} (own) and "
+        f"{float(own.trust):.3f}, offset {float(own.offset):.3f}\n"
+        f"on val, crops with flips: {crops}\nwhole pictures: {whole}"
+    )
 
 
 def get_args_parser() -> argparse.ArgumentParser:

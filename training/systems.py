@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from zennit.attribution import Gradient, IntegratedGradients, SmoothGrad
 
 from lrpseg.checkpoints import load_checkpoint, load_self_trained
@@ -19,6 +19,7 @@ from lrpseg.domains import Domain
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, RULE_SETS, make_explainer
 from lrpseg.networks import NETWORKS, VggA
 from lrpseg.registry import Registry
+from lrpseg.unet import Decider
 
 Maps = NDArray[np.float32]
 Attribution = Callable[[VggA, Domain, Tensor], Tensor]
@@ -97,6 +98,16 @@ def lrp_maps(
     return Explained(np.concatenate(maps), np.concatenate(probabilities))
 
 
+def load_decider(domain: Domain, network: str) -> nn.Module:
+    """What gives the logits (B, 2) where `network` is used: itself, or it and a classifier."""
+    path = domain.checkpoint(network)
+    if not NETWORKS[network].segments:
+        return load_checkpoint(path, network)
+    beside = domain.classifier
+    classifier = load_checkpoint(domain.checkpoint(beside), beside)
+    return Decider(load_self_trained(path, network), classifier).eval()
+
+
 def network_maps(
     domain: Domain,
     network: str,
@@ -112,13 +123,15 @@ def network_maps(
     if not NETWORKS[network].segments:
         model = load_checkpoint(path, network).to(device)
         return lrp_maps(model, domain, rule_set, start, pooling, crops, device)
-    own = load_self_trained(path, network).to(device)
+    decider = load_decider(domain, network).to(device)
+    assert isinstance(decider, Decider)
+    own = decider.own
     maps, probabilities = [], []
     with torch.inference_mode():
         for x in _batches(domain, crops, device, 8):
             likelihood = own.likelihood(x)
             maps.append(likelihood.cpu().numpy())
-            logits = own.logits(likelihood).double()
+            logits = own.logits(likelihood, decider.classifier(x)).double()
             probabilities.append(torch.softmax(logits, dim=1)[:, 1].cpu().numpy())
     return Explained(np.concatenate(maps), np.concatenate(probabilities))
 

@@ -35,10 +35,7 @@ def predict(
     device: torch.device,
     batch: int = 8,
 ) -> NDArray[np.bool_]:
-    """The mask (H, W) of a picture (H, W, 3) uint8 of any size, as its user gets it.
-
-    Tiles that are classified intact take part with a likelihood of 0.
-    """
+    """The mask (H, W) of a picture (H, W, 3) uint8 of any size, whatever a classifier says."""
     enlarged = enlarge_to(image, INPUT_SIZE)
     height, width = enlarged.shape[:2]
     grid = TileGrid(height, width)
@@ -48,8 +45,6 @@ def predict(
         part = tiles[first : first + batch]
         x = normalise(torch.from_numpy(np.stack([t.of(enlarged) for t in part])).to(device))
         likelihood = model.likelihood(x)
-        logits = model.logits(likelihood)
-        likelihood = likelihood * (logits[:, 1] > logits[:, 0])[:, None, None]
         for tile, found in zip(part, likelihood.cpu().numpy(), strict=True):
             grid.add(merged, tile, found)
     if merged.shape != image.shape[:2]:

@@ -77,20 +77,22 @@ def make_explainer(
 
 
 def self_explainer(network: SelfTrained, reason: Explainer) -> Explainer:
-    """An explainer for a network that segments: logits and likelihood are its own.
+    """An explainer for a network that segments: the likelihood is its own.
 
-    `reason` explains a classifier; its relevance is what is shown beside the likelihood.
+    `reason` explains the classifier that decides with it; its relevance is what is shown beside the
+    likelihood.
     """
 
     @torch.inference_mode()
     def explain(x: Tensor, select: Select) -> tuple[Tensor, ...]:
         likelihood = network.likelihood(x)
-        logits = network.logits(likelihood)
-        rows = select(logits).nonzero().flatten()
-        if not len(rows):
-            nothing = x.new_zeros(0, *x.shape[2:])
-            return logits, rows, nothing, nothing
-        relevance = reason(x[rows], lambda z: torch.ones_like(z[:, 0], dtype=torch.bool))[2]
-        return logits, rows, relevance, likelihood[rows]
+        logits: list[Tensor] = []
+
+        def decide(classifier: Tensor) -> Tensor:
+            logits.append(network.logits(likelihood, classifier))
+            return select(logits[0])
+
+        _, rows, relevance = reason(x, decide)
+        return logits[0], rows, relevance, likelihood[rows]
 
     return explain
