@@ -147,7 +147,8 @@ def _curve(m: Measured, curve: dict[int, dict[str, Any]]) -> list[str]:
         f"(`lrpseg learn`'s code, {m.recipe.steps} steps; {OTHERS} other pictures of it lie "
         "there uncorrected), then proposes masks for the same "
         f"{len(m.regions)} crops, none of which was corrected. Means of {m.draws} draws of "
-        "corrected crops. Masks at likelihood 0.5.",
+        "corrected crops. Masks are where the likelihood is 0.5 or more, also in crops that are "
+        "classified intact.",
     ]
     for i, goal in enumerate(GOALS):
         lines += [
