@@ -1,6 +1,8 @@
 """The evaluation end to end on a tiny drawn set, and its parts against plain references."""
 
 import json
+import shutil
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +14,16 @@ from sklearn.metrics import average_precision_score
 from lrpseg.checkpoints import save_checkpoint
 from lrpseg.domains import load_domain
 from lrpseg.networks import NETWORKS
+from lrpseg.refiners import REFINERS
 from lrpseg.thresholders import THRESHOLDERS, Fitted
+from lrpseg.unet import SelfTrained, UNet
 from tests.conftest import DOMAIN
+from training import beyond
 from training.evaluate import main
 from training.metrics import Counts, count
 from training.segmentation import Segmented, curve, ious, pixels, saturation, score, segment
 from training.systems import BASELINES, baseline_maps
-from training.unet import UNet, save_unet
+from training.unet import save_unet
 
 
 def half(relevance: np.ndarray) -> Fitted:
@@ -134,6 +139,43 @@ def test_evaluate_writes_a_whole_report(
         with Image.open(out / picture) as image:
             assert min(image.size) > 200
         assert f"({picture})" in report
+
+
+def test_beyond_writes_a_whole_report(
+    tiny: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assets, data = tmp_path / "assets", tiny[1]
+    shutil.copytree(tiny[0], assets)
+    monkeypatch.setenv("LRPSEG_ASSETS", str(assets))
+    torch.manual_seed(0)
+    folder = assets / "magnetic-tile"
+    own = SelfTrained(UNet(SelfTrained.WIDTH))
+    save_checkpoint(own, folder / "self-trained.safetensors", "self-trained")
+    held = {n: f"{n}.safetensors" for n in ("one-fc", "self-trained")}
+    (folder / "domain.json").write_text(json.dumps(DOMAIN | {"checkpoints": held}))
+    report = beyond.main(
+        ["--data", str(data), "--split", "val", "--out", str(tmp_path), "--device", "cpu"]
+    )
+    out = tmp_path / "magnetic-tile-val-beyond"
+    assert (out / "report.md").read_text("utf-8") == report
+    assert str(data) not in report
+    results = json.loads((out / "results.json").read_text())
+    names = set(product(beyond.SHOWN, REFINERS))
+    assert set(results["masks"]) == {
+        "/".join((network, rules, *rest))
+        for network, rules in (("one-fc", "ours"), ("one-fc", "montavon"), ("self-trained", "any"))
+        for rest in names
+    }
+    first = results["masks"]["one-fc/ours/simple/none"]
+    assert f"| VGG-A one FC, LRP Ours, Simple | {first['mean']['iou']:.3f} (" in report
+    assert "Self-trained U-Net, Fraction, refined: intensity" in report
+    # The classifier decides alone as long as nothing was fitted.
+    one, other = results["classification"]
+    assert one["rows"] == other["rows"]
+    assert sum(b["count"] for b in one["bins"]) == 6
+    for picture in ("reliability.png", "worst.png"):
+        with Image.open(out / picture) as image:
+            assert min(image.size) > 200
 
 
 def test_evaluate_without_the_split_says_so(
