@@ -128,6 +128,8 @@ def worst_cases(made: Segmented, pictures: Pictures, out: Path) -> None:
 
 def classification_lines(results: Sequence[Classification]) -> list[str]:
     """The table of balanced accuracies and calibration errors."""
+    if not results:
+        return []
     lines = [
         "## Classification and calibration",
         "",
@@ -161,12 +163,14 @@ def summary(
     default: Choice,
 ) -> list[str]:
     """What was reached, in a few lines."""
-    top = max(results, key=lambda r: r.crops.balanced_accuracy.value)
-    lines = [
-        f"- Best classification: {NETWORKS[top.network].title}, balanced accuracy "
-        f"{top.crops.balanced_accuracy} on crops with flips, {top.rows[-1].balanced_accuracy} on "
-        "whole pictures."
-    ]
+    lines = []
+    if results:
+        top = max(results, key=lambda r: r.crops.balanced_accuracy.value)
+        lines.append(
+            f"- Best classification: {NETWORKS[top.network].title}, balanced accuracy "
+            f"{top.crops.balanced_accuracy} on crops with flips, {top.rows[-1].balanced_accuracy} "
+            "on whole pictures."
+        )
     for words, choice in (
         ("Best LRP mask as in the paper", best(scores, False, DEFAULT_REFINER)),
         ("Best refined LRP mask", best(scores, False)),
@@ -199,7 +203,7 @@ def report(args: argparse.Namespace, shown: Sequence[str]) -> str:
     crops, whole = crops_of(damaged, flips=False), whole_of(damaged)
     results = [
         classification.measure(examples, args.domain, n, args.split, args.seed, args.device)
-        for n in networks
+        for n in (networks if not args.no_classification else ())
     ]
     made = systems(domain, networks, crops, device)
     scores = dict(zip(made, crops.scored(list(made.values()), args.seed), strict=True))
@@ -211,11 +215,15 @@ def report(args: argparse.Namespace, shown: Sequence[str]) -> str:
         whole_score(domain, choice, whole, args.seed, args.device)
         for choice in dict.fromkeys([default, lrp])
     ]
-    plots.reliability(
-        out / "reliability.png",
-        f"{domain.title}, {args.split}",
-        {NETWORKS[r.network].title: [(b.probability, b.damaged) for b in r.bins] for r in results},
-    )
+    if results:
+        plots.reliability(
+            out / "reliability.png",
+            f"{domain.title}, {args.split}",
+            {
+                NETWORKS[r.network].title: [(b.probability, b.damaged) for b in r.bins]
+                for r in results
+            },
+        )
     shown_case = default if default in made else best(scores, NETWORKS[default.network].segments)
     if shown_case is not None:
         worst_cases(made[shown_case], crops, out)
@@ -280,6 +288,7 @@ def get_args_parser() -> argparse.ArgumentParser:
     add("--data", type=Path, required=True, help="folder of the data set")
     add("--domain", choices=list(READERS), default="magnetic-tile")
     add("--split", choices=["train", "val", "test", "audit"], default="test")
+    add("--no-classification", action="store_true", help="leave out what takes most of the time")
     add("--out", type=Path, default=Path("docs/results"))
     add("--seed", type=int, default=0)
     add("--device", default="auto")
