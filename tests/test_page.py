@@ -117,8 +117,9 @@ def test_draw_undo_threshold_again_and_reload(
 
 
 def test_strokes_stay_when_thresholder_or_rules_change(
-    page: Page, alone: Result, monkeypatch: pytest.MonkeyPatch
+    page: Page, running: RunningPage, alone: Result, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    running.samples.wait()  # they run networks too, which would be counted
     runs: list[int] = []
     inner = Segmenter._run
     monkeypatch.setattr(Segmenter, "_run", lambda *a: (runs.append(1), inner(*a))[1])
