@@ -44,7 +44,7 @@ from tests.workspace_support import SETTINGS
 from training.drawn_damage import Drawing, draw_damage
 
 CPU = torch.device("cpu")
-QUICK = Recipe(steps=40, batch=4, keep=0, size=64, lr=2e-3, share=1.0)
+QUICK = Recipe(steps=40, batch=4, keep=0, size=64, lr=2e-3)
 DRAWING = Drawing(1.0, (14, 22), (2, 4), (20, 40), 0, (0.7, 0.8))
 CHECKPOINTS = {"one-fc": "one-fc.safetensors", "self-trained": "self-trained.safetensors"}
 
@@ -241,21 +241,6 @@ def test_one_step_changes_weights_alone() -> None:
         assert torch.equal(a, b)
 
 
-def test_a_share_of_the_way_is_gone() -> None:
-    torch.manual_seed(2)
-    model = SelfTrained(UNet(width=16))
-    image, mask = drawn(5)
-    whole, half = (
-        fine_tune(
-            model, [[Patch(image, mask, mask)]], [],
-            Recipe(steps=2, batch=2, size=32, share=share), Normalisation(), CPU,
-        )
-        for share in (1.0, 0.5)
-    )  # fmt: skip
-    for a, b, c in zip(model.parameters(), half.parameters(), whole.parameters(), strict=True):
-        assert torch.allclose(b, (a + c) / 2, atol=1e-6)
-
-
 def test_other_pictures_keep_what_was_said_of_them(learned: Learned) -> None:
     """Told that damage is none, the network changes its mind less where it sees other pictures."""
     model = load_self_trained(load_domain("toy-v1").checkpoint("self-trained"), "self-trained")
@@ -271,7 +256,7 @@ def test_other_pictures_keep_what_was_said_of_them(learned: Learned) -> None:
     x = Normalisation()(torch.from_numpy(np.stack([p.image for (p,) in others])))
     changes = []
     for kept in (0, 6):
-        recipe = Recipe(steps=10, batch=1, keep=kept, size=48, lr=1e-3, share=1.0)
+        recipe = Recipe(steps=10, batch=1, keep=kept, size=48, lr=1e-3)
         tuned = fine_tune(model, wrong, others, recipe, Normalisation(), CPU)
         with torch.inference_mode():
             changes.append(float((tuned.likelihood(x) - model.likelihood(x)).abs().mean()))
@@ -305,7 +290,6 @@ def test_pixels_without_weight_have_no_part_in_the_loss() -> None:
         {"size": 320},
         {"lr": 0},
         {"keep": -1},
-        {"share": 0},
     ],
 )
 def test_recipes_that_cannot_be(wrong: dict[str, Any]) -> None:
