@@ -132,7 +132,7 @@ def test_better_by_balanced_accuracy_then_by_loss() -> None:
     assert replace(base, balanced_accuracy=0.81, loss=9).better_than(base)
     assert replace(base, loss=0.4).better_than(base)
     assert not replace(base, balanced_accuracy=0.79, loss=0.1).better_than(base)
-    assert base.mean(Scores(0.6, tpr=0.2, tnr=1, loss=1.5)) == Scores(
+    assert Scores.mean([base, Scores(0.6, tpr=0.2, tnr=1, loss=1.5)]) == Scores(
         pytest.approx(0.7), tpr=pytest.approx(0.5), tnr=pytest.approx(0.9), loss=pytest.approx(1)
     )
 
@@ -164,7 +164,9 @@ def test_a_picture_is_as_damaged_as_its_most_damaged_tile(tmp_path: Path) -> Non
     validation = Validation.of(examples, flips=False)
     assert validation.owner.tolist() == [i for i in range(4) for _ in range(8)]
     assert validation.tiles.shape == (32, 224, 224, 3)
-    crops, whole = validation(Brightness(), CPU)
+    found = validation(Brightness(), CPU)
+    crops, whole = found["crops"], found["whole"]
+    assert set(found) == {"crops", "whole"}  # nothing is drawn unless asked for
     assert (crops.tpr, crops.tnr) == pytest.approx((1 / 3, 1))  # the spot at the edge is not in it
     assert (whole.tpr, whole.tnr) == pytest.approx((2 / 3, 1))
 

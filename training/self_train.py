@@ -26,16 +26,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
-from torch import Tensor
+from torch import Tensor, nn
 
 from lrpseg.checkpoints import load_checkpoint, load_self_trained, save_checkpoint
 from lrpseg.devices import pick_device
-from lrpseg.domains import Normalisation, load_domain
+from lrpseg.domains import load_domain
 from lrpseg.learning.loss import weighted_loss
 from lrpseg.refiners import REFINERS
 from lrpseg.unet import Decider, SelfTrained, UNet
 from training import unet
+from training.calibration import both_kinds, labels_of, platt
 from training.crops import load_example
 from training.datasets import READERS, read
 from training.drawn_damage import DRAWINGS, OF_DOMAIN
@@ -43,7 +43,7 @@ from training.proposals import mistakes, proposals
 from training.resuming import plain
 from training.self_training_crops import Proposed, SelfTrainingCrops, Shares
 from training.unet_loop import Recipe, make_fabric, train, write_metrics
-from training.validation import Validation
+from training.validation import Validation, classify
 
 NAME = "self-trained"
 
@@ -67,39 +67,35 @@ class Config(Recipe):
     size: int = 128
 
 
+class Own(nn.Module):
+    """The log-odds of a self-trained network alone, as logits (B, 2) of (intact, damaged)."""
+
+    def __init__(self, network: SelfTrained) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        odds = self.network.evidence(self.network.likelihood(x))
+        return torch.stack([torch.zeros_like(odds), odds], dim=1)
+
+
 def calibrate(decider: Decider, validation: Validation, device: torch.device) -> None:
     """Fit the weights of both log-odds to the labels of the validation crops and of the whole
     pictures, both classes weighing the same (Platt 1999)."""
     decider.to(device).eval()
-    normalise = Normalisation()
 
-    def odds(images: Tensor) -> Tensor:
-        """(N, 2): the U-Net's and the classifier's log-odds of (N, 224, 224, 3) images."""
-        parts = []
-        with torch.inference_mode():
-            for part in images.split(32):
-                x = normalise(part.to(device))
-                z = decider.classifier(x)
-                own = decider.own.evidence(decider.own.likelihood(x))
-                parts.append(torch.stack([own, (z[:, 1] - z[:, 0]).double()], dim=1).cpu())
-        return torch.cat(parts)
-
-    crops, tiles = odds(validation.crops), odds(validation.tiles)
-    # Of a whole picture each of the two is its most damaged tile's.
-    whole = torch.stack(
-        [
-            validation.whole(torch.stack([torch.zeros_like(t), t], dim=1).float())[:, 1].double()
-            for t in tiles.T
-        ],
-        dim=1,
-    )
-    evidence = torch.cat([crops, whole]).numpy()
-    labels = torch.cat([validation.labels, validation.whole_labels]).numpy()
-    fit = LogisticRegression(class_weight="balanced").fit(evidence, labels)
-    slope, trust = np.maximum(fit.coef_[0], 0)  # more evidence never speaks against damage
-    decider.own.slope.fill_(float(slope))
-    decider.own.trust.fill_(float(trust))
-    decider.own.offset.fill_(float(fit.intercept_[0]))
+    odds = [
+        both_kinds(
+            classify(part, validation.crops, device),
+            classify(part, validation.tiles, device),
+            validation,
+        )
+        for part in (Own(decider.own), decider.classifier)
+    ]
+    (slope, trust), offset = platt(np.stack(odds, axis=1), labels_of(validation))
+    decider.own.slope.fill_(slope)
+    decider.own.trust.fill_(trust)
+    decider.own.offset.fill_(offset)
 
 
 def one_round(
@@ -162,11 +158,11 @@ def finish(network: UNet, config: Config, data: Path, out: Path, device: str) ->
     path = out / f"{NAME}.safetensors"
     save_checkpoint(decider.own, path, NAME, {"config": json.dumps(plain(config))})
     own = load_self_trained(path, NAME).to(where)
-    crops, whole = validation(Decider(own, decider.classifier), where)
+    found = validation(Decider(own, decider.classifier), where)
     print(
         f"{path}, with {beside}: weights of the log-odds {float(own.slope):.3f} (own) and "
         f"{float(own.trust):.3f}, offset {float(own.offset):.3f}\n"
-        f"on val, crops with flips: {crops}\nwhole pictures: {whole}"
+        f"on val, crops with flips: {found['crops']}\nwhole pictures: {found['whole']}"
     )
 
 

@@ -1,6 +1,6 @@
-"""What each epoch is scored on: centre crops, and whole images as a user gets them."""
+"""What each epoch is scored on: centre crops, whole images as a user gets them, drawn damage."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from lrpseg.domains import Normalisation
 from lrpseg.tiling import TileGrid
 from training.crops import centre_crop, flipped, load_example
 from training.datasets import DataError, Example
+from training.drawn_damage import draw_damage
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,10 @@ class Scores:
             return True
         return (self.balanced_accuracy, -self.loss) > (other.balanced_accuracy, -other.loss)
 
-    def mean(self, other: "Scores") -> "Scores":
-        """The mean of each figure of both."""
-        return Scores(*((a + b) / 2 for a, b in zip(astuple(self), astuple(other), strict=True)))
+    @classmethod
+    def mean(cls, of: Iterable["Scores"]) -> "Scores":
+        """The mean of each figure."""
+        return cls(*(float(np.mean(v)) for v in zip(*map(astuple, of), strict=True)))
 
 
 def scores(logits: Tensor, labels: Tensor) -> Scores:
@@ -75,7 +77,8 @@ class Validation:
     """What each epoch is scored on: centre crops (paper 3.4), and whole images as a user gets them.
 
     tiles: (T, 224, 224, 3) uint8 of all images; owner: (T,) the image that each belongs to. An
-    image's probability is the highest of its tiles.
+    image's probability is the highest of its tiles. drawn: (D, 224, 224, 3) uint8, the intact
+    crops, each followed by itself with damage drawn in; None where nothing is drawn.
     """
 
     crops: Tensor
@@ -83,9 +86,10 @@ class Validation:
     tiles: Tensor
     owner: Tensor
     whole_labels: Tensor
+    drawn: Tensor | None = None
 
     @classmethod
-    def of(cls, examples: Sequence[Example], flips: bool) -> "Validation":
+    def of(cls, examples: Sequence[Example], flips: bool, drawn: bool = False) -> "Validation":
         for kind, damaged in (("damaged", True), ("intact", False)):
             if not any(e.damaged is damaged for e in examples):
                 raise DataError(
@@ -100,13 +104,21 @@ class Validation:
                 owner.append(index)
         crops, labels = evaluation_crops(examples, flips)
         whole = torch.tensor([int(e.damaged) for e in examples])
-        return cls(crops, labels, torch.from_numpy(np.stack(tiles)), torch.tensor(owner), whole)
+        pairs = drawn_pairs(e for e in examples if not e.damaged) if drawn else None
+        return cls(
+            crops, labels, torch.from_numpy(np.stack(tiles)), torch.tensor(owner), whole, pairs
+        )
 
-    def __call__(self, model: nn.Module, device: torch.device) -> tuple[Scores, Scores]:
-        """(scores on crops, scores on whole images)."""
-        crops = scores(classify(model, self.crops, device), self.labels)
-        whole = self.whole(classify(model, self.tiles, device))
-        return crops, scores(whole, self.whole_labels)
+    def __call__(self, model: nn.Module, device: torch.device) -> dict[str, Scores]:
+        """Scores by what they are of: "crops", "whole", and "drawn" where there is any."""
+        found = {
+            "crops": scores(classify(model, self.crops, device), self.labels),
+            "whole": scores(self.whole(classify(model, self.tiles, device)), self.whole_labels),
+        }
+        if self.drawn is not None:
+            labels = torch.arange(len(self.drawn)) % 2
+            found["drawn"] = scores(classify(model, self.drawn, device), labels)
+        return found
 
     def whole(self, logits: Tensor) -> Tensor:
         """Logits (T, 2) of the tiles to logits (N, 2) of the images: the most damaged tile's."""
@@ -115,6 +127,29 @@ class Validation:
         return torch.stack([torch.zeros_like(best), best], dim=1)
 
 
-def figures(crops: Scores, whole: Scores) -> dict[str, float]:
-    named = {f"val/{k}": v for k, v in asdict(crops).items()}
-    return named | {f"val-whole/{k}": v for k, v in asdict(whole).items()}
+def drawn_pairs(intact: Iterable[Example]) -> Tensor:
+    """Centre crops (2N, 224, 224, 3) uint8 of intact examples, each followed by itself with damage
+    drawn in: always the same damage, so that epochs and trainings can be compared."""
+    pairs = []
+    for index, example in enumerate(intact):
+        crop, _ = centre_crop(*load_example(example))
+        pairs += [crop, draw_damage(crop, np.random.default_rng((7, index)))[0]]
+    return torch.from_numpy(np.stack(pairs))
+
+
+def figures(found: Mapping[str, Scores]) -> dict[str, float]:
+    """All figures of `Validation` by name, as in "val/tpr" and "val-whole/tpr"."""
+    return {
+        f"val{'' if of == 'crops' else f'-{of}'}/{name}": value
+        for of, each in found.items()
+        for name, value in asdict(each).items()
+    }
+
+
+def described(found: Mapping[str, Scores]) -> str:
+    """The figures of an epoch in one line."""
+    return ";  ".join(
+        f"{of}: balanced accuracy {s.balanced_accuracy:.4f} TPR {s.tpr:.4f} TNR {s.tnr:.4f} "
+        f"loss {s.loss:.4f}"
+        for of, s in found.items()
+    )
