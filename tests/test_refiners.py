@@ -14,6 +14,7 @@ from lrpseg.refiners.intensity import (
     IntensityConfig,
     _connected,
     _filled,
+    _local_means,
     _rescaled,
     _two_means,
     refine,
@@ -94,6 +95,54 @@ def test_wide_relevance_shrinks_to_a_thin_crack_and_is_followed_past_its_end() -
     _, parts = ndimage.label(refined.mask, EIGHT)
     assert parts == 1
     assert refined.mask[:, 136].any()
+
+
+def test_a_crack_whose_contrast_changes_along_it_is_followed_to_its_faint_end() -> None:
+    """The light that it takes falls from 80 to 10 percent; one pair of intensities loses its end."""
+    truth = np.zeros((120, 260), bool)
+    truth[58:62, 20:240] = True
+    share = np.linspace(0.8, 0.1, 260)[None]
+    image = surface(120, 260)
+    image = np.where(truth[..., None], image * (1 - share[..., None]), image).astype(np.uint8)
+    relevance = ndimage.gaussian_filter(truth.astype(float), 3).astype(np.float32)
+    fitted = fit(relevance)
+    refined = refine(image, relevance, fitted)
+    one_pair = refine(image, relevance, fitted, IntensityConfig(updates=0))
+    faint = np.s_[:, 180:240]
+    assert iou(one_pair.mask[faint], truth[faint]) < 0.5
+    assert iou(refined.mask[faint], truth[faint]) > 0.6
+    assert iou(refined.mask, truth) > 0.85
+
+
+def test_local_means_are_those_of_their_definition() -> None:
+    random = np.random.default_rng(4)
+    values = random.normal(0, 10, (9, 14)).astype(np.float32)
+    own = random.random(values.shape) < 0.7
+    config = IntensityConfig(along=1.5, updates=3, pull=0.2, contrast=1.0, local_contrast=0.1)
+    lows, highs = _local_means(values, own, -5.0, 6.0, 2.0, config)
+
+    # OpenCV's kernel of float pictures reaches 4 deviations to each side; borders are mirrored.
+    reach = 6
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / 1.5) ** 2)
+    window = np.outer(weights, weights) / weights.sum() ** 2
+    low, high = np.full(values.shape, -5.0), np.full(values.shape, 6.0)
+
+    def slow(mask: NDArray[np.bool_], whole: float) -> NDArray[np.float64]:
+        found = np.empty(values.shape)
+        padded = np.pad(np.where(mask, values, 0).astype(float), reach, "reflect")
+        share = np.pad(mask.astype(float), reach, "reflect")
+        for y, x in np.ndindex(values.shape):
+            part = np.s_[y : y + 2 * reach + 1, x : x + 2 * reach + 1]
+            total = (padded[part] * window).sum() + 0.2 * whole
+            found[y, x] = total / ((share[part] * window).sum() + 0.2)
+        return found
+
+    for _ in range(3):
+        above = values >= (low + high) / 2
+        low, high = slow(own & ~above, -5.0), slow(own & above, 6.0)
+        high = np.maximum(high, low + 2.0)  # of the noise: more than a tenth of 11
+    np.testing.assert_allclose(lows, low, atol=0.02)
+    np.testing.assert_allclose(highs, high, atol=0.02)
 
 
 def test_dark_things_that_relevance_does_not_touch_stay_out() -> None:
