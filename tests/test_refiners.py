@@ -98,7 +98,7 @@ def test_wide_relevance_shrinks_to_a_thin_crack_and_is_followed_past_its_end() -
 
 
 def test_a_crack_whose_contrast_changes_along_it_is_followed_to_its_faint_end() -> None:
-    """The light that it takes falls from 80 to 10 percent; one pair of intensities loses its end."""
+    """It takes 80 to 10 percent of the light; one pair of intensities loses its faint end."""
     truth = np.zeros((120, 260), bool)
     truth[58:62, 20:240] = True
     share = np.linspace(0.8, 0.1, 260)[None]

@@ -55,11 +55,12 @@ def refine(
     learned by the mean-of-means iteration of the thresholder Simple: of damage and of what
     surrounds it. Both may change along a crack: they are averaged again within a Gaussian window
     around each pixel, of the pixels nearer to one or to the other (after the local fitting of Li,
-    Kao, Gore, Ding 2008, DOI 10.1109/TIP.2008.2002304, without its contour). A pixel's likelihood is its place between the two (0 to 1), as far as it is
-    connected to the mask by pixels that are at least as likely, and holes are filled: both for
-    every threshold at once, by grey-scale reconstruction (Vincent 1993, DOI 10.1109/83.217222).
-    Intensity is the difference to the local median along the colour direction in which the
-    evidence's pixels differ most: dark or bright, grey or colour.
+    Kao, Gore, Ding 2008, DOI 10.1109/TIP.2008.2002304, without its contour). A pixel's likelihood
+    is its place between the two (0 to 1), as far as it is connected to the mask by pixels that are
+    at least as likely, and holes are filled: both for every threshold at once, by grey-scale
+    reconstruction (Vincent 1993, DOI 10.1109/83.217222). Intensity is the difference to the local
+    median along the colour direction in which the evidence's pixels differ most: dark or bright,
+    grey or colour.
 
     Components without contrast are left out; where none has any, the thresholder's likelihood is
     kept, scaled so that its threshold comes to lie at `config.threshold`.
