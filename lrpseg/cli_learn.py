@@ -40,7 +40,7 @@ def _learn(args: argparse.Namespace) -> int:
     name = made.domain.name
     print(
         f"{name} is there, beside {(made.domain.base or made.domain).name}: choose it as the "
-        f"domain (--domain {name}, or on the page after a restart).\n"
+        f"domain (--domain {name}, or on the page, after a reload).\n"
         f"The way back: choose the other one, or remove it: lrpseg learn --forget {name}"
     )
     return 0

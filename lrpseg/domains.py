@@ -78,6 +78,12 @@ class Domain:
         path = self.checkpoints.get(network)
         return self.base is not None and path is not None and path.parent == self.folder
 
+    def weights(self, network: str) -> tuple[Path, ...]:
+        """All weights files that decide what `network` gives: its own, and where it segments by
+        itself its classifier's; raises as `checkpoint` does."""
+        own = self.checkpoint(network)
+        return (own, self.checkpoint(self.classifier)) if NETWORKS[network].segments else (own,)
+
     def checkpoint(self, network: str) -> Path:
         """The weights file of `network`; raises `OptionError` or `CheckpointError`."""
         NETWORKS[network]
@@ -115,7 +121,7 @@ def list_domains(assets: Path | None = None) -> list[str]:
     Without `assets`: of the shipped ones, then of those that were learned here and can be used.
     """
     shipped = _names(assets or assets_folder())
-    return shipped if assets else shipped + [n for n in learned_domains() if _usable(n)]
+    return shipped if assets else shipped + [n for n in learned_domains() if known_domain(n)]
 
 
 def learned_domains() -> list[str]:
@@ -133,14 +139,6 @@ def _names(folder: Path) -> list[str]:
 
 def _parts(name: str) -> list[tuple[int, str]]:
     return [(int(p or 0), "") if i % 2 else (0, p) for i, p in enumerate(re.split(r"(\d+)", name))]
-
-
-def _usable(name: str) -> bool:
-    try:
-        load_domain(name)
-    except OptionError:
-        return False
-    return True
 
 
 def load_domain(name: str | os.PathLike[str], assets: Path | None = None) -> Domain:
@@ -170,6 +168,18 @@ def load_domain(name: str | os.PathLike[str], assets: Path | None = None) -> Dom
         raise OptionError(
             f"{path} cannot be used: {error!r}. Compare it with a shipped one."
         ) from error
+
+
+def known_domain(name: str) -> Domain | None:
+    """As `load_domain`; None where there is no such domain, or none that can be used.
+
+    For pictures that were made with one: what was learned may have been forgotten since, or be on
+    another machine.
+    """
+    try:
+        return load_domain(name)
+    except OptionError:
+        return None
 
 
 def _find(name: str | os.PathLike[str], assets: Path | None) -> Path | None:

@@ -11,6 +11,7 @@ The figures are read from `operating-points.json` beside the domain's weights, w
 import hashlib
 import json
 from dataclasses import astuple, dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,20 @@ def checkpoint_hash(path: Path) -> str:
     """SHA-256 of a weights file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def weights_hash(domain: Domain, network: str) -> str:
+    """SHA-256 of each of `Domain.weights`, joined by "+"."""
+    hashes = []
+    for path in domain.weights(network):
+        stat = path.stat()
+        hashes.append(_file_hash(path, stat.st_mtime_ns, stat.st_size))
+    return "+".join(hashes)
+
+
+@lru_cache(maxsize=64)
+def _file_hash(path: Path, modified: int, size: int) -> str:
+    return checkpoint_hash(path)
 
 
 _UNUSABLE = (ValueError, KeyError, TypeError, AttributeError, IndexError)

@@ -26,8 +26,10 @@ from lrpseg.operating_points import (
     FILE_NAME,
     FORMAT,
     Choice,
+    checkpoint_hash,
     default_choice,
     load_operating_points,
+    weights_hash,
 )
 from lrpseg.refiners import REFINERS
 from lrpseg.thresholders import THRESHOLDERS, Fitted
@@ -484,3 +486,11 @@ def test_reading_points_imports_no_training_and_no_page() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_weights_hash_names_all_files_that_decide() -> None:
+    domain = load_domain("magnetic-tile")
+    own, beside = (checkpoint_hash(domain.checkpoints[n]) for n in ("self-trained", "128n"))
+    assert domain.classifier == "128n"
+    assert weights_hash(domain, "128n") == beside
+    assert weights_hash(domain, "self-trained") == f"{own}+{beside}"

@@ -8,7 +8,7 @@ from lrpseg.domains import load_domain
 from lrpseg.errors import OptionError
 from lrpseg.formats import FORMATS, ExportOptions
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START
-from lrpseg.operating_points import checkpoint_hash, default_choice, load_operating_points
+from lrpseg.operating_points import default_choice, load_operating_points, weights_hash
 from lrpseg.refiners import DEFAULT_REFINER
 from lrpseg.segmenter import DEFAULT_BATCH, Segmenter, load
 from lrpseg.tiling import DEFAULT_OVERLAP
@@ -94,7 +94,7 @@ class Job:
             domain=domain, network=choice.network, rule_set=choice.rule_set,
             thresholder=choice.thresholder, refiner=choice.refiner,
             options=ExportOptions.of(loaded, **(options or {})),
-            weights=checkpoint_hash(loaded.checkpoint(choice.network)), **rest,
+            weights=weights_hash(loaded, choice.network), **rest,
         )  # fmt: skip
 
     def segmenter(self, device: str = "auto") -> Segmenter:

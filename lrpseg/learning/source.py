@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lrpseg.domains import load_domain
-from lrpseg.errors import LrpsegError, OptionError
+from lrpseg.domains import known_domain
+from lrpseg.errors import LrpsegError
 from lrpseg.workspace import Item, Workspace
 
 
@@ -23,11 +23,8 @@ class Corrected:
 
 def base_of(name: str) -> str:
     """The domain that a domain was learned from, or itself; a name that is not there is its own."""
-    try:
-        base = load_domain(name).base
-    except OptionError:  # the domain of a picture that came with a session, or was forgotten
-        return name
-    return name if base is None else base.name
+    domain = known_domain(name)
+    return name if domain is None or domain.base is None else domain.base.name
 
 
 def corrected_items(workspace: Workspace, domain: str | None = None) -> tuple[str, list[Item]]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lrpseg.domains import load_domain
+from lrpseg.domains import known_domain
 from lrpseg.errors import LrpsegError
 from lrpseg.levels import level_values, quantise
 from lrpseg.operating_curve import OperatingPoints
@@ -120,7 +120,7 @@ def details(workspace: Workspace, item: Item, levels: Levels) -> dict[str, Any]:
     chosen = item.own_threshold if item.threshold is None else item.threshold
     return summary(item) | {
         "explained": item.explained,
-        "verdict": texts.verdict(item, load_domain(item.settings.domain)),
+        "verdict": texts.verdict(item, known_domain(item.settings.domain)),
         "levels": [float(v) for v in levels.values],
         "level": nearest_level(levels.values, chosen),
         "own_level": nearest_level(levels.values, item.own_threshold),

@@ -18,7 +18,7 @@ from lrpseg.operating_points import default_choice
 from lrpseg.refiners import REFINERS
 from lrpseg.results import Settings
 from lrpseg.thresholders import THRESHOLDERS
-from lrpseg.ui import actions, texts
+from lrpseg.ui import actions, choices, texts
 from lrpseg.ui.api import add_endpoints
 from lrpseg.ui.compare import compare_tab
 from lrpseg.ui.editor import editor_markup, editor_script, editor_style
@@ -52,16 +52,11 @@ def shown(fn: Callable[..., Any]) -> Callable[..., Any]:
 
 def build(service: Service, samples: Samples) -> gr.Blocks:
     """The page as a Gradio app over `service`."""
-    domains = {name: load_domain(name) for name in list_domains()}
-    if not domains:
+    names = list_domains()
+    if not names:
         raise LrpsegError("No domain was found: the folder assets/ is missing or empty.")
-    first = "magnetic-tile" if "magnetic-tile" in domains else next(iter(domains))
-    default = default_choice(domains[first])
-
-    def networks_of(domain: str, value: str | None = None) -> Any:
-        have = domains[domain].checkpoints
-        chosen = value if value in have else default_choice(domains[domain]).network
-        return gr.update(choices=[(NETWORKS[n].title, n) for n in have], value=chosen)
+    first = "magnetic-tile" if "magnetic-tile" in names else names[0]
+    default = default_choice(load_domain(first))
 
     def checked(*names: str) -> Settings:
         return actions.settings_of(*names)
@@ -70,7 +65,7 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
         """A reload finds its workspace again; a new visitor gets a new one."""
         token, workspace = service.sessions.open(token)
         service.analyser.wake(workspace)
-        return token, actions.editor_value(token)
+        return token, actions.editor_value(token), choices.domains()
 
     @shown
     def add(token: str, files: list[str] | None, *chosen: str) -> tuple[Any, ...]:
@@ -99,8 +94,8 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
         item = service.sessions.get(token).item(str(event.id))
         s = item.settings
         return (
-            item.id, s.domain, networks_of(s.domain, s.network), s.rule_set, s.thresholder,
-            s.refiner,
+            item.id, choices.domains(s.domain), choices.networks(s.domain, s.network), s.rule_set,
+            s.thresholder, s.refiner,
         )  # fmt: skip
 
     @shown
@@ -114,9 +109,9 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
     @shown
     def change_domain(token: str, id: str, domain: str) -> tuple[Any, ...]:
         """Another kind of surface: what is best for it."""
-        network, *rest = astuple(default_choice(domains[domain]))
+        network, *rest = astuple(default_choice(load_domain(domain)))
         edited = change(token, id, domain, network, *rest)
-        return networks_of(domain, network), *rest, edited
+        return choices.networks(domain, network), *rest, edited
 
     @shown
     def change_network(token: str, id: str, domain: str, *names: str) -> tuple[Any, ...]:
@@ -124,7 +119,7 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
         gives relevance and the other a likelihood."""
         network, *rest = names
         if NETWORKS[network].segments or rest[1] == "fraction":
-            rest = list(astuple(default_choice(domains[domain], network)))[1:]
+            rest = list(astuple(default_choice(load_domain(domain), network)))[1:]
         return *rest, change(token, id, domain, network, *rest)
 
     @shown
@@ -202,12 +197,11 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
                     object_fit="cover",
                 )  # fmt: skip
                 domain = gr.Dropdown(
-                    [(d.title, n) for n, d in domains.items()], value=first,
+                    choices.domains()["choices"], value=first,
                     label="Domain", info=texts.HELP["domain"], elem_id="domain",
                 )  # fmt: skip
                 network = gr.Dropdown(
-                    [(NETWORKS[n].title, n) for n in domains[first].checkpoints],
-                    value=default.network,
+                    choices.networks(first)["choices"], value=default.network,
                     label="Network", info=texts.HELP["network"], elem_id="network",
                 )  # fmt: skip
                 rule_set = gr.Dropdown(
@@ -252,12 +246,12 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
                     apply_default_css=False,
                 )  # fmt: skip
         chosen = [domain, network, rule_set, thresholder, refiner]
-        available = {n for d in domains.values() for n in d.checkpoints}
+        available = {n for name in names for n in load_domain(name).checkpoints}
         compare_tab(service, token, selected, chosen, available, shown)
         with gr.Tab("Help", id="help"):
             gr.Markdown(texts.HELP_PAGE)
 
-        demo.load(find_workspace, token, [token, editor], js=READ_TOKEN, **CHEAP).then(
+        demo.load(find_workspace, token, [token, editor, domain], js=READ_TOKEN, **CHEAP).then(
             None, token, None, js=SAVE_TOKEN
         )
         demo.load(None, None, None, js=SHOW_TITLES)

@@ -75,8 +75,10 @@ def choices(registry: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(entry.title, name) for name, entry in registry.items()]
 
 
-def verdict(item: Item, domain: Domain) -> str:
-    """The classifier's decision in words."""
+def verdict(item: Item, domain: Domain | None) -> str:
+    """The classifier's decision in words; `domain` is None where it is no longer there."""
+    if domain is None:
+        return f"{item.settings.domain} is no longer here: the mask stays, choose another domain."
     intact, damaged = domain.classes
     if item.probability is None:
         return ""

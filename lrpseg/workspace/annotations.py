@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from lrpseg.corrections import ADDED, REMOVED
-from lrpseg.domains import load_domain
+from lrpseg.domains import known_domain
 from lrpseg.errors import LrpsegError, OptionError
 from lrpseg.formats import FORMATS, Annotated, ExportOptions, Written, unique_stems
 from lrpseg.formats.base import png
@@ -37,7 +37,8 @@ def annotated(workspace: Workspace, items: Sequence[Item]) -> Iterator[Annotated
 
 def default_options(items: Iterable[Item]) -> ExportOptions:
     """The class name is the domain's; "damage" where the pictures are of several."""
-    labels = {load_domain(item.settings.domain).classes[1] for item in items}
+    domains = {known_domain(name) for name in {item.settings.domain for item in items}}
+    labels = {domain.classes[1] if domain else "damage" for domain in domains}
     return ExportOptions(label=labels.pop() if len(labels) == 1 else "damage")
 
 

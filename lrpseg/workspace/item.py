@@ -5,12 +5,8 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-from lrpseg.domains import load_domain
-from lrpseg.operating_points import checkpoint_hash
 from lrpseg.results import Settings
 from lrpseg.tiling import DEFAULT_OVERLAP
 from lrpseg.workspace.errors import WorkspaceError
@@ -105,15 +101,3 @@ def analysis_key(sha256: str, settings: Settings, weights: str, explain_intact: 
     decides = {k: v for k, v in asdict(settings).items() if k not in cheap}
     text = json.dumps([sha256, decides, weights, explain_intact], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-
-def weights_hash(settings: Settings) -> str:
-    """SHA-256 of the weights that the settings name."""
-    path = load_domain(settings.domain).checkpoint(settings.network)
-    stat = path.stat()
-    return _weights_hash(path, stat.st_mtime_ns, stat.st_size)
-
-
-@lru_cache(maxsize=64)
-def _weights_hash(path: Path, modified: int, size: int) -> str:
-    return checkpoint_hash(path)

@@ -25,14 +25,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lrpseg.domains import load_domain
 from lrpseg.errors import ImageError, LrpsegError
 from lrpseg.files import atomically
 from lrpseg.images import read_image
 from lrpseg.masks import read_mask
+from lrpseg.operating_points import weights_hash
 from lrpseg.render import mask_image, save_png, save_text, thumbnail
 from lrpseg.results import Result, Settings
 from lrpseg.workspace.errors import NoSuchItem, WorkspaceError
-from lrpseg.workspace.item import Item, analysis_key, from_row, settings_text, weights_hash
+from lrpseg.workspace.item import Item, analysis_key, from_row, settings_text
 from lrpseg.workspace.reading import Arrays, Readable
 from lrpseg.workspace.rows import adopt, bump, free_name, now
 from lrpseg.workspace.schema import prepare, transaction
@@ -76,7 +78,7 @@ class Workspace(Readable):
         `result`: what the picture's analysis gives under `settings`, where that is known already.
         """
         id, sha256 = uuid.uuid4().hex, hashlib.sha256(data).hexdigest()
-        weights = weights_hash(settings)
+        weights = weights_hash(load_domain(settings.domain), settings.network)
         folder = self.folder / "items" / id
         width = height = 0
         status, reason = "waiting", None
@@ -180,7 +182,7 @@ class Workspace(Readable):
         item = self.item(id)
         settings = settings or item.settings
         explain = item.explain_intact if explain_intact is None else explain_intact
-        weights = weights_hash(settings)
+        weights = weights_hash(load_domain(settings.domain), settings.network)
         key = analysis_key(item.sha256, settings, weights, explain)
         known_file = self._folder(item) / f"relevance-{key}.json"
         known = json.loads(known_file.read_text()) if known_file.is_file() else None
