@@ -32,9 +32,6 @@ FORMAT = 2
 CHOICES = ("network", "rule_set", "thresholder", "refiner", "start", "pooling")
 """What names a curve within a domain's file."""
 
-ANY = "any"
-"""The rule set of a curve where the network gives the likelihood by itself: LRP has no part."""
-
 
 def load_operating_points(
     domain: str = "magnetic-tile",
@@ -60,8 +57,6 @@ def load_operating_points(
     choice = default_choice(loaded, network, rule_set, thresholder, refiner)
     STARTS[start], POOLINGS[pooling]
     wanted = dict(zip(CHOICES, (*astuple(choice), start, pooling), strict=True))
-    if NETWORKS[choice.network].segments:
-        wanted["rule_set"] = ANY
     if loaded.learned(choice.network):
         raise OptionError(
             f"Nothing was measured with {choice.network!r} of {loaded.name!r}, which was learned "
@@ -130,6 +125,8 @@ def default_choice(
     if own and not classifiers_only and network in (None, *own):
         if rule_set is None:
             rule_set = default_choice(domain, classifiers_only=True).rule_set
+        if refiner is None and domain.base is not None:  # as was best before it learned
+            refiner = default_choice(domain.base, network or own[0], rule_set, thresholder).refiner
         return Choice(
             network or own[0], rule_set, thresholder or "fraction", refiner or DEFAULT_REFINER
         )
@@ -138,7 +135,7 @@ def default_choice(
         fits = {
             names[:4]: float(entry["own"]["iou"][0])
             for names, entry in entries.items()
-            if all(g in (None, n) or n == ANY for g, n in zip(given, names, strict=False))
+            if all(g in (None, n) for g, n in zip(given, names, strict=False))
             and names[0] in domain.checkpoints
             and names[4:] == (DEFAULT_START, DEFAULT_POOLING)
             and not (classifiers_only and NETWORKS[names[0]].segments)
@@ -147,12 +144,7 @@ def default_choice(
         fits = {}
     first = next(iter(classifiers(domain.checkpoints)), next(iter(NETWORKS)))
     best = max(fits, key=fits.__getitem__, default=(first, "ours", "simple", DEFAULT_REFINER))
-    network, rule_set, thresholder, refiner = (
-        b if g is None else g for g, b in zip(given, best, strict=True)
-    )
-    if rule_set == ANY:  # for the heatmap: what explains the domain's best classifier
-        rule_set = default_choice(domain, classifiers_only=True).rule_set
-    return Choice(network, rule_set, thresholder, refiner)
+    return Choice(*(b if g is None else g for g, b in zip(given, best, strict=True)))
 
 
 def operating_points_file(domain: Domain) -> Path:

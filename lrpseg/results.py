@@ -29,17 +29,22 @@ class Settings:
     def as_json(self) -> str:
         return json.dumps(asdict(self), indent=2)
 
-    def fit(self, image: NDArray[np.uint8], evidence: NDArray[np.float32]) -> Fitted:
+    def fit(
+        self,
+        image: NDArray[np.uint8],
+        relevance: NDArray[np.float32],
+        evidence: NDArray[np.float32],
+    ) -> Fitted:
         """Likelihood and own threshold: the thresholder's, bettered by the refiner.
 
         Args:
-            image: (H, W, 3) uint8 RGB. evidence: (H, W) float32, see `Result.evidence`.
+            image: (H, W, 3) uint8 RGB. relevance, evidence: (H, W) float32, see `Result`.
 
         Raises:
             RelevanceError: see `lrpseg.thresholders.base.scaled_relevance`.
         """
         fitted = THRESHOLDERS[self.thresholder].fit(evidence)
-        return REFINERS[self.refiner].refine(image, evidence, fitted)
+        return REFINERS[self.refiner].refine(image, relevance, evidence, fitted)
 
 
 @dataclass(frozen=True, eq=False)  # eq would compare arrays, which has no single truth value
@@ -71,7 +76,7 @@ class Result:
     @cached_property
     def fitted(self) -> Fitted:
         """Likelihood and threshold of thresholder and refiner; fitted at first use, then kept."""
-        return self.settings.fit(self.image, self.evidence)
+        return self.settings.fit(self.image, self.relevance, self.evidence)
 
     @property
     def likelihood(self) -> NDArray[np.float32]:

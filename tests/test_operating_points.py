@@ -39,7 +39,7 @@ from training.metrics import count, interval, means
 from training.operating_points import GRID, RECALL_STEPS, Resampling, average_precision, rates
 
 REGIONS = ("a", "a", "b", "c", "c", "c")
-LIMIT = 300_000
+LIMIT = 400_000
 """Bytes that a domain's file may have."""
 
 

@@ -12,13 +12,13 @@ from lrpseg.refiners import DEFAULT_REFINER, REFINERS
 from lrpseg.refiners.intensity import (
     DEFAULT,
     IntensityConfig,
-    _connected,
-    _filled,
     _local_means,
     _rescaled,
     _two_means,
     refine,
 )
+from lrpseg.refiners.reconstruction import connected, filled
+from lrpseg.refiners.support import refine as support
 from lrpseg.thresholders import THRESHOLDERS, Fitted
 
 EIGHT = np.ones((3, 3), bool)
@@ -54,7 +54,7 @@ def fit(relevance: NDArray[np.float32], name: str = "simple") -> Fitted:
 
 
 def test_registry_lists_the_refiners() -> None:
-    assert list(REFINERS) == ["none", "intensity"]
+    assert list(REFINERS) == ["none", "intensity", "support"]
     assert DEFAULT_REFINER == "none"
     with pytest.raises(OptionError, match="none, intensity"):
         REFINERS["sharpen"]
@@ -62,7 +62,10 @@ def test_registry_lists_the_refiners() -> None:
 
 def test_none_changes_nothing() -> None:
     fitted = fit(border_relevance(disk((50, 60), 9, (120, 160))))
-    assert REFINERS["none"].refine(surface(), np.zeros((120, 160), np.float32), fitted) is fitted
+    assert (
+        REFINERS["none"].refine(surface(), *[np.zeros((120, 160), np.float32)] * 2, fitted)
+        is fitted
+    )
 
 
 @pytest.mark.parametrize("change", [(-60, -60, -60), (60, 60, 60), (40, -30, -30)], ids=str)
@@ -73,7 +76,7 @@ def test_hollow_damage_is_filled_to_its_border(change: tuple[int, int, int]) -> 
     image = image.clip(0, 255).astype(np.uint8)
     relevance = border_relevance(truth)
     fitted = fit(relevance)
-    refined = refine(image, relevance, fitted)
+    refined = refine(image, relevance, relevance, fitted)
     assert iou(fitted.mask, truth) < 0.75
     assert iou(refined.mask, truth) > 0.9
     assert refined.mask[50, 60]
@@ -89,7 +92,7 @@ def test_wide_relevance_shrinks_to_a_thin_crack_and_is_followed_past_its_end() -
     relevance = ndimage.gaussian_filter(truth.astype(float), 4).astype(np.float32)
     relevance[:, 130:] = 0  # the classifier did not look there
     fitted = fit(relevance)
-    refined = refine(image, relevance, fitted)
+    refined = refine(image, relevance, relevance, fitted)
     assert iou(fitted.mask, truth) < 0.45
     assert iou(refined.mask, truth) > 0.75
     _, parts = ndimage.label(refined.mask, EIGHT)
@@ -106,8 +109,8 @@ def test_a_crack_whose_contrast_changes_along_it_is_followed_to_its_faint_end() 
     image = np.where(truth[..., None], image * (1 - share[..., None]), image).astype(np.uint8)
     relevance = ndimage.gaussian_filter(truth.astype(float), 3).astype(np.float32)
     fitted = fit(relevance)
-    refined = refine(image, relevance, fitted)
-    one_pair = refine(image, relevance, fitted, IntensityConfig(updates=0))
+    refined = refine(image, relevance, relevance, fitted)
+    one_pair = refine(image, relevance, relevance, fitted, IntensityConfig(updates=0))
     faint = np.s_[:, 180:240]
     assert iou(one_pair.mask[faint], truth[faint]) < 0.5
     assert iou(refined.mask[faint], truth[faint]) > 0.6
@@ -150,21 +153,21 @@ def test_dark_things_that_relevance_does_not_touch_stay_out() -> None:
     image = surface()
     image[truth | other] = 50
     relevance = border_relevance(truth)
-    assert not refine(image, relevance, fit(relevance)).mask[other].any()
+    assert not refine(image, relevance, relevance, fit(relevance)).mask[other].any()
 
 
 def test_without_contrast_the_thresholder_has_the_word() -> None:
     relevance = border_relevance(disk((50, 60), 12, (120, 160)))
     for name in THRESHOLDERS:
         fitted = fit(relevance, name)
-        refined = refine(np.full((120, 160, 3), 77, np.uint8), relevance, fitted)
+        refined = refine(np.full((120, 160, 3), 77, np.uint8), relevance, relevance, fitted)
         assert np.array_equal(refined.mask, fitted.mask)
         assert refined.threshold == np.float32(DEFAULT.threshold)
 
 
 def test_no_mask_to_start_from_stays_empty() -> None:
     fitted = fit(np.zeros((40, 50), np.float32))
-    assert not refine(surface(40, 50), np.zeros((40, 50), np.float32), fitted).mask.any()
+    assert not refine(surface(40, 50), *[np.zeros((40, 50), np.float32)] * 2, fitted).mask.any()
 
 
 def test_every_threshold_is_a_mask_inside_of_the_lower_ones() -> None:
@@ -172,7 +175,7 @@ def test_every_threshold_is_a_mask_inside_of_the_lower_ones() -> None:
     image = surface()
     image[truth] = 60
     relevance = border_relevance(truth)
-    refined = refine(image, relevance, fit(relevance))
+    refined = refine(image, relevance, relevance, fit(relevance))
     assert refined.likelihood.dtype == np.float32
     assert refined.likelihood.min() >= 0
     assert refined.likelihood.max() <= 1
@@ -186,12 +189,12 @@ def test_reconstruction_is_the_slow_one_at_every_threshold(seed: int) -> None:
     random = np.random.default_rng(seed)
     place = (random.random((18, 23)) * 8).round().astype(np.float32) / 8
     marker = np.where(random.random(place.shape) < 0.05, place, 0).astype(np.float32)
-    connected, filled = _connected(marker, place), _filled(place)
+    joined, solid = connected(marker, place), filled(place)
     for level in np.arange(1, 9, dtype=np.float32) / 8:
         labels, _ = ndimage.label(place >= level, EIGHT)
         wanted = np.unique(labels[marker >= level])
-        assert np.array_equal(connected >= level, np.isin(labels, wanted[wanted > 0]))
-        assert np.array_equal(filled >= level, ndimage.binary_fill_holes(place >= level))
+        assert np.array_equal(joined >= level, np.isin(labels, wanted[wanted > 0]))
+        assert np.array_equal(solid >= level, ndimage.binary_fill_holes(place >= level))
 
 
 def test_two_means_are_those_of_the_definition() -> None:
@@ -215,9 +218,36 @@ def test_odd_sizes(shape: tuple[int, int]) -> None:
     relevance = random.random(shape).astype(np.float32)
     image = random.integers(0, 256, (*shape, 3), np.uint8)
     for name, refiner in product(THRESHOLDERS, REFINERS):
-        refined = REFINERS[refiner].refine(image, relevance, fit(relevance, name))
+        refined = REFINERS[refiner].refine(image, relevance, relevance, fit(relevance, name))
         assert refined.likelihood.shape == shape
         assert refined.mask.dtype == np.bool_
+
+
+def test_support_keeps_whole_components_that_relevance_points_at() -> None:
+    """Against the definition, at every threshold that there is."""
+    random = np.random.default_rng(5)
+    relevance = ndimage.gaussian_filter(random.normal(0, 1, (40, 60)), 3).astype(np.float32)
+    likelihood = ndimage.gaussian_filter(random.random((40, 60)), 1.5).astype(np.float32)
+    likelihood = np.round((likelihood - likelihood.min()) / np.ptp(likelihood), 2)
+    reasons = fit(relevance).mask
+    made = support(surface(40, 60), relevance, likelihood, Fitted(likelihood, 0.5, True, 1))
+    assert made.threshold == 0.5
+    kept = 0
+    for level in np.unique(likelihood[likelihood > 0]):
+        labels, count = ndimage.label(likelihood >= level, EIGHT)
+        touched = [i for i in range(1, count + 1) if reasons[labels == i].any()]
+        assert np.array_equal(made.likelihood >= level, np.isin(labels, touched))
+        kept += 0 < len(touched) < count
+    assert kept > 5  # there was something to keep and something to drop
+
+
+def test_without_a_reason_nothing_has_support() -> None:
+    likelihood = np.full((20, 30), 0.9, np.float32)
+    nowhere = np.zeros((20, 30), np.float32)
+    fitted = Fitted(likelihood, 0.5, True, 1)
+    assert not support(surface(20, 30), nowhere, likelihood, fitted).mask.any()
+    at_zero = Fitted(likelihood, 0.0, True, 1)
+    assert support(surface(20, 30), nowhere, likelihood, at_zero) is at_zero
 
 
 def test_the_settings_are_pixels_of_the_picture() -> None:
@@ -225,5 +255,5 @@ def test_the_settings_are_pixels_of_the_picture() -> None:
     image = surface()
     image[truth] = 60
     relevance = border_relevance(truth)
-    none = refine(image, relevance, fit(relevance), IntensityConfig(contrast=1e9))
+    none = refine(image, relevance, relevance, fit(relevance), IntensityConfig(contrast=1e9))
     assert np.array_equal(none.mask, fit(relevance).mask)

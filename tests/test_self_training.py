@@ -223,7 +223,7 @@ def test_a_network_that_segments_gives_its_likelihood_and_lrp_the_reason(
     reason = lrpseg.load("toy", network="one-fc", assets=assets, device="cpu")(crop)
     assert result.own_likelihood is not None
     assert np.allclose(result.relevance, reason.relevance, atol=1e-5 * reason.relevance.max())
-    made = network_maps(load_domain("toy", assets), "self-trained", "any", crop[None], CPU)
+    made = network_maps(load_domain("toy", assets), "self-trained", "ours", crop[None], CPU)
     assert np.allclose(result.own_likelihood, made.maps[0], atol=1e-5)
     assert result.probability == pytest.approx(float(made.probabilities[0]), abs=1e-5)
     share = result.own_likelihood / result.own_likelihood.max()

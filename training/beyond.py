@@ -23,7 +23,7 @@ from lrpseg.devices import pick_device
 from lrpseg.domains import Domain, load_domain
 from lrpseg.lrp import RULE_SETS
 from lrpseg.networks import NETWORKS
-from lrpseg.operating_points import ANY, Choice, default_choice
+from lrpseg.operating_points import Choice, default_choice
 from lrpseg.refiners import DEFAULT_REFINER, REFINERS
 from lrpseg.render import save_text
 from lrpseg.segmenter import load
@@ -46,7 +46,7 @@ WORST = 6
 
 def name_of(choice: Choice) -> str:
     """A system's name in the tables."""
-    rules = [] if choice.rule_set == ANY else [RULE_SETS[choice.rule_set].title]
+    rules = [RULE_SETS[choice.rule_set].title]
     refiner = [] if choice.refiner == DEFAULT_REFINER else [f"refined: {choice.refiner}"]
     parts = [NETWORKS[choice.network].title, *rules, THRESHOLDERS[choice.thresholder].title]
     return ", ".join([*parts, *refiner])
@@ -58,14 +58,16 @@ def systems(
     """Each network, rule set, shown thresholder and refiner on crops (224, 224, 3)."""
     images, found = np.stack(pictures.images), {}
     for network in networks:
-        for rules in [ANY] if NETWORKS[network].segments else RULE_SETS:
+        for rules in RULE_SETS:
             made = network_maps(domain, network, rules, images, device)
             for thresholder in SHOWN:
                 fits = [THRESHOLDERS[thresholder].fit(m) for m in made.maps]
                 for refiner, entry in REFINERS.items():
+                    if refiner == "support" and not NETWORKS[network].segments:
+                        continue  # of relevance, Simple's mask is the likelihood's own
                     refined = [
-                        entry.refine(i, m, f)
-                        for i, m, f in zip(images, made.maps, fits, strict=True)
+                        entry.refine(i, r, m, f)
+                        for i, r, m, f in zip(images, made.relevance, made.maps, fits, strict=True)
                     ]
                     choice = Choice(network, rules, thresholder, refiner)
                     found[choice] = Segmented(
@@ -82,8 +84,6 @@ def whole_score(
 ) -> Score:
     """The masks of `lrpseg.load(...)` on whole pictures, as a user gets them."""
     names = asdict(choice)
-    if choice.rule_set == ANY:
-        del names["rule_set"]
     segmenter = load(str(domain.folder), **names, device=device)
     results = list(segmenter.stream(pictures.images, explain_intact=True))
     made = Segmented(
@@ -208,8 +208,6 @@ def report(args: argparse.Namespace, shown: Sequence[str]) -> str:
     made = systems(domain, networks, crops, device)
     scores = dict(zip(made, crops.scored(list(made.values()), args.seed), strict=True))
     default = default_choice(domain)
-    if NETWORKS[default.network].segments:
-        default = Choice(default.network, ANY, default.thresholder, default.refiner)
     lrp = default_choice(domain, classifiers_only=True)
     wholes = [
         whole_score(domain, choice, whole, args.seed, args.device)

@@ -25,7 +25,6 @@ from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, POOLINGS, RULE_SETS, STAR
 from lrpseg.networks import NETWORKS
 from lrpseg.operating_curve import Interval, OperatingPoint, columns
 from lrpseg.operating_points import (
-    ANY,
     CHOICES,
     FORMAT,
     checkpoint_hash,
@@ -224,12 +223,15 @@ def measure(
     hashes, curves = {}, []
     for network in networks or list(loaded.checkpoints):
         hashes[network] = checkpoint_hash(loaded.checkpoint(network))
-        for rule_set in [ANY] if NETWORKS[network].segments else RULE_SETS:
-            maps = network_maps(loaded, network, rule_set, images, where, start, pooling).maps
+        for rule_set in RULE_SETS:
+            made = network_maps(loaded, network, rule_set, images, where, start, pooling)
             for thresholder, refiner in product(THRESHOLDERS, REFINERS):
                 combination = (network, rule_set, thresholder, refiner, start, pooling)
                 fit, refine = THRESHOLDERS[thresholder].fit, REFINERS[refiner].refine
-                fitted = [refine(i, m, fit(m)) for i, m in zip(images, maps, strict=True)]
+                fitted = [
+                    refine(i, r, m, fit(m))
+                    for i, r, m in zip(images, made.relevance, made.maps, strict=True)
+                ]
                 names = dict(zip(CHOICES, combination, strict=True))
                 curves.append(names | curve_of(fitted, truths, resampling))
     head = {

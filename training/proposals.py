@@ -100,7 +100,7 @@ def proposals(
         if explained.probabilities[i] <= 0.5:
             continue
         relevance = explained.maps[i]
-        refined = REFINERS[refiner].refine(crop, relevance, fit(relevance))
+        refined = REFINERS[refiner].refine(crop, relevance, relevance, fit(relevance))
         mask, weight = propose_from_lrp(refined)
         if network is not None:
             mask, weight = propose(unet.predict(network, crop[None], device)[0], mask)

@@ -72,8 +72,10 @@ BASELINES.add("Grad-CAM", _grad_cam)
 
 @dataclass(frozen=True)
 class Explained:
-    """Maps (N, 224, 224) of one system for N crops, and the probability of damage (N,)."""
+    """What N crops give: `relevance` (N, 224, 224) of a classifier, `maps` (N, 224, 224) for the
+    thresholders (the relevance, or a network's own likelihood), probability of damage (N,)."""
 
+    relevance: Maps
     maps: Maps
     probabilities: NDArray[np.float64]
 
@@ -95,7 +97,8 @@ def lrp_maps(
         logits, _, relevance = explain(x, _every_row)
         maps.append(relevance.float().cpu().numpy())
         probabilities.append(torch.softmax(logits.double(), dim=1)[:, 1].cpu().numpy())
-    return Explained(np.concatenate(maps), np.concatenate(probabilities))
+    found = np.concatenate(maps)
+    return Explained(found, found, np.concatenate(probabilities))
 
 
 def load_decider(domain: Domain, network: str) -> nn.Module:
@@ -117,8 +120,10 @@ def network_maps(
     start: str = DEFAULT_START,
     pooling: str = DEFAULT_POOLING,
 ) -> Explained:
-    """What thresholders get of a domain's network, for all crops (N, 224, 224, 3): relevance, or
-    the likelihood of a network that gives one by itself (`rule_set` then has no part)."""
+    """What thresholders and refiners get of a domain's network, for all crops (N, 224, 224, 3).
+
+    Where the network segments by itself, relevance is that of the domain's classifier.
+    """
     path = domain.checkpoint(network)
     if not NETWORKS[network].segments:
         model = load_checkpoint(path, network).to(device)
@@ -126,6 +131,8 @@ def network_maps(
     decider = load_decider(domain, network).to(device)
     assert isinstance(decider, Decider)
     own = decider.own
+    assert isinstance(decider.classifier, VggA)
+    reasons = lrp_maps(decider.classifier, domain, rule_set, start, pooling, crops, device)
     maps, probabilities = [], []
     with torch.inference_mode():
         for x in _batches(domain, crops, device, 8):
@@ -133,7 +140,7 @@ def network_maps(
             maps.append(likelihood.cpu().numpy())
             logits = own.logits(likelihood, decider.classifier(x)).double()
             probabilities.append(torch.softmax(logits, dim=1)[:, 1].cpu().numpy())
-    return Explained(np.concatenate(maps), np.concatenate(probabilities))
+    return Explained(reasons.relevance, np.concatenate(maps), np.concatenate(probabilities))
 
 
 def baseline_maps(

@@ -1,10 +1,12 @@
-"""From a likelihood map and the picture itself to a better likelihood map: the refiners, by name.
+"""From a likelihood map, the picture and the relevance to a better likelihood map: the refiners,
+by name.
 
 A new refiner is one module with a `Refiner`, and one more entry in the loop below.
 """
 
 from lrpseg.refiners.base import Refiner
 from lrpseg.refiners.intensity import INTENSITY
+from lrpseg.refiners.support import SUPPORT
 from lrpseg.registry import Registry
 
 __all__ = ["DEFAULT_REFINER", "REFINERS", "Refiner"]
@@ -16,9 +18,9 @@ NONE = Refiner(
     name=DEFAULT_REFINER,
     title="None",
     description="The likelihood as the thresholder makes it, as in the paper.",
-    refine=lambda image, evidence, fitted: fitted,
+    refine=lambda image, relevance, evidence, fitted: fitted,
 )
 
 REFINERS: Registry[Refiner] = Registry("refiner")
-for _refiner in (NONE, INTENSITY):
+for _refiner in (NONE, INTENSITY, SUPPORT):
     REFINERS.add(_refiner.name, _refiner)

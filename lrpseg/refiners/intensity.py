@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from skimage.morphology import reconstruction
 
 from lrpseg.refiners.base import Image, Refiner
+from lrpseg.refiners.reconstruction import connected, filled
 from lrpseg.thresholders.base import Fitted
 from lrpseg.thresholders.simple import fixed_point
 
@@ -47,7 +47,11 @@ DEFAULT = IntensityConfig()
 
 
 def refine(
-    image: Image, evidence: NDArray[np.float32], fitted: Fitted, config: IntensityConfig = DEFAULT
+    image: Image,
+    relevance: NDArray[np.float32],
+    evidence: NDArray[np.float32],
+    fitted: Fitted,
+    config: IntensityConfig = DEFAULT,
 ) -> Fitted:
     """Likelihood of damage by how far a pixel's intensity is from its surrounding's.
 
@@ -66,7 +70,8 @@ def refine(
     kept, scaled so that its threshold comes to lie at `config.threshold`.
 
     Args:
-        image: (H, W, 3) uint8. evidence: (H, W) float32. fitted: of that evidence.
+        image: (H, W, 3) uint8. relevance: not looked at. evidence: (H, W) float32. fitted: of that
+            evidence.
 
     Returns:
         `Fitted`, likelihood (H, W) float32; pixels out of reach have 0.
@@ -82,7 +87,7 @@ def refine(
     likelihood = np.zeros_like(place)
     box = _box(place > 0)
     marker = np.where(seed[box], place[box], 0)
-    likelihood[box] = _filled(_connected(marker, place[box]))
+    likelihood[box] = filled(connected(marker, place[box]))
     threshold = float(np.float32(config.threshold))
     return Fitted(likelihood, threshold, fitted.converged, fitted.iterations)
 
@@ -153,21 +158,6 @@ def _box(mask: Mask) -> tuple[slice, slice]:
     """The smallest rectangle around the pixels of a mask that is not empty."""
     x, y, w, h = cv2.boundingRect(mask.astype(np.uint8))
     return np.s_[y : y + h, x : x + w]
-
-
-def _connected(marker: Field, place: Field) -> Field:
-    """`place`, at every threshold only where it is 8-connected to the marker; `marker <= place`."""
-    found = reconstruction(marker, place, method="dilation", footprint=np.ones((3, 3)))
-    return np.asarray(found, np.float32)
-
-
-def _filled(likelihood: Field) -> Field:
-    """Holes filled at every threshold: a pixel gets the highest level that encloses it."""
-    start = likelihood.copy()
-    start[1:-1, 1:-1] = likelihood.max()
-    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-    filled = reconstruction(start, likelihood, method="erosion", footprint=cross)
-    return np.asarray(filled, np.float32)
 
 
 def _rescaled(fitted: Fitted, threshold: float) -> Fitted:

@@ -105,9 +105,12 @@ class Readable:
         """Likelihood and own threshold under the picture's thresholder and refiner."""
         item, settings = self.item(id), self.item(id).settings
         key = ("fitted", item.id, item.analysis, settings.thresholder, settings.refiner)
-        return self._cache.get(
-            key, lambda: settings.fit(self.image(id), np.array(self.evidence(id)))
-        )
+
+        def fit() -> Fitted:
+            relevance, evidence = (np.array(a) for a in (self.relevance(id), self.evidence(id)))
+            return settings.fit(self.image(id), relevance, evidence)
+
+        return self._cache.get(key, fit)
 
     def likelihood(self, id: str) -> NDArray[np.float32]:
         """(H, W) float32 in [0, 1]."""

@@ -1,0 +1,25 @@
+"""Connectedness and holes at every threshold at once: grey-scale reconstruction (Vincent 1993, DOI
+10.1109/83.217222)."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from skimage.morphology import reconstruction
+
+Field = NDArray[np.float32]
+
+
+def connected(marker: Field, likelihood: Field) -> Field:
+    """`likelihood`, at every threshold only of the 8-connected components that share a pixel with
+    the marker; both (H, W), `marker <= likelihood`."""
+    found = reconstruction(marker, likelihood, method="dilation", footprint=np.ones((3, 3)))
+    return np.asarray(found, np.float32)
+
+
+def filled(likelihood: Field) -> Field:
+    """Holes filled at every threshold: a pixel gets the highest level that encloses it."""
+    start = likelihood.copy()
+    start[1:-1, 1:-1] = likelihood.max()
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    found = reconstruction(start, likelihood, method="erosion", footprint=cross)
+    return np.asarray(found, np.float32)
