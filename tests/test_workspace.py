@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from lrpseg.corrections import apply, clean
-from lrpseg.errors import ImageError, OptionError
-from lrpseg.thresholders import THRESHOLDERS
+from lrpseg.errors import ImageError, OptionError, RelevanceError
+from lrpseg.results import Settings
+from lrpseg.thresholders import THRESHOLDERS, Fitted
 from lrpseg.workspace import NoSuchItem, Workspace, WorkspaceError
 from lrpseg.workspace.schema import FILE_NAME, VERSION
 from tests.workspace_support import SETTINGS, SHAPE, analysed, folder_of, picture, result
@@ -50,6 +51,47 @@ def test_a_picture_waits_is_analysed_and_has_a_mask(workspace: Workspace) -> Non
     assert done.own_threshold == fitted.threshold
     assert np.array_equal(workspace.relevance(item.id), result().relevance)
     assert np.array_equal(workspace.mask(item.id), fitted.mask)
+
+
+def test_an_analysis_is_seen_only_with_its_own_threshold(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = workspace.add("a.png", picture(), SETTINGS)
+    claimed = workspace.claim_next()
+    fit, seen = Settings.fit, []
+
+    def watched(settings: Settings, *arrays: np.ndarray) -> Fitted:
+        seen.append((settings.thresholder, workspace.item(item.id).analysis))
+        if settings.thresholder == "simple":  # somebody chooses another one during the fit
+            workspace.set_settings(item.id, replace(SETTINGS, thresholder="bmm"))
+        return fit(settings, *arrays)
+
+    monkeypatch.setattr(Settings, "fit", watched)
+    workspace.finish(item.id, claimed.analysis_key, result())
+    assert [analysis for _, analysis in seen if not analysis] == [""] * 2
+    done = workspace.item(item.id)
+    expected = THRESHOLDERS["bmm"].fit(result().relevance)
+    assert (done.settings.thresholder, done.own_threshold) == ("bmm", expected.threshold)
+    assert np.array_equal(workspace.mask(item.id), expected.mask)
+
+
+def test_a_thresholder_that_fails_is_told_and_another_one_helps(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = analysed(workspace)
+    fit = Settings.fit
+
+    def failing(settings: Settings, *arrays: np.ndarray) -> Fitted:
+        if settings.thresholder == "bmm":
+            raise RelevanceError("There is no evidence to fit.")
+        return fit(settings, *arrays)
+
+    monkeypatch.setattr(Settings, "fit", failing)
+    failed = workspace.set_settings(item.id, replace(SETTINGS, thresholder="bmm"))
+    assert (failed.status, failed.reason) == ("failed", "There is no evidence to fit.")
+    again = workspace.set_settings(item.id, SETTINGS)
+    assert (again.status, again.reason) == ("todo", None)
+    assert again.own_threshold == THRESHOLDERS["simple"].fit(result().relevance).threshold
 
 
 def test_corrections_lie_on_top_of_threshold_cleaning_and_thresholder(workspace: Workspace) -> None:

@@ -44,7 +44,7 @@ class LevelCache:
 
     def of(self, workspace: Workspace, item: Item) -> Levels:
         """The levels of an item's present analysis and thresholder."""
-        key = (str(workspace.folder), item.id, analysis_name(item))
+        key = (str(workspace.folder), item.id, analysis_name(item), item.own_threshold)
         return self._cache.get(key, lambda: _levels(workspace, item))
 
 

@@ -49,14 +49,18 @@ class Readable:
 
     def item(self, id: str) -> Item:
         """One picture; raises `NoSuchItem`."""
+        item = self._find(id)
+        if item is None:
+            raise NoSuchItem("There is no such picture in this workspace.")
+        return item
+
+    def _find(self, id: str) -> Item | None:
         connection = connect(self._path)
         try:
             row = connection.execute("SELECT * FROM items WHERE id = ?", (id,)).fetchone()
         finally:
             connection.close()
-        if row is None:
-            raise NoSuchItem("There is no such picture in this workspace.")
-        return from_row(row)
+        return None if row is None else from_row(row)
 
     def serial(self) -> int:
         """A number that rises with every change."""
@@ -88,29 +92,15 @@ class Readable:
 
     def relevance(self, id: str) -> NDArray[np.float32]:
         """(H, W) float32; all 0 where the picture was classified intact and not explained."""
-        item = self.item(id)
-        if not item.analysis:
-            raise WorkspaceError("This picture is still waiting for its analysis.")
-        if not item.explained:
-            return np.zeros((item.height, item.width), np.float32)
-        return np.load(self._folder(item) / f"relevance-{item.analysis}.npy", mmap_mode="r")
+        return self._relevance(self.item(id))
 
     def evidence(self, id: str) -> NDArray[np.float32]:
         """(H, W) float32: what the thresholder gets; see `lrpseg.Result.evidence`."""
-        item = self.item(id)
-        own = self._folder(item) / f"likelihood-{item.analysis}.npy"
-        return np.load(own, mmap_mode="r") if own.is_file() else self.relevance(id)
+        return self._evidence(self.item(id))
 
     def fitted(self, id: str) -> Fitted:
         """Likelihood and own threshold under the picture's thresholder and refiner."""
-        item, settings = self.item(id), self.item(id).settings
-        key = ("fitted", item.id, item.analysis, settings.thresholder, settings.refiner)
-
-        def fit() -> Fitted:
-            relevance, evidence = (np.array(a) for a in (self.relevance(id), self.evidence(id)))
-            return settings.fit(self.image(id), relevance, evidence)
-
-        return self._cache.get(key, fit)
+        return self._fitted(self.item(id))
 
     def likelihood(self, id: str) -> NDArray[np.float32]:
         """(H, W) float32 in [0, 1]."""
@@ -142,6 +132,29 @@ class Readable:
         """The true mask, where one was given."""
         item = self.item(id)
         return read_mask(self._folder(item) / "truth.png") if item.has_truth else None
+
+    def _relevance(self, item: Item) -> NDArray[np.float32]:
+        if not item.analysis:
+            raise WorkspaceError("This picture is still waiting for its analysis.")
+        if not item.explained:
+            return np.zeros((item.height, item.width), np.float32)
+        return np.load(self._folder(item) / f"relevance-{item.analysis}.npy", mmap_mode="r")
+
+    def _evidence(self, item: Item) -> NDArray[np.float32]:
+        own = self._folder(item) / f"likelihood-{item.analysis}.npy"
+        return np.load(own, mmap_mode="r") if own.is_file() else self._relevance(item)
+
+    def _fitted(self, item: Item) -> Fitted:
+        settings = item.settings
+        key = ("fitted", item.id, item.analysis, settings.thresholder, settings.refiner)
+
+        def fit() -> Fitted:
+            relevance, evidence = (
+                np.array(a) for a in (self._relevance(item), self._evidence(item))
+            )
+            return settings.fit(self.image(item.id), relevance, evidence)
+
+        return self._cache.get(key, fit)
 
     def _folder(self, item: Item) -> Path:
         return self.folder / "items" / item.id

@@ -8,14 +8,16 @@ from typing import Any
 from lrpseg.workspace.item import Item
 
 
-def adopt(db: sqlite3.Connection, item: Item, key: str, known: dict[str, Any]) -> None:
-    """Make the analysis `key` the one that is shown."""
+def adopt(
+    db: sqlite3.Connection, item: Item, key: str, known: dict[str, Any], own: float | None
+) -> None:
+    """Make the analysis `key` the one that is shown, with the thresholder's own threshold on it."""
     status = "edited" if item.drawn else "todo" if known["explained"] else "empty"
     db.execute(
-        "UPDATE items SET analysis=?, probability=?, damaged=?, explained=?, status=?, reason=NULL,"
-        " revision=revision+1, updated=? WHERE id=?",
+        "UPDATE items SET analysis=?, own_threshold=?, probability=?, damaged=?, explained=?, "
+        "status=?, reason=NULL, revision=revision+1, updated=? WHERE id=?",
         (
-            key, known["probability"], known["damaged"], known["explained"], status, now(),
+            key, own, known["probability"], known["damaged"], known["explained"], status, now(),
             item.id,
         ),
     )  # fmt: skip

@@ -14,38 +14,34 @@ moment leaves a whole workspace. Any number of threads and processes may use one
 """
 
 import hashlib
-import json
 import shutil
 import time
 import uuid
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lrpseg.domains import load_domain
-from lrpseg.errors import ImageError, LrpsegError
+from lrpseg.errors import ImageError
 from lrpseg.files import atomically
 from lrpseg.images import read_image
 from lrpseg.masks import read_mask
 from lrpseg.operating_points import weights_hash
-from lrpseg.render import mask_image, save_png, save_text, thumbnail
+from lrpseg.render import mask_image, save_png, thumbnail
 from lrpseg.results import Result, Settings
-from lrpseg.workspace.errors import NoSuchItem, WorkspaceError
-from lrpseg.workspace.item import Item, analysis_key, from_row, settings_text
-from lrpseg.workspace.reading import Arrays, Readable
-from lrpseg.workspace.rows import adopt, bump, free_name, now
+from lrpseg.workspace.analysing import Analysable
+from lrpseg.workspace.errors import WorkspaceError
+from lrpseg.workspace.item import Item, settings_text
+from lrpseg.workspace.reading import Arrays
+from lrpseg.workspace.rows import bump, free_name, now
 from lrpseg.workspace.schema import prepare, transaction
-
-KEPT_ANALYSES = 4
-"""Relevance maps that a picture keeps, so that going back to former settings is instant."""
 
 _LEFTOVER_SECONDS = 86_400
 
 
-class Workspace(Readable):
+class Workspace(Analysable):
     """The pictures below one folder; any number of threads may use one."""
 
     def __init__(self, folder: Path, cache: Arrays | None = None) -> None:
@@ -117,94 +113,7 @@ class Workspace(Readable):
             bump(db)
         shutil.rmtree(self._folder(item), ignore_errors=True)
 
-    # ---------------------------------------------------------------------------------- analysis
-
-    def claim_next(self) -> Item | None:
-        """Take the next waiting picture to work on, or None; no two callers get the same."""
-        with transaction(self._path) as db:
-            row = db.execute(
-                "UPDATE items SET status='running', tiles_done=0, tiles=0 WHERE id = (SELECT id "
-                "FROM items WHERE status='waiting' ORDER BY position LIMIT 1) RETURNING *"
-            ).fetchone()
-            if row is not None:
-                bump(db)
-        return None if row is None else from_row(row)
-
-    def progress(self, id: str, done: int, total: int) -> None:
-        """Note how many of a picture's tiles are done."""
-        with transaction(self._path) as db:
-            db.execute("UPDATE items SET tiles_done=?, tiles=? WHERE id=?", (done, total, id))
-
-    def finish(self, id: str, key: str, result: Result) -> None:
-        """Store an analysis. `key` is the `analysis_key` of the item as it was claimed: where the
-        settings have changed meanwhile, the picture goes on waiting."""
-        folder = self._folder(self.item(id))
-        if result.explained:
-            relevance, own = result.relevance, result.own_likelihood
-            atomically(folder / f"relevance-{key}.npy", lambda f: np.save(f, relevance))
-            if own is not None:
-                atomically(folder / f"likelihood-{key}.npy", lambda f: np.save(f, own))
-        known = {
-            "probability": result.probability,
-            "damaged": result.damaged,
-            "explained": result.explained,
-        }
-        save_text(json.dumps(known), folder / f"relevance-{key}.json")
-        with transaction(self._path) as db:
-            row = db.execute("SELECT * FROM items WHERE id = ?", (id,)).fetchone()
-            if row is None:  # deleted meanwhile
-                return
-            if from_row(row).analysis_key == key:
-                adopt(db, from_row(row), key, known)
-            else:
-                db.execute("UPDATE items SET status='waiting' WHERE id=?", (id,))
-            bump(db)
-        self._settle(id)
-        self._forget_analyses(folder, key)
-
-    def fail(self, id: str, reason: str) -> None:
-        """Note that a picture could not be analysed."""
-        self._update(id, status="failed", reason=reason)
-
-    def recover(self) -> None:
-        """At the start of the one process that analyses: what was running waits again."""
-        with transaction(self._path) as db:
-            db.execute("UPDATE items SET status='waiting' WHERE status='running'")
-            bump(db)
-
     # ---------------------------------------------------------------------------------- choices
-
-    def set_settings(
-        self, id: str, settings: Settings | None = None, explain_intact: bool | None = None
-    ) -> Item:
-        """Other settings; what was drawn stays. The picture waits for its analysis, unless that
-        was made before or only thresholder or refiner change."""
-        item = self.item(id)
-        settings = settings or item.settings
-        explain = item.explain_intact if explain_intact is None else explain_intact
-        weights = weights_hash(load_domain(settings.domain), settings.network)
-        key = analysis_key(item.sha256, settings, weights, explain)
-        known_file = self._folder(item) / f"relevance-{key}.json"
-        known = json.loads(known_file.read_text()) if known_file.is_file() else None
-        with transaction(self._path) as db:
-            row = db.execute("SELECT * FROM items WHERE id = ?", (id,)).fetchone()
-            if row is None:
-                raise NoSuchItem("There is no such picture in this workspace.")
-            fresh = from_row(row)
-            if not fresh.width:
-                raise WorkspaceError(fresh.reason or "This picture cannot be read.")
-            db.execute(
-                "UPDATE items SET settings=?, explain_intact=?, weights=?, threshold=NULL "
-                "WHERE id=?", (settings_text(settings), explain, weights, id),
-            )  # fmt: skip
-            if known is not None:
-                adopt(db, fresh, key, known)
-            elif fresh.status != "running":  # a running one sees it when it is done
-                db.execute("UPDATE items SET status='waiting', reason=NULL WHERE id=?", (id,))
-            bump(db)
-        if known is not None:
-            self._settle(id)
-        return self.item(id)
 
     def set_threshold(self, id: str, threshold: float | None) -> None:
         """The likelihood from which on a pixel is in the mask, 0 to 1; None: the thresholder's."""
@@ -274,46 +183,6 @@ class Workspace(Readable):
         _, encoded = cv2.imencode(".png", values, [cv2.IMWRITE_PNG_COMPRESSION, 1])
         path = self._folder(item) / "corrections.png"
         atomically(path, lambda f: f.write(encoded.tobytes()))
-
-    def _update(self, id: str, touch: bool = False, **values: Any) -> None:
-        """Set columns; with `touch` an analysed picture counts as edited."""
-        sets = ", ".join(f"{name} = ?" for name in values)
-        if touch:
-            sets += (
-                ", status = CASE WHEN status IN ('todo', 'empty', 'accepted') THEN 'edited' "
-                "ELSE status END"
-            )
-        with transaction(self._path) as db:
-            changed = db.execute(
-                f"UPDATE items SET {sets}, revision = revision + 1, updated = ? WHERE id = ?",
-                (*values.values(), now(), id),
-            )
-            if changed.rowcount == 0:
-                raise NoSuchItem("There is no such picture in this workspace.")
-            bump(db)
-
-    def _settle(self, id: str) -> None:
-        """After a new analysis or thresholder: its own threshold, and the mask's file."""
-        item = self.item(id)
-        if not item.analysis:
-            return
-        try:
-            own = self.fitted(id).threshold if item.explained else None
-        except LrpsegError as error:
-            self.fail(id, str(error))
-            return
-        with transaction(self._path) as db:
-            db.execute("UPDATE items SET own_threshold = ? WHERE id = ?", (own, id))
-        save_png(mask_image(self.mask(id)), self._folder(item) / "mask.png")
-
-    def _forget_analyses(self, folder: Path, key: str) -> None:
-        found = sorted(folder.glob("relevance-*.json"), key=lambda p: -p.stat().st_mtime_ns)
-        for path in found[KEPT_ANALYSES:]:
-            if key not in path.name:
-                path.unlink(missing_ok=True)
-                path.with_suffix(".npy").unlink(missing_ok=True)
-                own = path.with_name(path.name.replace("relevance-", "likelihood-", 1))
-                own.with_suffix(".npy").unlink(missing_ok=True)
 
     def _remove_leftovers(self) -> None:
         """Folders without a row: of pictures whose adding or deleting was cut off."""
