@@ -26,11 +26,12 @@ from lrpseg.domains import Domain, load_domain
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, RULE_SETS
 from lrpseg.lrp.engine import LeanEngine, supports
 from lrpseg.lrp.zennit import ZennitEngine
-from lrpseg.networks import INPUT_SIZE, VggA
+from lrpseg.networks import INPUT_SIZE
 from lrpseg.results import Result
 from lrpseg.segmenter import load
 from lrpseg.thresholders import THRESHOLDERS, Fitted, bmm_reference, gmm_reference
 from lrpseg.version import __version__
+from lrpseg.vgg import VggA
 
 BATCHES = (1, 8)
 SIDES = (INPUT_SIZE, 1024)

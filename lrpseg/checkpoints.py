@@ -9,9 +9,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from lrpseg.domains import Domain
 from lrpseg.errors import CheckpointError, OptionError
-from lrpseg.networks import NETWORKS, VggA
-from lrpseg.unet import SelfTrained
+from lrpseg.networks import NETWORKS
+from lrpseg.self_trained import Decider, SelfTrained
+from lrpseg.vgg import VggA
 
 
 def save_checkpoint(
@@ -51,6 +53,24 @@ def load_self_trained(path: Path, network: str) -> SelfTrained:
     if not isinstance(model, SelfTrained):
         raise OptionError(f"{network!r} gives no likelihood for each pixel by itself.")
     return model
+
+
+def load_decider(domain: Domain, network: str) -> Decider:
+    """A domain's network that segments by itself, with the classifier on whose features it does.
+
+    Raises:
+        OptionError: `network` does not segment.
+        CheckpointError: weights are missing or damaged, or the classifier is not the one that the
+            network was trained on.
+    """
+    own = load_self_trained(domain.checkpoint(network), network)
+    classifier = load_checkpoint(domain.checkpoint(domain.classifier), domain.classifier)
+    if not own.belongs_to(classifier):
+        raise CheckpointError(
+            f"{domain.checkpoint(network)} was trained on other weights of {domain.classifier!r} "
+            "than the domain has. Train it again with `python -m training.self_train`."
+        )
+    return Decider(own, classifier).eval()
 
 
 def load_network(path: Path, network: str) -> nn.Module:

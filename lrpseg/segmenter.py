@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lrpseg.checkpoints import load_checkpoint, load_self_trained
+from lrpseg.checkpoints import load_checkpoint, load_decider
 from lrpseg.devices import pick_device
 from lrpseg.domains import Domain, load_domain
 from lrpseg.errors import OptionError
@@ -86,14 +86,15 @@ def load(
 def _explainer(
     domain: Domain, choice: Choice, start: str, pooling: str, engine: str, device: torch.device
 ) -> Explainer:
-    network = choice.network
+    network, rules = choice.network, RULE_SETS[choice.rule_set]
     if NETWORKS[network].segments:
-        own = load_self_trained(domain.checkpoint(network), network).to(device)
-        network = domain.classifier
+        decider = load_decider(domain, network).to(device)
+        reason = make_explainer(
+            decider.classifier, rules, domain.normalisation, start, pooling, engine
+        )
+        return self_explainer(decider, reason)
     model = load_checkpoint(domain.checkpoint(network), network).to(device)
-    rules = RULE_SETS[choice.rule_set]
-    explainer = make_explainer(model, rules, domain.normalisation, start, pooling, engine)
-    return explainer if network == choice.network else self_explainer(own, explainer)
+    return make_explainer(model, rules, domain.normalisation, start, pooling, engine)
 
 
 @dataclass

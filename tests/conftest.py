@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from lrpseg.checkpoints import save_checkpoint
+from lrpseg.checkpoints import load_checkpoint, save_checkpoint
 from lrpseg.networks import NETWORKS
+from lrpseg.self_trained import Decider
 
 os.environ["LRPSEG_DOMAINS"] = ""  # what whoever runs the tests has learned is no part of them
 
@@ -19,6 +20,16 @@ DOMAIN = {
     "normalisation": {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
     "checkpoints": {"one-fc": "one-fc.safetensors"},
 }
+
+
+def add_self_trained(folder: Path, seed: int = 0) -> Decider:
+    """Give the domain in `folder`, which has a one-fc, an untrained self-trained network."""
+    torch.manual_seed(seed)
+    decider = Decider.untrained(load_checkpoint(folder / "one-fc.safetensors", "one-fc"))
+    save_checkpoint(decider.own, folder / "self-trained.safetensors", "self-trained")
+    held = {name: f"{name}.safetensors" for name in ("one-fc", "self-trained")}
+    (folder / "domain.json").write_text(json.dumps(DOMAIN | {"checkpoints": held}))
+    return decider.eval()
 
 
 @pytest.fixture(scope="session")

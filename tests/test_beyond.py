@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from lrpseg.networks import NETWORKS
-from lrpseg.unet import Decider, SelfTrained, UNet
+from lrpseg.self_trained import Decider, likelihood_of
+from lrpseg.vgg import VggA
 from training.classification import Bin, Classification, reliability
 
 
@@ -22,7 +23,10 @@ def test_reliability_by_hand() -> None:
 
 
 def test_the_decision_weighs_both_log_odds() -> None:
-    own = SelfTrained(UNet(4)).eval()
+    model = NETWORKS["one-fc"].build().eval()
+    assert isinstance(model, VggA)
+    decider = Decider.untrained(model).eval()
+    own = decider.own
     likelihood = torch.zeros(2, 32, 32)
     likelihood[0, 10:15, 10:15] = 0.9
     classifier = torch.tensor([[0.0, 1.0], [2.0, -1.0]])
@@ -35,7 +39,7 @@ def test_the_decision_weighs_both_log_odds() -> None:
     assert float(logits[0, 1]) == pytest.approx(expected, rel=1e-5)
     assert torch.equal(logits[:, 0], torch.zeros(2))
     x = torch.zeros(1, 3, 224, 224)
-    model = NETWORKS["one-fc"].build().eval()
     with torch.inference_mode():
-        whole = Decider(own, model)(x)
-        assert torch.allclose(whole, own.logits(own.likelihood(x), model(x)))
+        found = likelihood_of(own(model.scales(x)))
+        assert torch.equal(found, decider.likelihood(x))
+        assert torch.allclose(decider(x), own.logits(found, model(x)))

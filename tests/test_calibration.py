@@ -12,7 +12,8 @@ from scipy.optimize import minimize
 from lrpseg.checkpoints import load_checkpoint, read_tensors, save_checkpoint
 from lrpseg.domains import Normalisation
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, RULE_SETS, make_explainer
-from lrpseg.networks import NETWORKS, VggA
+from lrpseg.networks import NETWORKS
+from lrpseg.vgg import VggA
 from training import calibration
 from training.calibration import fold, platt
 from training.datasets import Example

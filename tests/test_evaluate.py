@@ -17,14 +17,13 @@ from lrpseg.lrp import RULE_SETS
 from lrpseg.networks import NETWORKS
 from lrpseg.refiners import REFINERS
 from lrpseg.thresholders import THRESHOLDERS, Fitted
-from lrpseg.unet import SelfTrained, UNet
-from tests.conftest import DOMAIN
+from tests.conftest import DOMAIN, add_self_trained
 from training import beyond
 from training.evaluate import main
 from training.metrics import Counts, count
 from training.segmentation import Segmented, curve, ious, pixels, saturation, score, segment
 from training.systems import BASELINES, baseline_maps
-from training.unet import save_unet
+from training.unet import UNet, save_unet
 
 
 def half(relevance: np.ndarray) -> Fitted:
@@ -148,12 +147,7 @@ def test_beyond_writes_a_whole_report(
     assets, data = tmp_path / "assets", tiny[1]
     shutil.copytree(tiny[0], assets)
     monkeypatch.setenv("LRPSEG_ASSETS", str(assets))
-    torch.manual_seed(0)
-    folder = assets / "magnetic-tile"
-    own = SelfTrained(UNet(SelfTrained.WIDTH))
-    save_checkpoint(own, folder / "self-trained.safetensors", "self-trained")
-    held = {n: f"{n}.safetensors" for n in ("one-fc", "self-trained")}
-    (folder / "domain.json").write_text(json.dumps(DOMAIN | {"checkpoints": held}))
+    add_self_trained(assets / "magnetic-tile")
     report = beyond.main(
         ["--data", str(data), "--split", "val", "--out", str(tmp_path), "--device", "cpu"]
     )
@@ -164,7 +158,7 @@ def test_beyond_writes_a_whole_report(
     names = set(product(beyond.SHOWN, REFINERS))
     assert set(results["masks"]) == {
         "/".join((network, rules, *rest))
-        for network, rules in product(held, RULE_SETS)
+        for network, rules in product(("one-fc", "self-trained"), RULE_SETS)
         for rest in names
         if network == "self-trained" or "support" not in rest  # support keeps a network's own masks
     }

@@ -1,7 +1,6 @@
 """Learning from corrections: drawn pictures, versions on disk, and what may go wrong."""
 
 import io
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ import torch
 from PIL import Image
 
 import lrpseg
-from lrpseg.checkpoints import load_self_trained, save_checkpoint
+from lrpseg.checkpoints import load_decider
 from lrpseg.cli import main
 from lrpseg.corrections import ADDED, REMOVED
 from lrpseg.domains import Normalisation, learned_domains, list_domains, load_domain
@@ -37,16 +36,14 @@ from lrpseg.learning.run import _held_out
 from lrpseg.learning.versions import save_version
 from lrpseg.operating_points import default_choice
 from lrpseg.results import Result
-from lrpseg.unet import SelfTrained, UNet
 from lrpseg.workspace import Item, Workspace, import_masks
-from tests.conftest import DOMAIN
+from tests.conftest import add_self_trained
 from tests.workspace_support import SETTINGS
 from training.drawn_damage import Drawing, draw_damage
 
 CPU = torch.device("cpu")
 QUICK = Recipe(steps=40, batch=4, keep=0, size=64, lr=2e-3)
 DRAWING = Drawing(1.0, (14, 22), (2, 4), (20, 40), 0, (0.7, 0.8))
-CHECKPOINTS = {"one-fc": "one-fc.safetensors", "self-trained": "self-trained.safetensors"}
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +51,7 @@ def shipped(toy_assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Assets with the domain `toy`, which has a self-trained network that knows nothing."""
     assets = tmp_path_factory.mktemp("learning") / "assets"
     shutil.copytree(toy_assets, assets)
-    torch.manual_seed(1)
-    path = assets / "toy" / "self-trained.safetensors"
-    save_checkpoint(SelfTrained(UNet(width=16)), path, "self-trained")
-    (assets / "toy" / "domain.json").write_text(json.dumps(DOMAIN | {"checkpoints": CHECKPOINTS}))
+    add_self_trained(assets / "toy", seed=1)
     return assets
 
 
@@ -168,9 +162,7 @@ def test_a_version_stands_beside_its_base(learned: Learned, shipped: Path) -> No
     assert domain.learned("self-trained")
     assert not domain.learned("one-fc")
     assert not toy.learned("self-trained")
-    before, after = (
-        load_self_trained(d.checkpoint("self-trained"), "self-trained") for d in (toy, domain)
-    )
+    before, after = (load_decider(d, "self-trained") for d in (toy, domain))
     image, mask = drawn(100)
     found = [predict(m, image, domain.normalisation, CPU) for m in (before, after)]
     ious = [figures_of([(f, mask)]).iou for f in found]
@@ -218,14 +210,13 @@ def test_learning_can_go_on_from_a_version(
     assert again.before is None
     assert load_domain("toy-v2").base == load_domain("toy")
     image, mask = drawn(102)
-    model = load_self_trained(again.domain.checkpoint("self-trained"), "self-trained")
+    model = load_decider(again.domain, "self-trained")
     assert figures_of([(predict(model, image, Normalisation(), CPU), mask)]).iou > 0.4
 
 
-def test_one_step_changes_weights_alone() -> None:
-    torch.manual_seed(2)
-    model = SelfTrained(UNet(width=16))
-    model.slope.fill_(1.5)
+def test_one_step_changes_weights_alone(shipped: Path) -> None:
+    model = load_decider(load_domain(shipped / "toy"), "self-trained")
+    model.own.slope.fill_(1.5)
     before = {k: v.clone() for k, v in model.state_dict().items()}
     image, mask = drawn(5)
     cut = [[Patch(image, mask, mask)]]
@@ -234,7 +225,8 @@ def test_one_step_changes_weights_alone() -> None:
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
     names = {k for k, v in tuned.state_dict().items() if not torch.equal(v, before[k])}
     assert names
-    assert not any("running" in n or "slope" in n or "offset" in n for n in names)
+    assert all(n.startswith(("own.narrow", "own.merge", "own.head")) for n in names)
+    assert not any("running" in n for n in names)
     assert not any(p.requires_grad for p in tuned.parameters())
     again = fine_tune(model, cut, cut, recipe, Normalisation(), CPU)
     for a, b in zip(tuned.parameters(), again.parameters(), strict=True):
@@ -243,7 +235,7 @@ def test_one_step_changes_weights_alone() -> None:
 
 def test_other_pictures_keep_what_was_said_of_them(learned: Learned) -> None:
     """Told that damage is none, the network changes its mind less where it sees other pictures."""
-    model = load_self_trained(load_domain("toy-v1").checkpoint("self-trained"), "self-trained")
+    model = load_decider(load_domain("toy-v1"), "self-trained")
 
     def hole(seed: int) -> Patch:
         image, mask = drawn(seed)
@@ -387,9 +379,8 @@ def test_what_counts_as_corrected(home: Path, tmp_path: Path) -> None:
 
 
 def save(base: str = "toy", title: str = "Learned {version}") -> str:
-    torch.manual_seed(3)
-    model = SelfTrained(UNet(width=16))
-    return save_version(load_domain(base), model, title, {"base": base}, "{name}").name
+    model = load_decider(load_domain("toy"), "self-trained")
+    return save_version(load_domain(base), model.own, title, {"base": base}, "{name}").name
 
 
 def test_versions_count_up_and_are_never_used_twice(home: Path) -> None:

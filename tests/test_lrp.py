@@ -12,7 +12,8 @@ from lrpseg.lrp import POOLINGS, RULE_SETS, STARTS, make_explainer
 from lrpseg.lrp.engine import LeanEngine
 from lrpseg.lrp.rules import AlphaBeta, Epsilon, Flat, Gamma, RuleSet, WSquare, ZBox, Zero
 from lrpseg.lrp.zennit import ZennitEngine
-from lrpseg.networks import FEATURE_NAMES, NETWORKS, VggA, classifiers
+from lrpseg.networks import NETWORKS, classifiers
+from lrpseg.vgg import FEATURE_NAMES, VggA
 
 NORMALISATION = Normalisation()
 

@@ -11,13 +11,18 @@ import pytest
 import torch
 
 import lrpseg
-from lrpseg.checkpoints import load_self_trained, save_checkpoint
+from lrpseg.checkpoints import (
+    load_checkpoint,
+    load_decider,
+    load_self_trained,
+    save_checkpoint,
+)
 from lrpseg.domains import load_domain
 from lrpseg.errors import CheckpointError, OptionError
 from lrpseg.thresholders import Fitted
-from lrpseg.unet import SelfTrained, UNet
-from tests.conftest import DOMAIN
+from tests.conftest import DOMAIN, add_self_trained
 from training import proposals, self_train
+from training.calibration import fold
 from training.datasets import read
 from training.drawn_damage import DRAWINGS, draw_damage
 from training.proposals import REACH, mistakes, propose, propose_from_lrp
@@ -83,7 +88,7 @@ def test_mistakes_are_crops_around_what_looks_damaged(monkeypatch: pytest.Monkey
         return (tiles[..., 0] < 100).astype(np.float32)
 
     monkeypatch.setattr(proposals.unet, "predict", predict)
-    found = mistakes(images, UNet(4), CPU)
+    found = mistakes(images, torch.nn.Identity(), CPU)
     assert len(found) == 1
     assert found[0].image.shape == (224, 224, 3)
     assert (found[0].image[..., 0] < 100).sum() == 100
@@ -191,7 +196,8 @@ def test_two_rounds_give_a_network_that_loads_and_resuming_changes_nothing(
     printed = capsys.readouterr().out
     assert "4 of 4 damaged crops have a proposal" in printed
     model = load_self_trained(tmp_path / "whole" / "self-trained.safetensors", "self-trained")
-    assert float(model.slope + model.trust) > 0
+    assert model.belongs_to(load_checkpoint(toy_assets / "toy" / "one-fc.safetensors", "one-fc"))
+    assert float(model.trust) != 1  # fitted, whatever to
     # A kill after the first round: the second one is done again, the same.
     shutil.copytree(tmp_path / "whole" / "round-1", tmp_path / "parts" / "round-1")
     self_train.main(words(data, toy_assets, tmp_path / "parts", "--resume"))
@@ -205,11 +211,7 @@ def assets(toy_assets: Path, tmp_path: Path) -> Path:
     """Assets whose domain has a classifier and a network that segments dark pixels by itself."""
     folder = tmp_path / "assets"
     shutil.copytree(toy_assets, folder)
-    torch.manual_seed(2)
-    path = folder / "toy" / "self-trained.safetensors"
-    save_checkpoint(SelfTrained(UNet(SelfTrained.WIDTH)), path, "self-trained")
-    held = {"one-fc": "one-fc.safetensors", "self-trained": path.name}
-    (folder / "toy" / "domain.json").write_text(json.dumps(DOMAIN | {"checkpoints": held}))
+    add_self_trained(folder / "toy", seed=2)
     return folder
 
 
@@ -248,6 +250,30 @@ def test_without_a_classifier_there_is_no_reason_to_show(assets: Path) -> None:
     (assets / "toy" / "domain.json").write_text(json.dumps(DOMAIN | {"checkpoints": held}))
     with pytest.raises(CheckpointError, match="has no classifier"):
         lrpseg.load("toy", network="self-trained", assets=assets, device="cpu")
+
+
+def test_another_classifier_than_it_was_trained_on_is_refused(assets: Path) -> None:
+    domain = load_domain("toy", assets)
+    classifier = load_checkpoint(domain.checkpoint("one-fc"), "one-fc")
+    own = load_decider(domain, "self-trained").own
+    fold(classifier, 2.0, 1.0)  # calibration changes no feature
+    assert own.belongs_to(classifier)
+    classifier.features[18].weight[0, 0, 0, 0] += 0.5
+    assert not own.belongs_to(classifier)
+    save_checkpoint(classifier, domain.checkpoint("one-fc"), "one-fc")
+    with pytest.raises(CheckpointError, match="other weights of 'one-fc'"):
+        lrpseg.load("toy", network="self-trained", assets=assets, device="cpu")
+
+
+def test_scales_are_what_the_classifier_decides_by(assets: Path) -> None:
+    model = load_checkpoint(assets / "toy" / "one-fc.safetensors", "one-fc")
+    x = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    scales = model.scales(x)
+    assert [tuple(s.shape[1:]) for s in scales] == [
+        (c, 224 >> i, 224 >> i) for i, c in enumerate((64, 128, 256, 512, 512))
+    ]
+    assert torch.equal(model.classify(scales[-1]), model(x))
+    assert [s.shape[-1] for s in model.scales(x[..., :16, :32])] == [32, 16, 8, 4, 2]
 
 
 def test_the_users_own_folder_is_read(data: Path) -> None:

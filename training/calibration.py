@@ -19,7 +19,8 @@ from torch import Tensor
 from lrpseg.checkpoints import load_checkpoint, read_tensors, save_checkpoint
 from lrpseg.devices import pick_device
 from lrpseg.domains import load_domain
-from lrpseg.networks import NETWORKS, VggA, classifiers
+from lrpseg.networks import NETWORKS, classifiers
+from lrpseg.vgg import VggA
 from training.datasets import READERS, read
 from training.validation import Validation, classify
 

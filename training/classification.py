@@ -18,7 +18,7 @@ from lrpseg.devices import pick_device
 from lrpseg.domains import load_domain
 from lrpseg.networks import NETWORKS
 from training.datasets import READERS, Example, read
-from training.systems import load_decider
+from training.systems import load_classifying
 from training.validation import Validation, classify
 
 ROUNDS = 2000
@@ -130,7 +130,7 @@ def measure(
     """Score the domain's checkpoint of `network` on the examples, which are those of `split`."""
     where = pick_device(device)
     loaded = load_domain(domain)
-    model = load_decider(loaded, network).to(where)
+    model = load_classifying(loaded, network).to(where)
     sets = Validation.of(examples, flips=True)
     flips = damage_probability(classify(model, sets.crops, where, loaded.normalisation))
     tiles = classify(model, sets.tiles, where, loaded.normalisation)

@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lrpseg.checkpoints import load_self_trained
+from lrpseg.checkpoints import load_decider
 from lrpseg.devices import pick_device
 from lrpseg.domains import Domain, load_domain
 from lrpseg.learning import Recipe, fine_tune, predict
@@ -39,8 +39,8 @@ from lrpseg.networks import NETWORKS
 from lrpseg.operating_points import Choice, default_choice
 from lrpseg.refiners import DEFAULT_REFINER, REFINERS
 from lrpseg.segmenter import load
+from lrpseg.self_trained import Decider
 from lrpseg.thresholders import THRESHOLDERS
-from lrpseg.unet import SelfTrained
 from training.annotator import Correction, correct
 from training.crops import centre_crop, load_example
 from training.datasets import READERS, Example, read
@@ -175,7 +175,7 @@ def corrected_examples(examples: Sequence[Example], count: int, seed: int) -> li
 
 def learned_curve(
     domain: Domain,
-    model: SelfTrained,
+    model: Decider,
     training: Sequence[Example],
     pictures: Pictures,
     recipe: Recipe,
@@ -187,7 +187,7 @@ def learned_curve(
     Where the training split has fewer, all of them count as that number.
     """
 
-    def effort(network: SelfTrained) -> Effort:
+    def effort(network: Decider) -> Effort:
         masks = [predict(network, i, domain.normalisation, device) for i in pictures.images]
         return measure("", "", masks, pictures.truth)
 
@@ -243,7 +243,7 @@ def run(args: argparse.Namespace) -> Measured:
     recipe = Recipe(seed=args.seed)
     curve: dict[int, Effort] = {}
     if args.learn:
-        model = load_self_trained(domain.checkpoint(SELF_TRAINED), SELF_TRAINED)
+        model = load_decider(domain, SELF_TRAINED)
         curve = learned_curve(
             domain, model, splits["train"], pictures, recipe, args.draws, device
         )  # fmt: skip

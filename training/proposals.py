@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from lrpseg.checkpoints import load_checkpoint
 from lrpseg.domains import Domain
@@ -17,7 +18,6 @@ from lrpseg.operating_points import default_choice
 from lrpseg.refiners import REFINERS
 from lrpseg.thresholders import THRESHOLDERS, Fitted
 from lrpseg.tiling import TileGrid
-from lrpseg.unet import UNet
 from training import unet
 from training.crops import Image, Mask, centre_crop, load_example
 from training.datasets import Example
@@ -56,9 +56,9 @@ def propose(likelihood: NDArray[np.float32], lrp: Mask) -> tuple[Mask, NDArray[n
     return mask, weight.astype(np.float32)
 
 
-def mistakes(images: Sequence[Image], network: UNet, device: torch.device) -> list[Proposed]:
-    """Crops of intact pictures, each around the pixel where `network` is surest of damage, of all
-    tiles where it says 0.3 or more; with empty masks."""
+def mistakes(images: Sequence[Image], network: nn.Module, device: torch.device) -> list[Proposed]:
+    """Crops of intact pictures, each around the pixel where `network`, (B, 3, H, W) to logits
+    (B, 2, H, W), is surest of damage, of all tiles where it says 0.3 or more; with empty masks."""
     found = []
     for image in images:
         tiles = list(TileGrid(*image.shape[:2]))
@@ -80,7 +80,7 @@ def proposals(
     examples: list[Example],
     domain: Domain,
     refiner: str,
-    network: UNet | None,
+    network: nn.Module | None,
     device: torch.device,
 ) -> list[list[Proposed]]:
     """Proposed masks of the damaged examples' crops, a list for each region.

@@ -29,7 +29,8 @@ DIFFERENCES = {
     "magnetic-tile": """\
 - Starting weights of the convolutions: distilled from VGG-16, not torchvision's VGG-11.
 - Training adds zoom, brightness, contrast and noise to the paper's crops and flips, label
-  smoothing, and averaged weights; the epoch is chosen on crops and on whole pictures.
+  smoothing, and averaged weights; for 128N also damage that is drawn into intact pictures, and
+  probabilities calibrated on val. The epoch is chosen on crops and on whole pictures.
 - Classes crack and blowhole alone, and splits by physical region: a region's up to six exposures
   never fall into two splits. The paper does not say how it split; near-identical pictures in both
   would raise its figures.

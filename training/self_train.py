@@ -1,8 +1,9 @@
-"""Trains a small U-Net for masks from image-level labels alone: no pixel that a person labelled.
+"""Trains a U-Net for masks from image-level labels alone: no pixel that a person labelled.
 
     python -m training.self_train --data DIR --domain magnetic-tile --out runs/self-trained
 
-It sees, each with a share of the crops:
+Its contracting half are the convolutions of the domain's classifier, as they are. The rest sees,
+each with a share of the crops:
 - intact pictures, whose mask is empty; in later rounds half of them where the network of the round
   before was mistaken;
 - intact pictures with damage drawn in (`training.drawn_damage`), whose mask is known exactly;
@@ -30,10 +31,11 @@ from torch import Tensor, nn
 
 from lrpseg.checkpoints import load_checkpoint, load_self_trained, save_checkpoint
 from lrpseg.devices import pick_device
-from lrpseg.domains import load_domain
+from lrpseg.domains import Domain, load_domain
 from lrpseg.learning.loss import weighted_loss
 from lrpseg.refiners import REFINERS
-from lrpseg.unet import Decider, SelfTrained, UNet
+from lrpseg.self_trained import Decider, likelihood_of
+from lrpseg.vgg import VggA
 from training import unet
 from training.calibration import both_kinds, labels_of, platt
 from training.crops import load_example
@@ -46,6 +48,7 @@ from training.unet_loop import Recipe, make_fabric, train, write_metrics
 from training.validation import Validation, classify
 
 NAME = "self-trained"
+FILE = f"{NAME}.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,32 +70,44 @@ class Config(Recipe):
     size: int = 128
 
 
-class Own(nn.Module):
-    """The log-odds of a self-trained network alone, as logits (B, 2) of (intact, damaged)."""
+class Pixels(nn.Module):
+    """Logits (B, 2, H, W) of a network that segments: what is trained."""
 
-    def __init__(self, network: SelfTrained) -> None:
+    def __init__(self, decider: Decider) -> None:
         super().__init__()
-        self.network = network
+        self.decider = decider
 
     def forward(self, x: Tensor) -> Tensor:
-        odds = self.network.evidence(self.network.likelihood(x))
-        return torch.stack([torch.zeros_like(odds), odds], dim=1)
+        return self.decider.pixels(x)
+
+
+class Odds(nn.Module):
+    """The log-odds (B, 2) of damage of a self-trained network alone, and of its classifier."""
+
+    def __init__(self, decider: Decider) -> None:
+        super().__init__()
+        self.decider = decider
+
+    def forward(self, x: Tensor) -> Tensor:
+        own, classifier = self.decider.own, self.decider.classifier
+        scales = classifier.scales(x)
+        logits = classifier.classify(scales[-1])
+        return torch.stack(
+            [own.evidence(likelihood_of(own(scales))), logits[:, 1] - logits[:, 0]], dim=1
+        )
 
 
 def calibrate(decider: Decider, validation: Validation, device: torch.device) -> None:
     """Fit the weights of both log-odds to the labels of the validation crops and of the whole
     pictures, both classes weighing the same (Platt 1999)."""
-    decider.to(device).eval()
+    odds = Odds(decider).to(device).eval()
+    crops, tiles = (classify(odds, i, device) for i in (validation.crops, validation.tiles))
 
-    odds = [
-        both_kinds(
-            classify(part, validation.crops, device),
-            classify(part, validation.tiles, device),
-            validation,
-        )
-        for part in (Own(decider.own), decider.classifier)
-    ]
-    (slope, trust), offset = platt(np.stack(odds, axis=1), labels_of(validation))
+    def logits(of: Tensor, column: int) -> Tensor:
+        return torch.stack([torch.zeros_like(of[:, column]), of[:, column]], dim=1)
+
+    both = [both_kinds(logits(crops, c), logits(tiles, c), validation) for c in (0, 1)]
+    (slope, trust), offset = platt(np.stack(both, axis=1), labels_of(validation))
     decider.own.slope.fill_(slope)
     decider.own.trust.fill_(trust)
     decider.own.offset.fill_(offset)
@@ -102,10 +117,10 @@ def one_round(
     config: Config,
     data: Path,
     out: Path,
-    before: UNet | None,
+    before: Pixels | None,
     resume: bool,
     accelerator: str = "auto",
-) -> UNet:
+) -> Pixels:
     """Train one round; `before` is the network of the round before, whose proposals are used."""
     fabric = make_fabric(config, out, accelerator)
     dataset = read(config.domain if config.domain in READERS else "folder", data, config.seed)
@@ -114,54 +129,62 @@ def one_round(
     damaged = [e for e in splits["train"] if e.damaged]
     images, masks = unet.validation_crops(splits["val"], False)
     torch.manual_seed(config.seed)
-    raw = UNet(SelfTrained.WIDTH, dropout=config.dropout)
+    domain = load_domain(config.domain)
+    raw = Pixels(Decider.untrained(deciding(domain), config.dropout))
     proposed: list[list[Proposed]] = []
     mistaken: list[Proposed] = []
     if before is not None:
-        raw.load_state_dict(before.state_dict())
+        raw.decider.own.load_state_dict(before.decider.own.state_dict())
         mistaken = mistakes(intact, before, fabric.device)
         fabric.print(f"{len(mistaken)} tiles of intact pictures look damaged")
     if config.real:
-        proposed = proposals(
-            damaged, load_domain(config.domain), config.refiner, before, fabric.device
-        )
+        proposed = proposals(damaged, domain, config.refiner, before, fabric.device)
         fabric.print(f"{sum(map(len, proposed))} of {len(damaged)} damaged crops have a proposal")
     crops = SelfTrainingCrops(
         intact, proposed, mistaken, Shares(config.real, config.intact), DRAWINGS[config.drawing],
         config.size, config.crops, config.seed,
     )  # fmt: skip
 
-    def validate(model: UNet) -> dict[str, float]:
+    def validate(model: nn.Module) -> dict[str, float]:
         return unet.segmentation_figures(unet.predict(model, images, fabric.device), masks)
 
-    def save(model: UNet) -> None:
+    def save(model: nn.Module) -> None:
         about = {"config": json.dumps(plain(config))}
-        unet.save_unet(model, out / "best.safetensors", about)
+        save_checkpoint(raw.decider.own, out / FILE, NAME, about)
 
     history = train(
         fabric, raw, config, crops, weighted_loss, validate, save, out, resume, best_by=None
     )
-    stored = unet.load_unet(out / "best.safetensors")
+    stored = load_round(out, domain)
     if fabric.is_global_zero:
         write_metrics(config, validate(stored), history, out)
     return stored
 
 
-def finish(network: UNet, config: Config, data: Path, out: Path, device: str) -> None:
+def deciding(domain: Domain) -> VggA:
+    """The classifier that decides beside networks that segment."""
+    return load_checkpoint(domain.checkpoint(domain.classifier), domain.classifier)
+
+
+def load_round(folder: Path, domain: Domain) -> Pixels:
+    """The network that a round has stored."""
+    return Pixels(Decider(load_self_trained(folder / FILE, NAME), deciding(domain)))
+
+
+def finish(network: Pixels, config: Config, data: Path, out: Path, device: str) -> None:
     """Fit the probability, and write self-trained.safetensors."""
     dataset = read(config.domain if config.domain in READERS else "folder", data, config.seed)
     domain, where = load_domain(config.domain), pick_device(device)
-    beside = domain.classifier
-    decider = Decider(SelfTrained(network), load_checkpoint(domain.checkpoint(beside), beside))
+    decider = network.decider
     validation = Validation.of(dataset.splits["val"], flips=True)
     calibrate(decider, validation, where)
-    path = out / f"{NAME}.safetensors"
+    path = out / FILE
     save_checkpoint(decider.own, path, NAME, {"config": json.dumps(plain(config))})
     own = load_self_trained(path, NAME).to(where)
     found = validation(Decider(own, decider.classifier), where)
     print(
-        f"{path}, with {beside}: weights of the log-odds {float(own.slope):.3f} (own) and "
-        f"{float(own.trust):.3f}, offset {float(own.offset):.3f}\n"
+        f"{path}, with {domain.classifier}: weights of the log-odds {float(own.slope):.3f} (own) "
+        f"and {float(own.trust):.3f}, offset {float(own.offset):.3f}\n"
         f"on val, crops with flips: {found['crops']}\nwhole pictures: {found['whole']}"
     )
 
@@ -194,7 +217,7 @@ def get_args_parser() -> argparse.ArgumentParser:
 def main(words: list[str] | None = None) -> None:
     args = get_args_parser().parse_args(words)
     drawing = args.drawing or OF_DOMAIN.get(args.domain, next(iter(DRAWINGS)))
-    network: UNet | None = None
+    network: Pixels | None = None
     for number in range(1, args.rounds + 1):
         config = Config(
             domain=args.domain, drawing=drawing, epochs=args.epochs,
@@ -204,7 +227,7 @@ def main(words: list[str] | None = None) -> None:
         )  # fmt: skip
         folder = args.out / f"round-{number}"
         if args.resume and (folder / "metrics.json").is_file():
-            network = unet.load_unet(folder / "best.safetensors")  # this round is done
+            network = load_round(folder, load_domain(args.domain))  # this round is done
             continue
         network = one_round(config, args.data, folder, network, args.resume, args.accelerator)
     assert network is not None

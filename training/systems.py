@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from zennit.attribution import Gradient, IntegratedGradients, SmoothGrad
 
-from lrpseg.checkpoints import load_checkpoint, load_self_trained
+from lrpseg.checkpoints import load_checkpoint, load_decider
 from lrpseg.domains import Domain
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, RULE_SETS, make_explainer
-from lrpseg.networks import NETWORKS, VggA
+from lrpseg.networks import NETWORKS
 from lrpseg.registry import Registry
-from lrpseg.unet import Decider
+from lrpseg.vgg import VggA
 
 Maps = NDArray[np.float32]
 Attribution = Callable[[VggA, Domain, Tensor], Tensor]
@@ -101,14 +101,11 @@ def lrp_maps(
     return Explained(found, found, np.concatenate(probabilities))
 
 
-def load_decider(domain: Domain, network: str) -> nn.Module:
+def load_classifying(domain: Domain, network: str) -> nn.Module:
     """What gives the logits (B, 2) where `network` is used: itself, or it and a classifier."""
-    path = domain.checkpoint(network)
-    if not NETWORKS[network].segments:
-        return load_checkpoint(path, network)
-    beside = domain.classifier
-    classifier = load_checkpoint(domain.checkpoint(beside), beside)
-    return Decider(load_self_trained(path, network), classifier).eval()
+    if NETWORKS[network].segments:
+        return load_decider(domain, network)
+    return load_checkpoint(domain.checkpoint(network), network)
 
 
 def network_maps(
@@ -129,16 +126,13 @@ def network_maps(
         model = load_checkpoint(path, network).to(device)
         return lrp_maps(model, domain, rule_set, start, pooling, crops, device)
     decider = load_decider(domain, network).to(device)
-    assert isinstance(decider, Decider)
-    own = decider.own
-    assert isinstance(decider.classifier, VggA)
     reasons = lrp_maps(decider.classifier, domain, rule_set, start, pooling, crops, device)
     maps, probabilities = [], []
     with torch.inference_mode():
         for x in _batches(domain, crops, device, 8):
-            likelihood = own.likelihood(x)
+            likelihood = decider.likelihood(x)
             maps.append(likelihood.cpu().numpy())
-            logits = own.logits(likelihood, decider.classifier(x)).double()
+            logits = decider.own.logits(likelihood, decider.classifier(x)).double()
             probabilities.append(torch.softmax(logits, dim=1)[:, 1].cpu().numpy())
     return Explained(reasons.relevance, np.concatenate(maps), np.concatenate(probabilities))
 

@@ -28,7 +28,8 @@ from tqdm import tqdm
 from lrpseg.checkpoints import load_checkpoint, read_tensors, save_checkpoint
 from lrpseg.domains import Normalisation
 from lrpseg.errors import LrpsegError
-from lrpseg.networks import NETWORKS, VggA, classifiers
+from lrpseg.networks import NETWORKS, classifiers
+from lrpseg.vgg import VggA
 from training.calibration import calibrate
 from training.crops import Augmentation, TrainingCrops
 from training.datasets import READERS, read

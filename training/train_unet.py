@@ -27,7 +27,6 @@ from torchvision.transforms.v2 import functional as warp
 
 from lrpseg.errors import LrpsegError
 from lrpseg.networks import INPUT_SIZE
-from lrpseg.unet import UNet
 from training import unet
 from training.crops import Image, Mask, damage_bounds, load_example
 from training.datasets import READERS, Example, read
@@ -152,15 +151,16 @@ def main(
     train_set = MaskedCrops(dataset.splits["train"], config.crops, config.deformation, config.seed)
     images, masks = unet.validation_crops(dataset.splits["val"], config.flip_val)
 
-    def validate(model: UNet) -> dict[str, float]:
+    def validate(model: nn.Module) -> dict[str, float]:
         return unet.segmentation_figures(unet.predict(model, images, fabric.device), masks)
 
-    def save(model: UNet) -> None:
+    def save(model: nn.Module) -> None:
+        assert isinstance(model, unet.UNet)
         about = {"config": json.dumps(plain(config))}
         unet.save_unet(model, out / "best.safetensors", about)
 
     torch.manual_seed(config.seed)
-    raw = UNet(config.width, config.norm, config.dropout)
+    raw = unet.UNet(config.width, config.norm, config.dropout)
     history = train(
         fabric, raw, config, train_set, unet.segmentation_loss, validate, save, out, resume,
         best_by="val/iou",

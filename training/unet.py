@@ -5,6 +5,7 @@ pixels instead of images. The paper compares its masks with this network's (3.2.
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,58 @@ from torch import Tensor, nn
 from lrpseg.checkpoints import read_tensors
 from lrpseg.domains import Normalisation
 from lrpseg.errors import CheckpointError, LrpsegError
-from lrpseg.unet import UNet
+from lrpseg.self_trained import Block
 from training.crops import Mask, centre_crop, flipped, load_example
 from training.datasets import Example
 from training.metrics import count, means, pooled
+
+LEVELS = 5
+"""Resolutions of the network: four steps down and four up."""
+
+
+class UNet(nn.Module):
+    """Logits of intact (0) and damaged (1) for each pixel.
+
+    Deviations from the publication: three input channels; convolutions are padded, so that the
+    output is as large as the input (theirs shrinks 572 to 388); batch norm after each 3x3
+    convolution, which a training of minutes needs (`norm=False` leaves it out); widths below 64.
+    As published: the shape, 2x2 up-convolutions that halve the channels, concatenated skips, a 1x1
+    convolution at the end, dropout at the end of the contracting path, weights from a normal
+    distribution of standard deviation sqrt(2 / fan-in).
+    """
+
+    def __init__(self, width: int = 64, norm: bool = True, dropout: float = 0.5) -> None:
+        """`width`: channels of the first level (64 as published; 32 or 16 on a CPU).
+
+        They double at each of the four steps down.
+        """
+        super().__init__()
+        self.width, self.norm = width, norm
+        channels = [width * 2**level for level in range(LEVELS)]
+        self.down = nn.ModuleList(Block(i, o, norm) for i, o in pairwise([3, *channels]))
+        self.up = nn.ModuleList(
+            nn.ConvTranspose2d(i, o, 2, stride=2) for i, o in pairwise(channels[::-1])
+        )
+        self.merge = nn.ModuleList(Block(2 * o, o, norm) for o in channels[-2::-1])
+        self.pool = nn.MaxPool2d(2)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Conv2d(width, 2, 1)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, H, W) normalised RGB to logits (B, 2, H, W); H and W are multiples of 16."""
+        skips: list[Tensor] = []
+        for level, block in enumerate(self.down):
+            x = block(x if level == 0 else self.pool(x))
+            skips.append(x)
+        x = self.dropout(skips.pop())
+        for up, merge in zip(self.up, self.merge, strict=True):
+            x = merge(torch.cat([skips.pop(), up(x)], dim=1))
+        return self.head(x)
 
 
 def segmentation_loss(logits: Tensor, masks: Tensor) -> Tensor:

@@ -1,4 +1,7 @@
-"""One training of a U-Net, whatever its crops and targets are: resumable, on one device or many."""
+"""One training of a network that segments, whatever its crops and targets are.
+
+Resumable, on one device or many.
+"""
 
 import json
 import math
@@ -11,19 +14,18 @@ from typing import Any, Protocol
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.loggers import TensorBoardLogger
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from lrpseg.domains import Normalisation
 from lrpseg.errors import LrpsegError
-from lrpseg.unet import UNet
 from training.resuming import plain, save_state
 
 Loss = Callable[..., Tensor]
 """From logits (B, 2, H, W) and the targets of the batch to a number."""
 
-Validate = Callable[[UNet], dict[str, float]]
+Validate = Callable[[nn.Module], dict[str, float]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,17 +65,17 @@ def make_fabric(recipe: Recipe, out: Path, accelerator: str) -> Fabric:
 
 def train(
     fabric: Fabric,
-    raw: UNet,
+    raw: nn.Module,
     recipe: Recipe,
     crops: Crops,
     loss_of: Loss,
     validate: Validate,
-    save: Callable[[UNet], None],
+    save: Callable[[nn.Module], None],
     out: Path,
     resume: bool,
     best_by: str | None,
 ) -> list[dict[str, float]]:
-    """Train `raw` in place and return each epoch's figures.
+    """Train what can be trained of `raw`, in place, and return each epoch's figures.
 
     Args:
         crops: a `Dataset` with an `epoch`.
@@ -86,7 +88,8 @@ def train(
     """
     raw.to(memory_format=torch.channels_last)
     decay = recipe.weight_decay
-    adamw: Any = torch.optim.AdamW(raw.parameters(), recipe.lr, weight_decay=decay)
+    weights = [p for p in raw.parameters() if p.requires_grad]
+    adamw: Any = torch.optim.AdamW(weights, recipe.lr, weight_decay=decay)
     model, optimizer = fabric.setup(raw, adamw)
     first, best, history = 0, -1.0, []
     last = out / "last.ckpt"

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from lrpseg.domains import Normalisation
 from lrpseg.images import enlarge_to
 from lrpseg.networks import INPUT_SIZE
+from lrpseg.self_trained import Decider
 from lrpseg.tiling import TileGrid
-from lrpseg.unet import SelfTrained
 
 THRESHOLD = 0.5
 """Likelihood from which on a pixel is in a mask."""
@@ -29,7 +29,7 @@ class Figures:
 
 @torch.inference_mode()
 def predict(
-    model: SelfTrained,
+    model: Decider,
     image: NDArray[np.uint8],
     normalise: Normalisation,
     device: torch.device,

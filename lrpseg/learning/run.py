@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 import torch
 
-from lrpseg.checkpoints import load_self_trained
+from lrpseg.checkpoints import load_decider
 from lrpseg.devices import pick_device
 from lrpseg.domains import Domain, load_domain
 from lrpseg.errors import LrpsegError, OptionError
@@ -17,7 +17,7 @@ from lrpseg.learning.figures import Figures, figures_of, predict
 from lrpseg.learning.source import base_of, corrected_items, load_corrected
 from lrpseg.learning.tuning import Progress, Recipe, fine_tune
 from lrpseg.learning.versions import NETWORK, REPORT, save_version
-from lrpseg.unet import SelfTrained
+from lrpseg.self_trained import Decider
 from lrpseg.version import __version__
 from lrpseg.workspace import Item, Workspace
 
@@ -74,7 +74,7 @@ def learn(
     name, items = corrected_items(workspace, domain)
     start = load_domain(name)
     where = pick_device(device)
-    model = load_self_trained(start.checkpoint(NETWORK), NETWORK).to(where)
+    model = load_decider(start, NETWORK).to(where)
     random = np.random.default_rng(recipe.seed)
     cut, damaged = [], []
     for item in items:
@@ -91,7 +91,7 @@ def learn(
     others = _others(workspace, start, {item.sha256 for item in items}, random)
     say(f"{len(others)} other pictures of the workspace, on which it is to stay as it is")
 
-    def tune(chosen: Sequence[list[Patch]]) -> SelfTrained:
+    def tune(chosen: Sequence[list[Patch]]) -> Decider:
         return fine_tune(model, chosen, others, recipe, start.normalisation, where, progress)
 
     held = _held_out(damaged, hold_out)
@@ -132,7 +132,7 @@ def learn(
         f"{base.title} (learned {{version}}, from {len(items)} corrected pictures, "
         f"{report['date']})"
     )
-    made = save_version(base, learned, title, report, _card(title, report, before, after))
+    made = save_version(base, learned.own, title, report, _card(title, report, before, after))
     return Learned(made, len(items), len(held), before, after)
 
 
@@ -167,7 +167,7 @@ def _others(
 
 
 def _measure(
-    model: SelfTrained,
+    model: Decider,
     workspace: Workspace,
     items: Sequence[Item],
     domain: Domain,

@@ -13,7 +13,7 @@ from lrpseg.domains import Normalisation
 from lrpseg.errors import OptionError
 from lrpseg.learning.crops import Patch, crop
 from lrpseg.learning.loss import weighted_loss
-from lrpseg.unet import SelfTrained
+from lrpseg.self_trained import Decider
 
 KEEP_WEIGHT = 5.0
 """Of the loss on other pictures, which is small: nearly all of them is background, beyond doubt."""
@@ -50,18 +50,18 @@ class Recipe:
 
 
 def fine_tune(
-    model: SelfTrained,
+    model: Decider,
     pictures: Sequence[Sequence[Patch]],
     others: Sequence[Sequence[Patch]],
     recipe: Recipe,
     normalise: Normalisation,
     device: torch.device,
     progress: Progress | None = None,
-) -> SelfTrained:
+) -> Decider:
     """A copy of `model` that has learned from `pictures`, on `device`, in `eval()` mode.
 
-    Everything but the weights is as in use: batch norm keeps its statistics, which a few crops
-    would upset, and there is no dropout. Slope and offset of the probability stay as they are.
+    The classifier and its features stay as they are, and so do batch norm's statistics, which a few
+    crops would upset, and the weights of the probability; there is no dropout.
 
     Args:
         pictures: patches of each corrected one; pictures count alike, however many patches they
@@ -69,10 +69,8 @@ def fine_tune(
             nothing guards against forgetting but the low learning rate.
     """
     model = model.to(device).eval()
-    learned = copy.deepcopy(model)
-    weights = list(learned.unet.parameters())
-    for weight in weights:
-        weight.requires_grad_(True)
+    own = copy.deepcopy(model.own)
+    weights = list(own.requires_grad_(True).parameters())
     optimizer = torch.optim.AdamW(weights, recipe.lr, weight_decay=0)
     random = np.random.default_rng(recipe.seed)
     for step in range(recipe.steps):
@@ -84,14 +82,16 @@ def fine_tune(
         if kept:
             images = torch.cat([images, _batch(others, kept, recipe.size, random)[0]])
         x = normalise(images.to(device)).contiguous(memory_format=torch.channels_last)
-        logits, masks = learned.unet(x).float(), masks.to(device)
+        with torch.no_grad():
+            scales = model.classifier.scales(x)
+        logits, masks = own(scales).float(), masks.to(device)
         # Crop by crop: a large damage beside it would make the Dice of a small one not matter.
         crops = zip(logits[: recipe.batch].split(1), masks.split(1), strict=True)
         ones = torch.ones_like(x[:1, 0])
         loss = torch.stack([weighted_loss(z, m, ones) for z, m in crops]).mean()
         if kept:
             with torch.no_grad():
-                before = torch.softmax(model.unet(x[recipe.batch :]).float(), dim=1)
+                before = torch.softmax(model.own([s[recipe.batch :] for s in scales]).float(), 1)
             # Without Dice, which would make damage of what is likely nowhere.
             same = nn.functional.cross_entropy(logits[recipe.batch :], before)
             loss = loss + KEEP_WEIGHT * same
@@ -100,7 +100,7 @@ def fine_tune(
         optimizer.step()
         if progress is not None:
             progress(step + 1, recipe.steps)
-    return learned.requires_grad_(False)
+    return Decider(own.requires_grad_(False), model.classifier).eval()
 
 
 def _schedule(share: float) -> float:

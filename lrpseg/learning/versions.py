@@ -22,7 +22,7 @@ from lrpseg.domains import DOMAIN_FILE, Domain, learned_domains, learned_folder,
 from lrpseg.errors import LrpsegError, OptionError
 from lrpseg.files import atomically
 from lrpseg.render import save_text
-from lrpseg.unet import SelfTrained
+from lrpseg.self_trained import SelfTrained
 
 NETWORK = "self-trained"
 REPORT = "learned.json"

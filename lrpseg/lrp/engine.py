@@ -30,7 +30,8 @@ from lrpseg.lrp.lean_rules import (
     supports,
 )
 from lrpseg.lrp.options import POOLINGS, STARTS, Pooling, Start
-from lrpseg.networks import INPUT_SIZE, VggA
+from lrpseg.networks import INPUT_SIZE
+from lrpseg.vgg import VggA
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from lrpseg.domains import Normalisation
 from lrpseg.lrp.engine import LeanEngine
 from lrpseg.lrp.rules import RuleSet
 from lrpseg.lrp.zennit import ZennitEngine
-from lrpseg.networks import VggA
 from lrpseg.registry import Registry
-from lrpseg.unet import SelfTrained
+from lrpseg.self_trained import Decider
+from lrpseg.vgg import VggA
 
 Select = Callable[[Tensor], Tensor]
 """From logits (B, 2) to a bool (B,): the rows whose relevance is wanted."""
@@ -76,20 +76,20 @@ def make_explainer(
     return ENGINES[engine](model, rule_set, normalisation, start, pooling)
 
 
-def self_explainer(network: SelfTrained, reason: Explainer) -> Explainer:
+def self_explainer(decider: Decider, reason: Explainer) -> Explainer:
     """An explainer for a network that segments: the likelihood is its own.
 
-    `reason` explains the classifier that decides with it; its relevance is what is shown beside the
+    `reason` explains the classifier in `decider`; its relevance is what is shown beside the
     likelihood.
     """
 
     @torch.inference_mode()
     def explain(x: Tensor, select: Select) -> tuple[Tensor, ...]:
-        likelihood = network.likelihood(x)
+        likelihood = decider.likelihood(x)
         logits: list[Tensor] = []
 
         def decide(classifier: Tensor) -> Tensor:
-            logits.append(network.logits(likelihood, classifier))
+            logits.append(decider.own.logits(likelihood, classifier))
             return select(logits[0])
 
         _, rows, relevance = reason(x, decide)

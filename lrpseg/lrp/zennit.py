@@ -15,7 +15,7 @@ from zennit.rules import AlphaBeta, Epsilon, Flat, Gamma, WSquare, ZBox
 from lrpseg.domains import Normalisation
 from lrpseg.lrp import rules
 from lrpseg.lrp.options import POOLINGS, STARTS
-from lrpseg.networks import FEATURE_NAMES, VggA
+from lrpseg.vgg import FEATURE_NAMES, VggA
 
 
 class AveragePoolBackward(Hook):
