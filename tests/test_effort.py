@@ -1,13 +1,19 @@
 """The simulated annotator on shapes with a known answer, and the figures made of what it does."""
 
 import json
+import shutil
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
+from PIL import Image
 
+from lrpseg.domains import Normalisation, load_domain
+from lrpseg.learning import Recipe, figures_of, predict
+from tests.conftest import add_self_trained
 from training.annotator import (
     LIMIT,
     RADII,
@@ -19,8 +25,10 @@ from training.annotator import (
     correct,
     iou,
 )
+from training.corrected import Batch, batches, corrected_examples
+from training.crops import centre_crop, load_example
 from training.datasets import Example
-from training.effort import BLANK, Measured, corrected_examples, measure
+from training.effort import BLANK, Measured, measure
 from training.effort_report import ratio_interval, write_report
 
 Mask = NDArray[np.bool_]
@@ -247,6 +255,32 @@ def test_corrected_pictures_come_from_all_regions_in_turn() -> None:
     assert len(corrected_examples(examples, 99, seed=1)) == 15
 
 
+def test_within_a_batch_only_uncorrected_pictures_are_scored(
+    toy_assets: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(toy_assets, tmp_path / "assets")
+    decider = add_self_trained(tmp_path / "assets" / "toy")
+    examples = []
+    for index in range(5):
+        image, truth = (
+            np.full((224, 224, 3), 150, np.uint8),
+            disk(100, 60 + 20 * index, 9, (224, 224)),
+        )
+        image[truth] = 40
+        names = [tmp_path / f"{kind}{index}.png" for kind in ("image", "mask")]
+        for path, values in zip(names, (image, truth.astype(np.uint8) * 255), strict=True):
+            Image.fromarray(values).save(path)
+        examples.append(Example(str(index), names[0], True, "ab"[index % 2], "", names[1]))
+    recipe, device = Recipe(steps=3, batch=2, keep=1, size=32), torch.device("cpu")
+    (found,) = batches(decider, examples, Normalisation(), recipe, 1, device)
+    assert (found.corrected, found.others, found.seen) == (2, 3, 3)
+    rest = [e for e in examples if e not in corrected_examples(examples, 2, 0)]
+    crops = [centre_crop(*load_example(e)) for e in rest]
+    masks = [(predict(decider, image, Normalisation(), device), truth) for image, truth in crops]
+    assert found.before == pytest.approx(figures_of(masks).iou)
+    assert found.after != found.before
+
+
 def test_interval_of_a_ratio() -> None:
     regions = ["a", "a", "b", "c"]
     base = np.array([4.0, 6, 10, 20])
@@ -257,20 +291,18 @@ def test_interval_of_a_ratio() -> None:
 
 
 def test_report(tmp_path: Path, toy_assets: Path) -> None:
-    from lrpseg.domains import load_domain
-    from lrpseg.learning import Recipe
-
     truth = [disk(40, 50, 8), disk(70, 20, 8) | disk(20, 90, 8)]
     from_blank = measure(BLANK, "nothing proposed", [blank()] * 2, truth)
     proposed = measure("good", "of a test", [truth[0], disk(70, 20, 8)], truth)
     measured = Measured(
         load_domain("toy", toy_assets), "val", 0, 1, ["a", "b"], [from_blank, proposed],
-        {0: from_blank, 10: proposed}, Recipe(),
+        {0: from_blank, 10: proposed}, [Batch(10, 21, 20, 0.5, 0.6)], Recipe(),
     )  # fmt: skip
     text = write_report(measured, tmp_path, ["--split", "val"])
     assert "python -m training.effort --split val" in text
     assert "| good | 0.750 (0.50-1.00) | 0.5 (0.0-1.0) | 33% (0%-50%) |" in text
     assert "| 10 | 0.750 (0.50-1.00) | +0.750 |" in text
+    assert "| 1 | 21 | 20 | 0.500 | 0.600 | +0.100 |" in text
     assert RULES.strip() in text
     stored = json.loads((tmp_path / "results.json").read_text())
     assert stored["methods"]["good"]["goals"][0]["strokes"][0] == 0.5

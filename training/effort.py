@@ -11,7 +11,9 @@ With --learn also: the self-trained network learns, by the code of `lrpseg learn
 corrected crops of the training split's damaged pictures (their true masks stand for corrected
 ones), beside 64 other pictures of that split, intact and damaged, which nobody corrected. Then it
 proposes masks for the same pictures as above, of which it saw none. Corrected crops are drawn
-region by region, so that they are varied; what is shown is the mean of several draws.
+region by region, so that they are varied; what is shown is the mean of several draws. And it learns
+from 10 corrected crops of the split itself, as somebody does who corrects some pictures of a batch,
+and proposes masks for the others.
 
 Prints the report, and writes report.md, results.json and effort.png below
 --out/<domain>-<split>-effort/.
@@ -32,7 +34,6 @@ from lrpseg.checkpoints import load_decider
 from lrpseg.devices import pick_device
 from lrpseg.domains import Domain, load_domain
 from lrpseg.learning import Recipe, fine_tune, predict
-from lrpseg.learning.crops import Patch, patches
 from lrpseg.learning.run import OTHERS
 from lrpseg.lrp import RULE_SETS
 from lrpseg.networks import NETWORKS
@@ -42,7 +43,7 @@ from lrpseg.segmenter import load
 from lrpseg.self_trained import Decider
 from lrpseg.thresholders import THRESHOLDERS
 from training.annotator import Correction, correct
-from training.crops import centre_crop, load_example
+from training.corrected import Batch, batches, corrected_examples, patches_of
 from training.datasets import READERS, Example, read
 from training.evaluate import UNET_NAME, Pictures, crops_of, unet_system
 from training.metrics import Mask
@@ -85,7 +86,8 @@ class Effort:
 @dataclass(frozen=True, eq=False)
 class Measured:
     """All that was measured on one split, for the report. `learned`: by the number of corrected
-    crops, the mean over draws; empty without --learn."""
+    crops, the mean over draws; batches: of pictures of the split itself; both empty without
+    --learn."""
 
     domain: Domain
     split: str
@@ -94,6 +96,7 @@ class Measured:
     regions: Sequence[str]
     methods: Sequence[Effort]
     learned: dict[int, Effort]
+    batches: Sequence[Batch]
     recipe: Recipe
 
 
@@ -157,22 +160,6 @@ def measure(name: str, about: str, masks: Sequence[Mask], truth: Sequence[Mask])
     )
 
 
-def corrected_examples(examples: Sequence[Example], count: int, seed: int) -> list[Example]:
-    """`count` damaged examples with masks: one of each region in turn, regions and pictures in
-    random order. The first n of a larger count are those of n."""
-    random = np.random.default_rng(seed)
-    regions: dict[str, list[Example]] = {}
-    for example in sorted(examples, key=lambda e: e.name):
-        if example.damaged and example.mask is not None:
-            regions.setdefault(example.region, []).append(example)
-    order = [list(regions.values())[i] for i in random.permutation(len(regions))]
-    queues = [[members[i] for i in random.permutation(len(members))] for members in order]
-    chosen: list[Example] = []
-    while len(chosen) < count and any(queues):
-        chosen += [queue.pop() for queue in queues if queue]
-    return chosen[:count]
-
-
 def learned_curve(
     domain: Domain,
     model: Decider,
@@ -199,21 +186,17 @@ def learned_curve(
             chosen = corrected_examples(training, count, seed)
             rest = [e for e in training if e not in chosen]
             others = [rest[i] for i in np.random.default_rng(seed).permutation(len(rest))[:OTHERS]]
+            corrected = [patches_of(e, True) for e in chosen]
+            uncorrected = [patches_of(e, False) for e in others]
             tuned = fine_tune(
-                model, [_patches(e, True) for e in chosen], [_patches(e, False) for e in others],
-                replace(recipe, seed=seed), domain.normalisation, device,
+                model, corrected, uncorrected, replace(recipe, seed=seed), domain.normalisation,
+                device,
             )  # fmt: skip
             runs.append(effort(tuned))
             print(f"{count} corrections, draw {draw + 1}: IoU {runs[-1].iou.mean():.3f}",
                   file=sys.stderr)  # fmt: skip
         found[len(chosen)] = _mean(runs)
     return found
-
-
-def _patches(example: Example, corrected: bool) -> list[Patch]:
-    image, mask = load_example(example)
-    image, mask = centre_crop(image, mask if corrected else None)
-    return patches(image, mask, np.zeros_like(mask), np.random.default_rng(0))
 
 
 def _mean(runs: Sequence[Effort]) -> Effort:
@@ -242,13 +225,15 @@ def run(args: argparse.Namespace) -> Measured:
         efforts.append(made)
     recipe = Recipe(seed=args.seed)
     curve: dict[int, Effort] = {}
+    within: list[Batch] = []
     if args.learn:
         model = load_decider(domain, SELF_TRAINED)
         curve = learned_curve(
             domain, model, splits["train"], pictures, recipe, args.draws, device
         )  # fmt: skip
+        within = batches(model, damaged, domain.normalisation, recipe, args.draws, device)
     return Measured(
-        domain, args.split, args.seed, args.draws, pictures.regions, efforts, curve, recipe
+        domain, args.split, args.seed, args.draws, pictures.regions, efforts, curve, within, recipe
     )
 
 

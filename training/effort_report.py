@@ -56,7 +56,8 @@ def write_report(m: Measured, out: Path, shown: Sequence[str]) -> str:
             },
         },
     )
-    text = "\n".join([*_head(m, shown), *_methods(m, rows), *_curve(m, curve), *_rules()])
+    learned = [*_curve(m, curve), *_batches(m)]
+    text = "\n".join([*_head(m, shown), *_methods(m, rows), *learned, *_rules()])
     results = {
         "command": list(shown),
         "lrpseg": __version__,
@@ -66,6 +67,7 @@ def write_report(m: Measured, out: Path, shown: Sequence[str]) -> str:
         "pictures": len(m.regions),
         "regions": len(set(m.regions)),
         "methods": rows,
+        "batches": [asdict(b) for b in m.batches],
         "learned": {"draws": m.draws, "recipe": asdict(m.recipe), "curve": curve} if curve else {},
     }
     save_text(json.dumps(results, indent=1) + "\n", out / "results.json")
@@ -162,6 +164,25 @@ def _curve(m: Measured, curve: dict[int, dict[str, Any]]) -> list[str]:
             cells = _cells(row["goals"][i])
             lines.append(f"| {count} | {_two(row['iou'])} | {change} | {cells} |")
     return [*lines, ""]
+
+
+def _batches(m: Measured) -> list[str]:
+    if not m.batches:
+        return []
+    return [
+        f"Within a batch: the network learns from {m.batches[0].corrected} corrected crops of this "
+        "split, and proposes masks for the others, which lie beside them uncorrected. Where a "
+        "region was photographed several times, others may show a region that was corrected.",
+        "",
+        "| draw | others | of a corrected region | their IoU before | after | change |",
+        "|---" * 6 + "|",
+        *(
+            f"| {i + 1} | {b.others} | {b.seen} | {b.before:.3f} | {b.after:.3f} "
+            f"| {b.after - b.before:+.3f} |"
+            for i, b in enumerate(m.batches)
+        ),
+        "",
+    ]
 
 
 def _rules() -> list[str]:
