@@ -106,6 +106,20 @@ def saved(page: Page) -> None:
     page.wait_for_function("document.querySelector('.lrpseg').lrpseg.saved()")
 
 
+def choose_another_thresholder(page: Page) -> str:
+    """Choose Simple, or the Beta mixture where Simple is chosen; returns its name when its mask is
+    there."""
+    now = item(page)
+    name, title = ("bmm", "Beta mixture") if now["choice"]["thresholder"] == "simple" else (
+        "simple", "Simple")  # fmt: skip
+    page.locator("#thresholder input").click()
+    page.get_by_role("option", name=title, exact=True).click()
+    page.wait_for_function(
+        "was => document.querySelector('.lrpseg').lrpseg.item.analysis !== was", arg=now["analysis"]
+    )
+    return name
+
+
 def slide(page: Page, name: str, value: float) -> None:
     """Move one of the editor's sliders."""
     page.get_by_test_id(name).evaluate(

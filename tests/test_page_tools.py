@@ -103,19 +103,11 @@ def test_every_action_is_undone_and_done_again(page: Page) -> None:
         if wanted[2] == "accepted":
             assert state()[2] == "accepted"
 
-    def choose_thresholder() -> None:
-        shown = do.item(page)["analysis"]
-        page.locator("#thresholder input").click()
-        page.get_by_role("option", name="Beta mixture", exact=True).click()
-        page.wait_for_function(
-            "was => document.querySelector('.lrpseg').lrpseg.item.analysis !== was", arg=shown
-        )
-
     actions = [
         lambda: do.stroke(page, (40, 200), (90, 200)),
         lambda: do.slide(page, "threshold", 12),
         lambda: do.slide(page, "min-area", 40),
-        choose_thresholder,
+        lambda: do.choose_another_thresholder(page),
         lambda: do.slide(page, "recall", 90),
         lambda: polygon(page, "c", *square(30, 180, 70, 220)),
         lambda: page.get_by_test_id("clear").click(),
