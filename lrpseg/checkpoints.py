@@ -55,6 +55,12 @@ def load_self_trained(path: Path, network: str) -> SelfTrained:
     return model
 
 
+def load_deciding(domain: Domain) -> VggA:
+    """The classifier that decides beside a domain's networks that segment; raises as
+    `load_checkpoint` does, and where the domain has none."""
+    return load_checkpoint(domain.checkpoint(domain.classifier), domain.classifier)
+
+
 def load_decider(domain: Domain, network: str) -> Decider:
     """A domain's network that segments by itself, with the classifier on whose features it does.
 
@@ -64,7 +70,7 @@ def load_decider(domain: Domain, network: str) -> Decider:
             network was trained on.
     """
     own = load_self_trained(domain.checkpoint(network), network)
-    classifier = load_checkpoint(domain.checkpoint(domain.classifier), domain.classifier)
+    classifier = load_deciding(domain)
     if not own.belongs_to(classifier):
         raise CheckpointError(
             f"{domain.checkpoint(network)} was trained on other weights of {domain.classifier!r} "

@@ -32,8 +32,9 @@ class SelfTrained(nn.Module):
     It learned from masks which nobody drew: drawn damage and what LRP found
     (`training.self_train`). Whether a picture is damaged is decided together with the classifier,
     by a logistic function of two log-odds: the classifier's, and that of the highest mean
-    likelihood of a 5x5 window. Its weights are fitted on validation images (Platt 1999); before
-    that, the classifier decides alone.
+    likelihood of a 5x5 window. Its weights `slope` (of its own), `trust` (of the classifier's) and
+    `offset` are fitted on validation images (Platt 1999); before that, the classifier decides
+    alone. `features` is the `fingerprint` of the classifier that it was trained on.
     """
 
     CHANNELS = (16, 32, 48, 64, 64)
@@ -121,10 +122,14 @@ class Decider(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, 224, 224) normalised RGB to (B, 2) logits of (intact, damaged)."""
+        return self.decide(x)[1]
+
+    def decide(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 3, 224, 224) normalised RGB to the likelihood (B, 224, 224) and the logits (B, 2), of
+        one pass through the convolutions."""
         scales = self.classifier.scales(x)
-        return self.own.logits(
-            likelihood_of(self.own(scales)), self.classifier.classify(scales[-1])
-        )
+        likelihood = likelihood_of(self.own(scales))
+        return likelihood, self.own.logits(likelihood, self.classifier.classify(scales[-1]))
 
 
 def likelihood_of(pixels: Tensor) -> Tensor:

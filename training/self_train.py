@@ -29,13 +29,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lrpseg.checkpoints import load_checkpoint, load_self_trained, save_checkpoint
+from lrpseg.checkpoints import load_deciding, load_self_trained, save_checkpoint
 from lrpseg.devices import pick_device
 from lrpseg.domains import Domain, load_domain
 from lrpseg.learning.loss import weighted_loss
 from lrpseg.refiners import REFINERS
 from lrpseg.self_trained import Decider, likelihood_of
-from lrpseg.vgg import VggA
 from training import unet
 from training.calibration import both_kinds, labels_of, platt
 from training.crops import load_example
@@ -130,7 +129,7 @@ def one_round(
     images, masks = unet.validation_crops(splits["val"], False)
     torch.manual_seed(config.seed)
     domain = load_domain(config.domain)
-    raw = Pixels(Decider.untrained(deciding(domain), config.dropout))
+    raw = Pixels(Decider.untrained(load_deciding(domain), config.dropout))
     proposed: list[list[Proposed]] = []
     mistaken: list[Proposed] = []
     if before is not None:
@@ -161,14 +160,9 @@ def one_round(
     return stored
 
 
-def deciding(domain: Domain) -> VggA:
-    """The classifier that decides beside networks that segment."""
-    return load_checkpoint(domain.checkpoint(domain.classifier), domain.classifier)
-
-
 def load_round(folder: Path, domain: Domain) -> Pixels:
     """The network that a round has stored."""
-    return Pixels(Decider(load_self_trained(folder / FILE, NAME), deciding(domain)))
+    return Pixels(Decider(load_self_trained(folder / FILE, NAME), load_deciding(domain)))
 
 
 def finish(network: Pixels, config: Config, data: Path, out: Path, device: str) -> None:

@@ -130,10 +130,9 @@ def network_maps(
     maps, probabilities = [], []
     with torch.inference_mode():
         for x in _batches(domain, crops, device, 8):
-            likelihood = decider.likelihood(x)
+            likelihood, logits = decider.decide(x)
             maps.append(likelihood.cpu().numpy())
-            logits = decider.own.logits(likelihood, decider.classifier(x)).double()
-            probabilities.append(torch.softmax(logits, dim=1)[:, 1].cpu().numpy())
+            probabilities.append(torch.softmax(logits.double(), dim=1)[:, 1].cpu().numpy())
     return Explained(reasons.relevance, np.concatenate(maps), np.concatenate(probabilities))
 
 

@@ -144,11 +144,11 @@ class Analysable(Readable):
                     db.execute("UPDATE items SET status='waiting' WHERE id=?", (id,))
                     bump(db)
                     return False
-                if fresh.settings == item.settings:
+                if wanted and fresh.settings == item.settings:
                     adopt(db, fresh, key, known, own_threshold)
                     bump(db)
                     return True
-            # Another thresholder was chosen during the fit: fit once more.
+            # Something else was chosen during the fit: fit once more.
 
     def _save_mask(self, id: str) -> None:
         save_png(mask_image(self.mask(id)), self._folder(self.item(id)) / "mask.png")
