@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lrpseg.checkpoints import load_checkpoint
+from lrpseg.checkpoints import load_classifier
 from lrpseg.devices import pick_device, synchronize
 from lrpseg.domains import Domain, load_domain
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, RULE_SETS
@@ -135,7 +135,7 @@ def benchmark(domain: str, network: str, device: str, repeats: int) -> str:
     """The whole report as text."""
     where = pick_device(device)
     loaded = load_domain(domain)
-    model = load_checkpoint(loaded.checkpoint(network), network).to(where)
+    model = load_classifier(loaded, network).to(where)
     name = torch.cuda.get_device_name(where) if where.type == "cuda" else platform.processor()
     lines = [
         f"lrpseg {__version__} benchmark: {loaded.name}, {network}, float32",

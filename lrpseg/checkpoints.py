@@ -47,6 +47,14 @@ def load_checkpoint(path: Path, network: str) -> VggA:
     return model
 
 
+def load_classifier(domain: Domain, network: str) -> VggA:
+    """A domain's classifier, calibrated as its `domain.json` says; raises as `load_checkpoint`."""
+    model = load_checkpoint(domain.checkpoint(network), network)
+    if network in domain.calibration:
+        model.calibrate(*domain.calibration[network])
+    return model
+
+
 def load_self_trained(path: Path, network: str) -> SelfTrained:
     """As `load_network`, for one that segments by itself: `OptionError` where it does not."""
     model = load_network(path, network)
@@ -57,7 +65,10 @@ def load_self_trained(path: Path, network: str) -> SelfTrained:
 
 def load_deciding(domain: Domain) -> VggA:
     """The classifier that decides beside a domain's networks that segment; raises as
-    `load_checkpoint` does, and where the domain has none."""
+    `load_checkpoint` does, and where the domain has none.
+
+    Not calibrated: those networks weigh its log-odds themselves.
+    """
     return load_checkpoint(domain.checkpoint(domain.classifier), domain.classifier)
 
 

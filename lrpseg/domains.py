@@ -7,7 +7,9 @@ are `based_on`, hold one checkpoint, and take all else from there.
 import json
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +48,8 @@ class Domain:
     """What is inspected. `checkpoints` maps a network's name to its weights file.
 
     base: the domain that this one was learned from; None: it stands by itself. decides: the
-    classifier that decides beside networks that segment, None: the first one.
+    classifier that decides beside networks that segment, None: the first one. calibration: slope
+    and offset of a classifier's log-odds (`VggA.calibrate`) that its weights do not hold yet.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Domain:
     checkpoints: dict[str, Path]
     base: "Domain | None" = None
     decides: str | None = None
+    calibration: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def classifier(self) -> str:
@@ -212,6 +216,12 @@ def _parse(folder: Path, entry: dict[str, Any], base: Domain | None = None) -> D
     decides = entry.get("classifier")
     if decides is not None and decides not in classifiers(held):
         raise ValueError(f"classifier {decides!r} is none that it has a checkpoint of")
+    calibration = {
+        n: (float(c["slope"]), float(c["offset"])) for n, c in entry.get("calibration", {}).items()
+    }
+    for network, (slope, offset) in calibration.items():
+        if network not in classifiers(held) or not 0 < slope < inf or not isfinite(offset):
+            raise ValueError(f"the calibration of {network!r} is none of a classifier that it has")
     return Domain(
         name=folder.name,
         folder=folder,
@@ -221,6 +231,7 @@ def _parse(folder: Path, entry: dict[str, Any], base: Domain | None = None) -> D
         checkpoints=held,
         base=base,
         decides=decides,
+        calibration=calibration,
     )
 
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from lrpseg.checkpoints import load_checkpoint
+from lrpseg.checkpoints import load_classifier
 from lrpseg.devices import pick_device, synchronize
 from lrpseg.domains import load_domain
 from lrpseg.errors import OptionError
@@ -84,7 +84,7 @@ class PlainLoop:
 
     def __init__(self, job: Job, device: torch.device) -> None:
         domain = load_domain(job.domain)
-        model = load_checkpoint(domain.checkpoint(job.network), job.network).to(device)
+        model = load_classifier(domain, job.network).to(device)
         self._normalise, self._device = domain.normalisation, device
         self._engine = ZennitEngine(
             model, RULE_SETS[job.rule_set], domain.normalisation, job.start, job.pooling

@@ -162,11 +162,13 @@ def checkpoint_hash(path: Path) -> str:
 
 
 def weights_hash(domain: Domain, network: str) -> str:
-    """SHA-256 of each of `Domain.weights`, joined by "+"."""
+    """SHA-256 of each of `Domain.weights`, and the network's calibration, joined by "+"."""
     hashes = []
     for path in domain.weights(network):
         stat = path.stat()
         hashes.append(_file_hash(path, stat.st_mtime_ns, stat.st_size))
+    if network in domain.calibration:
+        hashes.append("{:g},{:g}".format(*domain.calibration[network]))
     return "+".join(hashes)
 
 

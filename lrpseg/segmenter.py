@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lrpseg.checkpoints import load_checkpoint, load_decider
+from lrpseg.checkpoints import load_classifier, load_decider
 from lrpseg.devices import pick_device
 from lrpseg.domains import Domain, load_domain
 from lrpseg.errors import OptionError
@@ -93,7 +93,7 @@ def _explainer(
             decider.classifier, rules, domain.normalisation, start, pooling, engine
         )
         return self_explainer(decider, reason)
-    model = load_checkpoint(domain.checkpoint(network), network).to(device)
+    model = load_classifier(domain, network).to(device)
     return make_explainer(model, rules, domain.normalisation, start, pooling, engine)
 
 

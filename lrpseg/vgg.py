@@ -69,6 +69,17 @@ class VggA(nn.Module):
         """The logits (B, 2) from the last of the `scales` of a 224x224 input."""
         return self.classifier(torch.flatten(self.features[-1](last), 1))
 
+    def calibrate(self, slope: float, offset: float) -> None:
+        """Put slope * (z1 - z0) + offset in place of the log-odds z1 - z0, in the output layer.
+
+        LRP's relevance of the log-odds is multiplied by the slope, all of it alike.
+        """
+        _, output = self.fc_layers()[-1]
+        with torch.no_grad():
+            output.weight.mul_(slope)
+            half = torch.tensor([-offset / 2, offset / 2])
+            output.bias.mul_(slope).add_(half.to(output.bias.device))
+
     def conv_layers(self) -> list[tuple[str, nn.Conv2d]]:
         """(paper's name, module) of the convolutions, from the input on."""
         convolutions = (m for m in self.features if isinstance(m, nn.Conv2d))

@@ -1,4 +1,4 @@
-"""Calibration: the fit against its definition, folding against logits and relevance."""
+"""Calibration: the fit against its definition, calibrating against logits and relevance."""
 
 import json
 from pathlib import Path
@@ -7,15 +7,23 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
 
-from lrpseg.checkpoints import load_checkpoint, read_tensors, save_checkpoint
-from lrpseg.domains import Normalisation
+from lrpseg.checkpoints import (
+    load_checkpoint,
+    load_classifier,
+    load_deciding,
+    read_tensors,
+    save_checkpoint,
+)
+from lrpseg.domains import Normalisation, assets_folder, load_domain
+from lrpseg.errors import OptionError
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, RULE_SETS, make_explainer
 from lrpseg.networks import NETWORKS
+from lrpseg.operating_points import checkpoint_hash, weights_hash
 from lrpseg.vgg import VggA
 from training import calibration
-from training.calibration import fold, platt
+from training.calibration import platt
 from training.datasets import Example
 from training.validation import Validation, drawn_pairs, figures
 
@@ -54,10 +62,10 @@ def test_platt_stays_finite_and_never_turns_evidence_round() -> None:
 
 
 @pytest.mark.parametrize("name", ["one-fc", "128n"])
-def test_folding_changes_the_log_odds_and_only_scales_relevance(name: str) -> None:
+def test_calibrating_changes_the_log_odds_and_only_scales_relevance(name: str) -> None:
     x = Normalisation()(torch.randint(0, 256, (2, 224, 224, 3), dtype=torch.uint8))
     plain, folded = network(name), network(name)
-    fold(folded, 1.7, -0.4)
+    folded.calibrate(1.7, -0.4)
     before, after = ((z[:, 1] - z[:, 0]).double() for z in (plain(x), folded(x)))
     torch.testing.assert_close(after, 1.7 * before - 0.4, rtol=1e-4, atol=1e-5)
 
@@ -112,8 +120,8 @@ def test_a_checkpoint_is_calibrated_from_the_command_line(tmp_path: Path) -> Non
     folder = tmp_path / "toy"
     folder.mkdir()
     model = network("one-fc")
-    # Biased by hand: all pictures look damaged.
-    fold(model, 1.0, 5.0)
+    # Its weights happen to see damage, if faintly; biased by hand: all pictures look damaged.
+    model.calibrate(3000.0, 12.0)
     save_checkpoint(model, folder / "one-fc.safetensors", "one-fc", {"config": "{}"})
     domain = {
         "title": "Toy",
@@ -123,24 +131,78 @@ def test_a_checkpoint_is_calibrated_from_the_command_line(tmp_path: Path) -> Non
     }
     (folder / "domain.json").write_text(json.dumps(domain))
     out = tmp_path / "out" / "one-fc.safetensors"
-    calibration.main(
-        [
-            "--data",
-            str(tmp_path / "data"),
-            "--domain",
-            str(folder),
-            "--out",
-            str(out),
-            "--device",
-            "cpu",
-        ]
-    )
+    given = ["--data", str(tmp_path / "data"), "--domain", str(folder), "--device", "cpu"]
+    calibration.main([*given, "--out", str(out)])
     _, about = read_tensors(out)
     fitted = json.loads(about["calibration"])
     assert about["config"] == "{}"
     x = Normalisation()(torch.full((1, 224, 224, 3), 120, dtype=torch.uint8))
-    before = load_checkpoint(folder / "one-fc.safetensors", "one-fc")(x)
-    after = load_checkpoint(out, "one-fc")(x)
-    expected = fitted["slope"] * (before[0, 1] - before[0, 0]) + fitted["offset"]
-    assert float(after[0, 1] - after[0, 0]) == pytest.approx(float(expected), abs=0.02)
-    assert abs(float(expected)) < 5  # the bias is gone
+    before = log_odds(load_checkpoint(folder / "one-fc.safetensors", "one-fc"), x)
+    after = log_odds(load_checkpoint(out, "one-fc"), x)
+    expected = fitted["slope"] * before + fitted["offset"]
+    assert after == pytest.approx(expected, abs=0.02)
+    assert abs(expected) < 5  # the bias is gone
+
+    # Without --out the same goes into domain.json, and is applied when the network is loaded.
+    assert log_odds(load_classifier(load_domain(folder), "one-fc"), x) == before
+    calibration.main(given)
+    held = json.loads((folder / "domain.json").read_text())
+    assert held == domain | {"calibration": {"one-fc": pytest.approx(fitted, rel=1e-3)}}
+    calibrated = load_domain(folder)
+    assert log_odds(load_classifier(calibrated, "one-fc"), x) == pytest.approx(after, abs=0.02)
+    assert log_odds(load_deciding(calibrated), x) == before
+    assert weights_hash(calibrated, "one-fc").startswith(
+        checkpoint_hash(folder / "one-fc.safetensors") + "+"
+    )
+
+    calibration.main([*given, "--keep-decisions"])
+    kept = load_domain(folder).calibration["one-fc"]
+    assert kept[0] > 0
+    assert kept[1] == 0
+    with pytest.raises(SystemExit):
+        calibration.main([*given, "--checkpoint", str(out)])
+    model.calibrate(-1.0, 0.0)
+    save_checkpoint(model, folder / "one-fc.safetensors", "one-fc")
+    with pytest.raises(SystemExit, match="no better than chance"):
+        calibration.main(given)
+    assert load_domain(folder).calibration["one-fc"] == kept
+
+
+def log_odds(model: VggA, x: torch.Tensor) -> float:
+    logits = model(x)[0].double()
+    return float(logits[1] - logits[0])
+
+
+def test_slope_alone_is_the_minimum_of_the_balanced_cross_entropy() -> None:
+    odds, labels = np.array([-3.0, -1.0, 2.0, -0.5, 4.0]), np.array([0, 0, 1, 1, 1])
+    weight = np.where(labels == 1, 5 / 6, 5 / 4)
+
+    def loss(slope: float) -> float:
+        z = odds * slope
+        return float((weight * np.logaddexp(0, np.where(labels == 1, -z, z))).sum()) + slope**2 / 2
+
+    (slope,), offset = platt(odds[:, None], labels, offset=False)
+    assert offset == 0
+    assert slope == pytest.approx(minimize_scalar(loss).x, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("network", "fitted"),
+    [
+        ("128n", {"slope": 1, "offset": 0}),
+        ("self-trained", {"slope": 1, "offset": 0}),
+        ("one-fc", {"slope": 0, "offset": 0}),
+        ("one-fc", {"slope": 1, "offset": float("nan")}),
+        ("one-fc", {"slope": 1}),
+    ],
+)
+def test_an_unusable_calibration_is_refused(
+    tmp_path: Path, network: str, fitted: dict[str, float]
+) -> None:
+    domain = json.loads((assets_folder() / "magnetic-tile" / "domain.json").read_text())
+    domain["checkpoints"] = {"one-fc": "a.safetensors", "self-trained": "b.safetensors"}
+    domain["classifier"] = "one-fc"
+    domain["calibration"] = {network: fitted}
+    (tmp_path / "domain.json").write_text(json.dumps(domain))
+    with pytest.raises(OptionError, match="cannot be used"):
+        load_domain(tmp_path)

@@ -22,7 +22,6 @@ from lrpseg.errors import CheckpointError, OptionError
 from lrpseg.thresholders import Fitted
 from tests.conftest import DOMAIN, add_self_trained
 from training import proposals, self_train
-from training.calibration import fold
 from training.datasets import read
 from training.drawn_damage import DRAWINGS, draw_damage
 from training.proposals import REACH, mistakes, propose, propose_from_lrp
@@ -256,7 +255,7 @@ def test_another_classifier_than_it_was_trained_on_is_refused(assets: Path) -> N
     domain = load_domain("toy", assets)
     classifier = load_checkpoint(domain.checkpoint("one-fc"), "one-fc")
     own = load_decider(domain, "self-trained").own
-    fold(classifier, 2.0, 1.0)  # calibration changes no feature
+    classifier.calibrate(2.0, 1.0)  # calibration changes no feature
     assert own.belongs_to(classifier)
     classifier.features[18].weight[0, 0, 0, 0] += 0.5
     assert not own.belongs_to(classifier)

@@ -1,6 +1,11 @@
 """Makes a classifier's probability of damage mean what it says, on its domain's validation split.
 
-    python -m training.calibration --data DIR --domain magnetic-tile --network one-fc --out FILE
+    python -m training.calibration --data DIR --domain magnetic-tile --network one-fc
+
+Writes slope and offset of the log-odds into the domain's `domain.json`, from where they are applied
+whenever the network is loaded; with --out a checkpoint that holds them instead. --keep-decisions
+leaves the offset 0 (temperature scaling, Guo et al. 2017, arXiv:1706.04599): no picture changes
+sides, and every mask stays as it is.
 
 `training.train` does the same at its end, and `training.self_train` with two networks' log-odds.
 `training.beyond` reports how well it holds (reliability curve, expected calibration error).
@@ -8,6 +13,7 @@
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,35 +24,26 @@ from torch import Tensor
 
 from lrpseg.checkpoints import load_checkpoint, read_tensors, save_checkpoint
 from lrpseg.devices import pick_device
-from lrpseg.domains import load_domain
+from lrpseg.domains import DOMAIN_FILE, Domain, load_domain
 from lrpseg.networks import NETWORKS, classifiers
+from lrpseg.render import save_text
 from lrpseg.vgg import VggA
 from training.datasets import READERS, read
 from training.validation import Validation, classify
 
 
-def platt(log_odds: NDArray[np.float64], labels: NDArray[np.int64]) -> tuple[list[float], float]:
+def platt(
+    log_odds: NDArray[np.float64], labels: NDArray[np.int64], offset: bool = True
+) -> tuple[list[float], float]:
     """Weights (K), none below 0, and the offset of a logistic function of N rows of log-odds (N, K)
     that fits N labels (1: damaged), both classes weighing the same (Platt 1999).
 
     scikit-learn's regularisation keeps the weights finite where both classes are told apart
-    without a mistake.
+    without a mistake. Without `offset` it is 0.
     """
-    fit = LogisticRegression(class_weight="balanced").fit(log_odds, labels)
+    fit = LogisticRegression(class_weight="balanced", fit_intercept=offset).fit(log_odds, labels)
     weights = np.maximum(fit.coef_[0], 0)  # more evidence never speaks against damage
-    return weights.tolist(), float(fit.intercept_[0])
-
-
-def fold(model: VggA, slope: float, offset: float) -> None:
-    """Put slope * (z1 - z0) + offset in place of the log-odds z1 - z0, in the output layer.
-
-    LRP's relevance of the log-odds is multiplied by the slope, all of it alike.
-    """
-    _, output = model.fc_layers()[-1]
-    with torch.no_grad():
-        output.weight.mul_(slope)
-        half = torch.tensor([-offset / 2, offset / 2])
-        output.bias.mul_(slope).add_(half.to(output.bias.device))
+    return weights.tolist(), float(np.ravel(fit.intercept_)[0])
 
 
 def both_kinds(crops: Tensor, tiles: Tensor, validation: Validation) -> NDArray[np.float64]:
@@ -61,16 +58,18 @@ def labels_of(validation: Validation) -> NDArray[np.int64]:
     return torch.cat([validation.labels, validation.whole_labels]).numpy()
 
 
-def calibrate(model: VggA, validation: Validation, device: torch.device) -> tuple[float, float]:
+def calibrate(
+    model: VggA, validation: Validation, device: torch.device, offset: bool = True
+) -> tuple[float, float]:
     """Fit on centre crops and whole pictures alike, change `model`, and return (slope, offset)."""
     odds = both_kinds(
         classify(model, validation.crops, device),
         classify(model, validation.tiles, device),
         validation,
     )
-    (slope,), offset = platt(odds[:, None], labels_of(validation))
-    fold(model, slope, offset)
-    return slope, offset
+    (slope,), shift = platt(odds[:, None], labels_of(validation), offset)
+    model.calibrate(slope, shift)
+    return slope, shift
 
 
 def main(words: list[str] | None = None) -> None:
@@ -82,21 +81,42 @@ def main(words: list[str] | None = None) -> None:
     add("--data", type=Path, required=True, help="folder of the data set")
     add("--domain", required=True, help="a domain's name, or its folder")
     add("--network", choices=classifiers(NETWORKS), default="one-fc")
-    add("--checkpoint", type=Path, help="instead of the domain's own")
-    add("--out", type=Path, required=True, help="the safetensors file to write")
+    add("--checkpoint", type=Path, help="instead of the domain's own; needs --out")
+    add("--out", type=Path, help="a safetensors file to write instead of domain.json")
+    add("--keep-decisions", action="store_true", help="a slope alone")
     add("--seed", type=int, default=0)
     add("--device", default="auto")
     args = parser.parse_args(words)
+    if args.checkpoint and not args.out:
+        parser.error("--checkpoint needs --out: what domain.json says is of the domain's own.")
     device, domain = pick_device(args.device), load_domain(args.domain)
     path = args.checkpoint or domain.checkpoint(args.network)
     model = load_checkpoint(path, args.network).to(device)
     reader = domain.name if domain.name in READERS else "folder"
     validation = Validation.of(read(reader, args.data, args.seed).splits["val"], flips=True)
-    slope, offset = calibrate(model, validation, device)
-    _, about = read_tensors(path)
-    about["calibration"] = json.dumps({"slope": slope, "offset": offset})
-    save_checkpoint(model, args.out, args.network, about)
-    print(f"{args.out}: log-odds times {slope:.3f}, plus {offset:.3f}")
+    slope, offset = calibrate(model, validation, device, offset=not args.keep_decisions)
+    if slope == 0:
+        raise SystemExit(
+            f"{path} cannot be calibrated: it tells damage from intact no better than chance."
+        )
+    fitted = {"slope": slope, "offset": offset}
+    if args.out:
+        _, about = read_tensors(path)
+        about["calibration"] = json.dumps(fitted)
+        save_checkpoint(model, args.out, args.network, about)
+    else:
+        store(domain, args.network, fitted)
+    where = args.out or domain.folder / DOMAIN_FILE
+    print(f"{where}: log-odds times {slope:.3f}, plus {offset:.3f}")
+
+
+def store(domain: Domain, network: str, fitted: Mapping[str, float]) -> None:
+    """Write slope and offset of a domain's classifier into its `domain.json`."""
+    path = domain.folder / DOMAIN_FILE
+    entry = json.loads(path.read_text("utf-8"))
+    rounded = {name: float(f"{value:.4g}") for name, value in fitted.items()}
+    entry["calibration"] = entry.get("calibration", {}) | {network: rounded}
+    save_text(json.dumps(entry, indent=2) + "\n", path)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lrpseg.checkpoints import load_checkpoint
+from lrpseg.checkpoints import load_classifier
 from lrpseg.devices import pick_device
 from lrpseg.domains import load_domain
 from lrpseg.lrp import POOLINGS, RULE_SETS, STARTS
@@ -48,7 +48,7 @@ def compare(
     examples = [e for e in read(domain, data).splits[split] if e.damaged and e.mask]
     crops = [centre_crop(*load_example(e)) for e in examples]
     loaded = load_domain(domain)
-    model = load_checkpoint(loaded.checkpoint(network), network).to(where)
+    model = load_classifier(loaded, network).to(where)
     images = np.stack([image for image, _ in crops])
     fits = candidates()
     columns = [(r, s, p) for r in RULE_SETS for s in STARTS for p in POOLINGS]

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from skimage.filters import threshold_otsu
 
-from lrpseg.checkpoints import load_checkpoint
+from lrpseg.checkpoints import load_classifier
 from lrpseg.devices import pick_device
 from lrpseg.domains import Domain, load_domain
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, RULE_SETS
@@ -115,7 +115,7 @@ def lrp_systems(
     """Each network x rule set x thresholder, with its relevance; LRP runs once for all
     thresholders."""
     for network in networks:
-        model = load_checkpoint(domain.checkpoint(network), network).to(device)
+        model = load_classifier(domain, network).to(device)
         for rules in RULE_SETS:
             explained = lrp_maps(
                 model, domain, rules, DEFAULT_START, DEFAULT_POOLING, crops, device
@@ -150,7 +150,7 @@ def baseline_systems(
 ) -> Iterator[Segmented]:
     """Other attributions of the same classifier through the same thresholders, and Otsu on the
     picture itself. `found` (N,): what the classifier calls damaged."""
-    model = load_checkpoint(domain.checkpoint(network), network).to(device)
+    model = load_classifier(domain, network).to(device)
     for name in BASELINES:
         maps = baseline_maps(name, model, domain, crops, device)
         for thresholder in ("simple", "gmm", "bmm"):

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from lrpseg.checkpoints import load_checkpoint
+from lrpseg.checkpoints import load_classifier
 from lrpseg.domains import Domain
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START
 from lrpseg.networks import INPUT_SIZE
@@ -89,7 +89,7 @@ def proposals(
     there is one, agree on no pixel.
     """
     choice = default_choice(domain, classifiers_only=True)
-    model = load_checkpoint(domain.checkpoint(choice.network), choice.network).to(device)
+    model = load_classifier(domain, choice.network).to(device)
     crops = np.stack([centre_crop(*load_example(e))[0] for e in examples])
     explained = lrp_maps(
         model, domain, choice.rule_set, DEFAULT_START, DEFAULT_POOLING, crops, device

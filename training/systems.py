@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from zennit.attribution import Gradient, IntegratedGradients, SmoothGrad
 
-from lrpseg.checkpoints import load_checkpoint, load_decider
+from lrpseg.checkpoints import load_classifier, load_decider
 from lrpseg.domains import Domain
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, RULE_SETS, make_explainer
 from lrpseg.networks import NETWORKS
@@ -105,7 +105,7 @@ def load_classifying(domain: Domain, network: str) -> nn.Module:
     """What gives the logits (B, 2) where `network` is used: itself, or it and a classifier."""
     if NETWORKS[network].segments:
         return load_decider(domain, network)
-    return load_checkpoint(domain.checkpoint(network), network)
+    return load_classifier(domain, network)
 
 
 def network_maps(
@@ -121,9 +121,8 @@ def network_maps(
 
     Where the network segments by itself, relevance is that of the domain's classifier.
     """
-    path = domain.checkpoint(network)
     if not NETWORKS[network].segments:
-        model = load_checkpoint(path, network).to(device)
+        model = load_classifier(domain, network).to(device)
         return lrp_maps(model, domain, rule_set, start, pooling, crops, device)
     decider = load_decider(domain, network).to(device)
     reasons = lrp_maps(decider.classifier, domain, rule_set, start, pooling, crops, device)
