@@ -165,3 +165,8 @@ def _assigned(
             yield 0.0
         else:
             yield probability
+
+
+def iou(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    union = int((one | other).sum())
+    return 1.0 if union == 0 else int((one & other).sum()) / union

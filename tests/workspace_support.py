@@ -1,6 +1,7 @@
 """Made-up results for tests of workspaces: no network runs."""
 
 import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,11 @@ from PIL import Image
 
 from lrpseg.results import Result, Settings
 from lrpseg.workspace import Item, Workspace
+from lrpseg.workspace.intake import Limits
 
 SETTINGS = Settings("toy", "one-fc", "ours", "simple", "log-odds", "average", "lean", 64)
 SHAPE = (40, 50)
+LIMITS = Limits(max_bytes=2_000_000, max_files=50, max_expanded=5_000_000)
 
 
 def picture(seed: int = 0, shape: tuple[int, int] = SHAPE) -> bytes:
@@ -41,3 +44,12 @@ def analysed(workspace: Workspace, name: str = "a.png", explained: bool = True) 
 
 def folder_of(workspace: Workspace, item: Item) -> Path:
     return workspace.folder / "items" / item.id
+
+
+def make_zip(entries: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """A ZIP of entries by name."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as archive:
+        for name, data in entries.items():
+            archive.writestr(name, data)
+    return file.getvalue()
