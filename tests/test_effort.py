@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -92,8 +93,9 @@ def test_report(tmp_path: Path, toy_assets: Path) -> None:
     truth = [disk(40, 50, 8), disk(70, 20, 8) | disk(20, 90, 8)]
     from_blank = measure(BLANK, "nothing proposed", [blank()] * 2, truth)
     proposed = measure("good", "of a test", [truth[0], disk(70, 20, 8)], truth)
+    toy = load_domain("toy", toy_assets)
     measured = Measured(
-        load_domain("toy", toy_assets), "val", 0, 1, ["a", "b"], [from_blank, proposed],
+        toy, toy, "val", 0, 1, ["a", "b"], [from_blank, proposed],
         {0: from_blank, 10: proposed}, [Batch(10, 21, 20, 0.5, 0.6)], Recipe(),
     )  # fmt: skip
     text = write_report(measured, tmp_path, ["--split", "val"])
@@ -106,3 +108,7 @@ def test_report(tmp_path: Path, toy_assets: Path) -> None:
     assert stored["methods"]["good"]["goals"][0]["strokes"][0] == 0.5
     assert stored["learned"]["curve"]["10"]["iou"][0] == 0.75
     assert (tmp_path / "effort.png").read_bytes().startswith(b"\x89PNG")
+    assert "another domain" not in text
+    other = replace(measured, start=load_domain("magnetic-tile"))
+    text = write_report(other, tmp_path, [])
+    assert "of another domain (Magnetic tiles: cracks and blowholes), which never saw" in text

@@ -13,7 +13,8 @@ ones), beside 64 other pictures of that split, intact and damaged, which nobody 
 proposes masks for the same pictures as above, of which it saw none. Corrected crops are drawn
 region by region, so that they are varied; what is shown is the mean of several draws. And it learns
 from 10 corrected crops of the split itself, as somebody does who corrects some pictures of a batch,
-and proposes masks for the others.
+and proposes masks for the others. --start names the domain whose network learns, where that is
+another one: then these are corrections on a surface that the network never saw.
 
 Prints the report, and writes report.md, results.json and effort.png below
 --out/<domain>-<split>-effort/.
@@ -87,9 +88,10 @@ class Effort:
 class Measured:
     """All that was measured on one split, for the report. `learned`: by the number of corrected
     crops, the mean over draws; batches: of pictures of the split itself; both empty without
-    --learn."""
+    --learn. start: the domain whose network learned."""
 
     domain: Domain
+    start: Domain
     split: str
     seed: int
     draws: int
@@ -161,7 +163,7 @@ def measure(name: str, about: str, masks: Sequence[Mask], truth: Sequence[Mask])
 
 
 def learned_curve(
-    domain: Domain,
+    start: Domain,
     model: Decider,
     training: Sequence[Example],
     pictures: Pictures,
@@ -175,7 +177,7 @@ def learned_curve(
     """
 
     def effort(network: Decider) -> Effort:
-        masks = [predict(network, i, domain.normalisation, device) for i in pictures.images]
+        masks = [predict(network, i, start.normalisation, device) for i in pictures.images]
         return measure("", "", masks, pictures.truth)
 
     found = {0: effort(model.to(device))}
@@ -189,7 +191,7 @@ def learned_curve(
             corrected = [patches_of(e, True) for e in chosen]
             uncorrected = [patches_of(e, False) for e in others]
             tuned = fine_tune(
-                model, corrected, uncorrected, replace(recipe, seed=seed), domain.normalisation,
+                model, corrected, uncorrected, replace(recipe, seed=seed), start.normalisation,
                 device,
             )  # fmt: skip
             runs.append(effort(tuned))
@@ -226,15 +228,15 @@ def run(args: argparse.Namespace) -> Measured:
     recipe = Recipe(seed=args.seed)
     curve: dict[int, Effort] = {}
     within: list[Batch] = []
+    start = load_domain(args.start) if args.start else domain
     if args.learn:
-        model = load_decider(domain, SELF_TRAINED)
-        curve = learned_curve(
-            domain, model, splits["train"], pictures, recipe, args.draws, device
-        )  # fmt: skip
-        within = batches(model, damaged, domain.normalisation, recipe, args.draws, device)
+        model = load_decider(start, SELF_TRAINED)
+        curve = learned_curve(start, model, splits["train"], pictures, recipe, args.draws, device)
+        within = batches(model, damaged, start.normalisation, recipe, args.draws, device)
     return Measured(
-        domain, args.split, args.seed, args.draws, pictures.regions, efforts, curve, within, recipe
-    )
+        domain, start, args.split, args.seed, args.draws, pictures.regions, efforts, curve, within,
+        recipe,
+    )  # fmt: skip
 
 
 def get_args_parser() -> argparse.ArgumentParser:
@@ -254,6 +256,7 @@ def get_args_parser() -> argparse.ArgumentParser:
     add("--refiner", choices=list(REFINERS), help="of the refined LRP masks (default: the best)")
     add("--unet", type=Path, help="weights of a U-Net from training.train_unet")
     add("--learn", action="store_true", help="also the curve over learned corrections")
+    add("--start", help="the domain whose network learns (default: the same)")
     add("--draws", type=int, default=3, help="of corrected pictures, for --learn (default: 3)")
     add("--out", type=Path, default=Path("docs/results"))
     add("--seed", type=int, default=0)
@@ -270,7 +273,10 @@ def main(words: Sequence[str] | None = None) -> str:
     # Shown in the report, without the place where the data lies on one machine.
     shown = ["DIR" if before == "--data" else w for before, w in zip(["", *given], given)]  # noqa: B905
     measured = run(args)
-    return write_report(measured, args.out / f"{measured.domain.name}-{args.split}-effort", shown)
+    name = f"{measured.domain.name}-{args.split}-effort"
+    if measured.start.name != measured.domain.name:
+        name += f"-from-{measured.start.name}"
+    return write_report(measured, args.out / name, shown)
 
 
 if __name__ == "__main__":

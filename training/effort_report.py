@@ -63,6 +63,7 @@ def write_report(m: Measured, out: Path, shown: Sequence[str]) -> str:
         "lrpseg": __version__,
         "torch": torch.__version__,
         "split": m.split,
+        "start": m.start.name,
         "seed": m.seed,
         "pictures": len(m.regions),
         "regions": len(set(m.regions)),
@@ -145,7 +146,7 @@ def _curve(m: Measured, curve: dict[int, dict[str, Any]]) -> list[str]:
     lines = [
         "## After learning from corrections",
         "",
-        f"The self-trained network learns from corrected crops of the training split "
+        f"The self-trained network{_whose(m)} learns from corrected crops of the training split "
         f"(`lrpseg learn`'s code, {m.recipe.steps} steps; {OTHERS} other pictures of it lie "
         "there uncorrected), then proposes masks for the same "
         f"{len(m.regions)} crops, none of which was corrected. Means of {m.draws} draws of "
@@ -164,6 +165,12 @@ def _curve(m: Measured, curve: dict[int, dict[str, Any]]) -> list[str]:
             cells = _cells(row["goals"][i])
             lines.append(f"| {count} | {_two(row['iou'])} | {change} | {cells} |")
     return [*lines, ""]
+
+
+def _whose(m: Measured) -> str:
+    if m.start.name == m.domain.name:
+        return ""
+    return f" of another domain ({m.start.title}), which never saw this surface,"
 
 
 def _batches(m: Measured) -> list[str]:

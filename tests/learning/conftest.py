@@ -60,7 +60,8 @@ def made(shipped: Path, filled: Path, tmp_path_factory: pytest.TempPathFactory) 
             Workspace(filled), recipe=QUICK, device="cpu", say=said.append,
             progress=lambda *done: steps.append(done),
         )  # fmt: skip
-        assert steps == [(i + 1, QUICK.steps) for i in range(QUICK.steps)] * 2
+        total = 12 + QUICK.steps  # batches of crops first
+        assert steps == [(i + 1, total) for i in range(total)] * 2
         yield learned, folder, "\n".join(said)
 
 
