@@ -1,6 +1,7 @@
 """The command line: `lrpseg annotate`, `app`, `export`, `import`, `learn`, `benchmark`, `list`."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -128,7 +129,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code. A user's mistakes go to stderr, in one line."""
     args = make_parser().parse_args(argv)
     try:
-        return args.run(args)
+        code = args.run(args)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # Whoever reads has seen enough, as in `lrpseg list | head`. Flushing again at exit would
+        # fail once more (docs.python.org, signal: note on SIGPIPE).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except LrpsegError as error:
         print(f"lrpseg: {error}", file=sys.stderr)
         return 2

@@ -1,5 +1,6 @@
 """The command line, and the pictures that are drawn of results."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +72,16 @@ def test_every_format_is_offered(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     told = capsys.readouterr().out
     assert all(FORMATS[name].title in told for name in FORMATS)
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "lrpseg.cli", "list"]
+    with os.fdopen(write, "w") as gone:
+        found = subprocess.run(command, stdout=gone, stderr=subprocess.PIPE, text=True)
+    assert found.returncode == 1
+    assert found.stderr == ""
 
 
 def test_the_core_imports_neither_the_page_nor_training() -> None:
