@@ -44,7 +44,7 @@ class Recipe:
     keep: int = 4
     pool: int = 96
     size: int = 128
-    lr: float = 5e-4
+    lr: float = 3e-4
     seed: int = 0
 
     def __post_init__(self) -> None:
