@@ -218,7 +218,7 @@ def report(args: argparse.Namespace, shown: Sequence[str]) -> str:
             out / "reliability.png",
             f"{domain.title}, {args.split}",
             {
-                NETWORKS[r.network].title: [(b.probability, b.damaged) for b in r.bins]
+                NETWORKS[r.network].title: [(b.probability, b.damaged, b.count) for b in r.bins]
                 for r in results
             },
         )

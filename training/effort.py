@@ -225,7 +225,7 @@ def run(args: argparse.Namespace) -> Measured:
         made = measure(method.name, method.about, method.masks(pictures), pictures.truth)
         print(f"{method.name}: {made.strokes[0].mean():.1f} strokes", file=sys.stderr)
         efforts.append(made)
-    recipe = Recipe(seed=args.seed)
+    recipe = Recipe(seed=args.seed, steps=args.steps, lr=args.lr)
     curve: dict[int, Effort] = {}
     within: list[Batch] = []
     start = load_domain(args.start) if args.start else domain
@@ -257,6 +257,8 @@ def get_args_parser() -> argparse.ArgumentParser:
     add("--unet", type=Path, help="weights of a U-Net from training.train_unet")
     add("--learn", action="store_true", help="also the curve over learned corrections")
     add("--start", help="the domain whose network learns (default: the same)")
+    add("--steps", type=int, default=Recipe.steps, help="of learning (default: %(default)s)")
+    add("--lr", type=float, default=Recipe.lr, help="its learning rate (default: %(default)s)")
     add("--draws", type=int, default=3, help="of corrected pictures, for --learn (default: 3)")
     add("--out", type=Path, default=Path("docs/results"))
     add("--seed", type=int, default=0)

@@ -51,14 +51,22 @@ def cases(path: Path, rows: Sequence[tuple[str, Sequence[NDArray]]], titles: Seq
     _save(figure, path)
 
 
-def reliability(path: Path, title: str, curves: dict[str, Sequence[tuple[float, float]]]) -> None:
-    """Save damaged share over probability; `curves` maps a name to its bins' points."""
+def reliability(
+    path: Path, title: str, curves: dict[str, Sequence[tuple[float, float, int]]]
+) -> None:
+    """Save damaged share over probability; `curves` maps a name to its bins' (probability, damaged
+    share, pictures). A circle's area is the share of the pictures: most bins hold next to none, and
+    their ups and downs mean as much."""
     figure, axes = plt.subplots(figsize=(4.8, 4.4), layout="constrained")
     axes.plot((0, 1), (0, 1), color="black", linewidth=0.8, label="perfect")
     for (name, points), colour in zip(curves.items(), _COLOURS, strict=False):
-        axes.plot(*zip(*points, strict=True), "o-", color=colour, label=name)
+        probability, damaged, pictures = (np.array(values) for values in zip(*points, strict=True))
+        axes.plot(probability, damaged, "-", color=colour, linewidth=0.6, alpha=0.5)
+        area = 8 + 900 * pictures / pictures.sum()
+        axes.scatter(probability, damaged, area, color=colour, alpha=0.45, linewidths=0)
+        axes.plot([], [], "o", color=colour, label=name)
     axes.set(xlabel="probability of damage", ylabel="share that is damaged", title=title)
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, title="area: share of the pictures", title_fontsize=8)
     _save(figure, path)
 
 
