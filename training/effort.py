@@ -14,7 +14,8 @@ proposes masks for the same pictures as above, of which it saw none. Corrected c
 region by region, so that they are varied; what is shown is the mean of several draws. And it learns
 from 10 corrected crops of the split itself, as somebody does who corrects some pictures of a batch,
 and proposes masks for the others. --start names the domain whose network learns, where that is
-another one: then these are corrections on a surface that the network never saw.
+another one: then these are corrections on a surface that the network never saw, and of the methods
+only the blank mask is there to compare with.
 
 Prints the report, and writes report.md, results.json and effort.png below
 --out/<domain>-<split>-effort/.
@@ -221,14 +222,15 @@ def run(args: argparse.Namespace) -> Measured:
     lrp = default_choice(*given, paper, DEFAULT_REFINER, classifiers_only=True)
     refined = default_choice(*given, args.thresholder, args.refiner, classifiers_only=True)
     efforts = []
-    for method in methods(domain, lrp, refined, args.unet, args.device):
+    start = load_domain(args.start or args.domain)
+    compared = methods(domain, lrp, refined, args.unet, args.device)
+    for method in compared if start.name == domain.name else compared[:1]:
         made = measure(method.name, method.about, method.masks(pictures), pictures.truth)
         print(f"{method.name}: {made.strokes[0].mean():.1f} strokes", file=sys.stderr)
         efforts.append(made)
     recipe = Recipe(seed=args.seed, steps=args.steps, lr=args.lr)
     curve: dict[int, Effort] = {}
     within: list[Batch] = []
-    start = load_domain(args.start) if args.start else domain
     if args.learn:
         model = load_decider(start, SELF_TRAINED)
         curve = learned_curve(start, model, splits["train"], pictures, recipe, args.draws, device)
