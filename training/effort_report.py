@@ -149,7 +149,7 @@ def _curve(m: Measured, curve: dict[int, dict[str, Any]]) -> list[str]:
         f"The self-trained network{_whose(m)} learns from corrected crops of the training split "
         f"(`lrpseg learn`'s code, {m.recipe.steps} steps at {m.recipe.lr:g}; {OTHERS} other "
         "pictures of it lie there uncorrected), then proposes masks for the same "
-        f"{len(m.regions)} crops, none of which was corrected. Means of {m.draws} draws of "
+        f"{len(m.regions)} crops, none of which was corrected. {_draws(m)} of "
         "corrected crops. Masks are where the likelihood is 0.5 or more, also in crops that are "
         "classified intact.",
     ]
@@ -165,6 +165,10 @@ def _curve(m: Measured, curve: dict[int, dict[str, Any]]) -> list[str]:
             cells = _cells(row["goals"][i])
             lines.append(f"| {count} | {_two(row['iou'])} | {change} | {cells} |")
     return [*lines, ""]
+
+
+def _draws(m: Measured) -> str:
+    return "From one draw" if m.draws == 1 else f"Means of {m.draws} draws"
 
 
 def _whose(m: Measured) -> str:
