@@ -53,3 +53,9 @@ def picture() -> np.ndarray:
     image = random.integers(150, 200, (250, 300, 3), dtype=np.uint8)
     image[100:120, 140:170] = 30
     return image
+
+
+@pytest.fixture
+def only_toy(toy_assets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The domain `toy` is the only shipped one."""
+    monkeypatch.setenv("LRPSEG_ASSETS", str(toy_assets))

@@ -26,10 +26,7 @@ from lrpseg.workspace import (
 )
 from tests.workspace_support import LIMITS, SETTINGS, analysed, make_zip, picture
 
-
-@pytest.fixture(autouse=True)
-def _toy(toy_assets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LRPSEG_ASSETS", str(toy_assets))
+pytestmark = pytest.mark.usefixtures("only_toy")
 
 
 def uploads(tmp_path: Path, data: bytes, name: str = "a.zip", limits: Limits = LIMITS) -> list:

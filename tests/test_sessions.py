@@ -23,13 +23,7 @@ from lrpseg.workspace import (
 )
 from tests.workspace_support import LIMITS, SETTINGS, SHAPE, analysed, make_zip
 
-
-@pytest.fixture(autouse=True)
-def _toy(toy_assets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LRPSEG_ASSETS", str(toy_assets))
-
-
-# --------------------------------------------------------------------------------------- sessions
+pytestmark = pytest.mark.usefixtures("only_toy")
 
 
 def test_a_session_comes_back_as_it_was(tmp_path: Path) -> None:

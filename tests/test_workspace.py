@@ -21,10 +21,7 @@ from lrpseg.workspace import NoSuchItem, Workspace, WorkspaceError
 from lrpseg.workspace.schema import FILE_NAME, VERSION
 from tests.workspace_support import SETTINGS, SHAPE, analysed, folder_of, picture, result
 
-
-@pytest.fixture(autouse=True)
-def _toy(toy_assets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LRPSEG_ASSETS", str(toy_assets))
+pytestmark = pytest.mark.usefixtures("only_toy")
 
 
 @pytest.fixture

@@ -18,8 +18,9 @@ BATCH = 8
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """N random crops. scales: `VggA.scales` of them, fp16 (half the memory: 4 MB for a crop of 128
-    pixels). masks: (N, size, size) bool. Both on the device."""
+    """N random crops. scales: `VggA.scales` of them, each (N, C, size / 2**i, size / 2**i) fp16
+    (half the memory: 4 MB for a crop of 128 pixels). masks: (N, size, size) bool, true where
+    damaged."""
 
     scales: list[Tensor]
     masks: Tensor
@@ -28,14 +29,15 @@ class Pool:
         return len(self.masks)
 
     def draw(self, count: int, random: np.random.Generator) -> tuple[list[Tensor], Tensor]:
-        """`count` different crops: scales float32 and masks."""
+        """`count` different crops: scales (count, C, size / 2**i, size / 2**i) float32, and masks
+        (count, size, size) bool."""
         chosen = torch.from_numpy(random.choice(len(self), count, replace=False))
         chosen = chosen.to(self.masks.device)
         return [s[chosen].float() for s in self.scales], self.masks[chosen]
 
 
-def batches(count: int) -> int:
-    """How often `make_pool` of `count` crops says that it got on."""
+def batch_count(count: int) -> int:
+    """Batches of `count` crops: how often `make_pool` calls `tick`."""
     return -(-count // BATCH)
 
 
@@ -50,9 +52,12 @@ def make_pool(
     device: torch.device,
     tick: Callable[[], None],
 ) -> Pool:
-    """`count` crops of `size` pixels; pictures count alike, however many patches they have.
+    """`count` random crops on `device`, and the classifier's `scales` of them.
 
-    `tick` is called after each batch.
+    Args:
+        classifier: on `device`. pictures: patches of each; pictures count alike, however many
+            patches they have. size: of a crop in pixels, a multiple of 16. tick: called after each
+            batch.
     """
     made, masks = [], []
     for first in range(0, count, BATCH):

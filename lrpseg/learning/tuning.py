@@ -14,7 +14,7 @@ from lrpseg.domains import Normalisation
 from lrpseg.errors import OptionError
 from lrpseg.learning.crops import Patch
 from lrpseg.learning.loss import weighted_loss
-from lrpseg.learning.pool import Pool, batches, make_pool
+from lrpseg.learning.pool import Pool, batch_count, make_pool
 from lrpseg.self_trained import Decider
 
 KEEP_WEIGHT = 5.0
@@ -24,7 +24,7 @@ SURELY_INTACT = 0.1
 """Likelihood below which a pixel of another picture is to stay background."""
 
 Progress = Callable[[int, int], None]
-"""Called with (steps done, steps in all)."""
+"""Called with (done, in all); steps of the optimizer, after the batches of crops that are cut."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +32,11 @@ class Recipe:
     """How a network learns from corrections; chosen on validation pictures (docs/learning.md).
 
     steps: of the optimizer; few pictures leave none to stop early by. batch: crops of corrected
-    pictures in a step, out of a pool of that many crops in all. keep: crops of other pictures in a
-    step, which the network is to go on calling intact where it was sure of it (learning without
-    forgetting, Li and Hoiem 2016, DOI 10.1007/978-3-319-46493-0_37); their pool is smaller by the
-    same ratio. size: of a crop in pixels, a multiple of 16. lr: highest learning rate; it rises
-    over the first tenth of the steps, then falls to 0 (cosine).
+    pictures in a step. pool: crops of corrected pictures that are cut in all. keep: crops of other
+    pictures in a step, which the network is to go on calling intact where it was sure of it
+    (learning without forgetting, Li and Hoiem 2016, DOI 10.1007/978-3-319-46493-0_37); of them as
+    many are cut as `keep` is to `batch`. size: of a crop in pixels, a multiple of 16. lr: highest
+    learning rate; it rises over the first tenth of the steps, then falls to 0 (cosine).
     """
 
     steps: int = 150
@@ -86,7 +86,7 @@ def fine_tune(
     count = min(recipe.pool, recipe.steps * recipe.batch)
     keep = recipe.keep if others else 0
     kept_count = max(keep, count * keep // recipe.batch)
-    ticks, total = itertools.count(1), batches(count) + batches(kept_count) + recipe.steps
+    ticks, total = itertools.count(1), batch_count(count) + batch_count(kept_count) + recipe.steps
 
     def tick() -> None:
         if progress is not None:

@@ -8,8 +8,8 @@ from PIL import Image
 
 
 @pytest.fixture(autouse=True)
-def _toy(toy_assets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LRPSEG_ASSETS", str(toy_assets))
+def _toy(only_toy: None) -> None:
+    pass
 
 
 @pytest.fixture

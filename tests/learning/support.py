@@ -9,9 +9,7 @@ from PIL import Image
 from lrpseg.checkpoints import load_decider
 from lrpseg.domains import load_domain
 from lrpseg.formats.reading import ReadMask
-from lrpseg.learning import (
-    Recipe,
-)
+from lrpseg.learning import Recipe
 from lrpseg.learning.versions import save_version
 from lrpseg.results import Result
 from lrpseg.workspace import Item, Workspace, import_masks
