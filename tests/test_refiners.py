@@ -17,7 +17,7 @@ from lrpseg.refiners.intensity import (
     _two_means,
     refine,
 )
-from lrpseg.refiners.reconstruction import connected, filled
+from lrpseg.refiners.reconstruction import connected, filled, touching
 from lrpseg.refiners.support import refine as support
 from lrpseg.thresholders import THRESHOLDERS, Fitted
 
@@ -117,6 +117,51 @@ def test_a_crack_whose_contrast_changes_along_it_is_followed_to_its_faint_end() 
     assert iou(refined.mask, truth) > 0.85
 
 
+def long_crack() -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.float32]]:
+    """A crack of 220 pixels, the relevance of which is high at its left end and low elsewhere."""
+    truth = np.zeros((120, 260), bool)
+    truth[58:62, 20:240] = True
+    image = surface(120, 260)
+    image[truth] = 60
+    relevance = ndimage.gaussian_filter(truth.astype(float), 3).astype(np.float32)
+    relevance[:, 60:] *= 0.25
+    return image, truth, relevance
+
+
+def test_a_crack_is_followed_along_low_relevance_round_by_round() -> None:
+    image, truth, relevance = long_crack()
+    fitted = fit(relevance, "fraction")
+    ends = []
+    for rounds in (1, 3, 20):
+        config = IntensityConfig(rounds=rounds)
+        ends.append(int(np.argwhere(refine(image, relevance, relevance, fitted, config).mask)
+                        [:, 1].max()))  # fmt: skip
+    assert not fitted.mask[:, 70:].any()
+    assert ends[0] < 90 < ends[1] < 150
+    assert ends[2] >= 238
+    assert iou(refine(image, relevance, relevance, fitted, config).mask, truth) > 0.9
+
+
+def test_following_ends_a_little_past_where_relevance_does() -> None:
+    image, _, relevance = long_crack()
+    relevance[:, 150:] = 0
+    mask = refine(image, relevance, relevance, fit(relevance, "fraction")).mask
+    assert 150 <= np.argwhere(mask)[:, 1].max() < 165
+
+
+def test_later_rounds_take_nothing_away() -> None:
+    image, truth, relevance = long_crack()
+    image[20:30, 90:100] = 60  # dark, but out of reach of the first rounds
+    fitted = fit(relevance, "fraction")
+    masks = [
+        refine(image, relevance, relevance, fitted, IntensityConfig(rounds=n)).mask
+        for n in range(1, 8)
+    ]
+    assert all((one <= more).all() for one, more in pairwise(masks))
+    assert masks[-1].sum() > masks[0].sum()
+    assert not masks[-1][~ndimage.binary_dilation(truth, iterations=3)].any()
+
+
 def test_local_means_are_those_of_their_definition() -> None:
     random = np.random.default_rng(4)
     values = random.normal(0, 10, (9, 14)).astype(np.float32)
@@ -195,6 +240,16 @@ def test_reconstruction_is_the_slow_one_at_every_threshold(seed: int) -> None:
         wanted = np.unique(labels[marker >= level])
         assert np.array_equal(joined >= level, np.isin(labels, wanted[wanted > 0]))
         assert np.array_equal(solid >= level, ndimage.binary_fill_holes(place >= level))
+
+
+def test_touching_is_the_slow_one() -> None:
+    random = np.random.default_rng(3)
+    mask, marker = random.random((30, 40)) < 0.4, random.random((30, 40)) < 0.02
+    labels, count = ndimage.label(mask, EIGHT)
+    wanted = [i for i in range(1, count + 1) if marker[labels == i].any()]
+    assert 0 < len(wanted) < count
+    assert np.array_equal(touching(mask, marker), np.isin(labels, wanted))
+    assert not touching(mask, np.zeros_like(mask)).any()
 
 
 def test_two_means_are_those_of_the_definition() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrpseg.refiners.base import Image, Refiner
-from lrpseg.refiners.reconstruction import connected, filled
+from lrpseg.refiners.reconstruction import connected, filled, touching
 from lrpseg.thresholders.base import Fitted
 from lrpseg.thresholders.simple import fixed_point
 
@@ -28,7 +28,9 @@ class IntensityConfig:
     in pixels. updates: of the local intensities. pull: weight of a component's own two intensities
     in each window, as a share of a full one. contrast: least difference of the two intensities, in
     deviations of the picture's noise; local_contrast: of the local ones, as a share of the
-    component's. threshold: 0 is the surrounding's intensity, 1 the damage's.
+    component's. threshold: 0 is the surrounding's intensity, 1 the damage's. rounds: how often the
+    damage found so far is followed further, at most. reason: least relevance there, as a share of
+    its maximum, both averaged over `window` pixels a side.
     """
 
     background: int = 41
@@ -41,6 +43,9 @@ class IntensityConfig:
     contrast: float = 2.0
     local_contrast: float = 0.3
     threshold: float = 0.55
+    rounds: int = 10
+    reason: float = 0.1
+    window: int = 5
 
 
 DEFAULT = IntensityConfig()
@@ -66,12 +71,14 @@ def refine(
     median along the colour direction in which the evidence's pixels differ most: dark or bright,
     grey or colour.
 
+    What was found is looked around in the same way in the next round, as far as relevance is high
+    there: so a mask that has only the strongest part of a long crack grows along the rest of it.
+
     Components without contrast are left out; where none has any, the thresholder's likelihood is
     kept, scaled so that its threshold comes to lie at `config.threshold`.
 
     Args:
-        image: (H, W, 3) uint8. relevance: not looked at. evidence: (H, W) float32. fitted: of that
-            evidence.
+        image: (H, W, 3) uint8. relevance, evidence: (H, W) float32. fitted: of that evidence.
 
     Returns:
         `Fitted`, likelihood (H, W) float32; pixels out of reach have 0.
@@ -84,12 +91,29 @@ def refine(
     place = _places(difference, seed, noise, config)
     if not (place[seed] >= config.threshold).any():
         return _rescaled(fitted, config.threshold)
+    reasons = _reasons(relevance, config)
+    # Relevance is blurred, so damage may go on for a little where it ends.
+    around = cv2.dilate(reasons.astype(np.uint8), _square(2 * config.window - 1)) > 0
+    for _ in range(1, config.rounds):
+        found = touching(place >= config.threshold, seed)
+        more = seed | (found & reasons)
+        if (more == seed).all():
+            break
+        seed = more
+        np.maximum(place, _places(difference, seed, noise, config), out=place, where=around)
     likelihood = np.zeros_like(place)
     box = _box(place > 0)
     marker = np.where(seed[box], place[box], 0)
     likelihood[box] = filled(connected(marker, place[box]))
     threshold = float(np.float32(config.threshold))
     return Fitted(likelihood, threshold, fitted.converged, fitted.iterations)
+
+
+def _reasons(relevance: NDArray[np.float32], config: IntensityConfig) -> Mask:
+    """(H, W): where relevance speaks for damage, and next to it."""
+    mean = cv2.blur(np.clip(relevance, 0, None), (config.window, config.window))
+    high = mean > config.reason * mean.max()
+    return cv2.dilate(high.astype(np.uint8), _square(config.window)) > 0
 
 
 def _difference(image: Image, weight: Field, config: IntensityConfig) -> Field:
@@ -170,6 +194,10 @@ def _rescaled(fitted: Fitted, threshold: float) -> Fitted:
     return Fitted(
         exact.astype(np.float32), float(np.float32(threshold)), fitted.converged, fitted.iterations
     )
+
+
+def _square(side: int) -> NDArray[np.uint8]:
+    return np.ones((side, side), np.uint8)
 
 
 def _disk(radius: int) -> NDArray[np.uint8]:

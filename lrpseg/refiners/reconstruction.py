@@ -7,6 +7,15 @@ from numpy.typing import NDArray
 from skimage.morphology import reconstruction
 
 Field = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+def touching(mask: Mask, marker: Mask) -> Mask:
+    """The 8-connected components of `mask` that share a pixel with `marker`; both (H, W) bool."""
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    kept = np.zeros(count, bool)
+    kept[labels[mask & marker]] = True
+    return kept[labels]
 
 
 def connected(marker: Field, likelihood: Field) -> Field:
