@@ -1,4 +1,4 @@
-"""Measures speed: LRP by the lean engine and by Zennit, and thresholders, side by side in one run.
+"""Measures speed: LRP by the lean engine and by Zennit, thresholders, refiners: all in one run.
 
     python -m lrpseg.benchmark        # or: lrpseg benchmark
 
@@ -27,6 +27,7 @@ from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, RULE_SETS
 from lrpseg.lrp.engine import LeanEngine, supports
 from lrpseg.lrp.zennit import ZennitEngine
 from lrpseg.networks import INPUT_SIZE
+from lrpseg.refiners import REFINERS
 from lrpseg.results import Result
 from lrpseg.segmenter import load
 from lrpseg.thresholders import THRESHOLDERS, Fitted, bmm_reference, gmm_reference
@@ -131,6 +132,21 @@ def thresholder_table(result: Result, repeats: int) -> list[str]:
     return lines
 
 
+def refiner_table(image: NDArray[np.uint8], result: Result, repeats: int) -> list[str]:
+    """Lines of the refiner table: what each takes after the thresholder Simple, for the same
+    picture (H, W, 3) uint8 as `result`."""
+    relevance, fitted = result.relevance, THRESHOLDERS["simple"].fit(result.relevance)
+    contestants: dict[str, Callable[[], object]] = {
+        name: lambda r=refiner: r.refine(image, relevance, relevance, fitted)  # type: ignore[misc]
+        for name, refiner in REFINERS.items()
+        if name != "none"
+    }
+    times = milliseconds(contestants, repeats, torch.device("cpu"))
+    height, width = relevance.shape
+    lines = [f"{f'refiners, {height}x{width}:':22}{'ms':>13}"]
+    return lines + [f"  {name:20}{time:13.2f}" for name, time in times.items()]
+
+
 def benchmark(domain: str, network: str, device: str, repeats: int) -> str:
     """The whole report as text."""
     where = pick_device(device)
@@ -149,8 +165,10 @@ def benchmark(domain: str, network: str, device: str, repeats: int) -> str:
     segmenter = load(domain, network=network, rule_set="ours", device=device)
     for side in SIDES:
         # Explained in any case: the drawn surface need not look damaged to this network.
-        result = segmenter(drawn_surface(1, side)[0], explain_intact=True)
+        image = drawn_surface(1, side)[0]
+        result = segmenter(image, explain_intact=True)
         lines += [*thresholder_table(result, repeats), ""]
+        lines += [*refiner_table(image, result, repeats), ""]
     return "\n".join(lines)
 
 

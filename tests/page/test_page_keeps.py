@@ -18,16 +18,9 @@ from lrpseg.segmenter import Segmenter
 from lrpseg.ui import actions
 from lrpseg.ui.launch import Page as RunningPage
 from tests import page_support as do
-from tests.browser_support import chromium
 from tests.page_support import DAMAGED, INTACT
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,29 +18,9 @@ from lrpseg.results import Result
 from lrpseg.segmenter import Segmenter
 from lrpseg.ui.launch import Page as RunningPage
 from tests import page_support as do
-from tests.browser_support import chromium
 from tests.page_support import DAMAGED, INTACT, SAMPLES
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPage]:
-    """Hosted, so that each test is a visitor with a workspace of its own."""
-    with do.running(tmp_path_factory.mktemp("visitors"), hosted=True) as page:
-        yield page
-
-
-@pytest.fixture
-def page(browser: Browser, running: RunningPage) -> Iterator[Page]:
-    with do.opened(browser, running.url) as window:
-        yield window
 
 
 @pytest.fixture(scope="module")

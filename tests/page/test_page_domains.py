@@ -3,7 +3,6 @@
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ from playwright.sync_api import Browser, Page, expect
 from lrpseg.domains import list_domains
 from lrpseg.ui import choices
 from tests import page_support as do
-from tests.browser_support import chromium
 from tests.page_support import DAMAGED
 
 TITLE = "Tiles, learned"
@@ -49,12 +47,6 @@ def test_choices_are_those_of_now(learned: Path) -> None:
     assert told["choices"][-1] == ("magnetic-tile-v1 (no longer here)", "magnetic-tile-v1")
     assert [name for _, name in told["choices"][:-1]] == before
     assert choices.networks("magnetic-tile-v1", "128n")["choices"] == [("VGG-A 128N", "128n")]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 def choose_domain(page: Page, title: str) -> None:

@@ -1,0 +1,149 @@
+"""What the page shows, and where: views, sliders, explanations, windows of any size."""
+
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from lrpseg.ui.launch import Page as RunningPage
+from tests import page_support as do
+from tests.page_support import DAMAGED, INTACT
+
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("damaged")]
+
+
+def test_views_by_key(page: Page) -> None:
+    def picture() -> NDArray[np.int16]:
+        page.evaluate(
+            "() => new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))"
+        )
+        shot = page.get_by_test_id("canvas").screenshot()
+        return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(np.int16)
+
+    def becomes(like: NDArray[np.int16], same: bool) -> None:
+        """The canvas is drawn when the browser gets to it: looked at again until it is right. Its
+        rounded corners are not compared, which a browser blends as it likes."""
+        for _ in range(200):
+            inside = np.abs(picture() - like)[10:-10, 10:-10]
+            if (inside.max() == 0) == same:
+                return
+            page.wait_for_timeout(50)
+        raise AssertionError("the picture never became what it should")
+
+    page.mouse.move(5, 5)
+    page.get_by_test_id("canvas").focus()
+    with_mask = picture()
+    page.keyboard.press("h")
+    becomes(with_mask, same=False)
+    page.keyboard.press("h")
+    becomes(with_mask, same=True)
+    page.get_by_test_id("contour").check()
+    becomes(with_mask, same=False)
+    page.get_by_test_id("contour").uncheck()
+    page.get_by_test_id("canvas").focus()
+    for mode in ("heatmap", "mask", "picture"):
+        page.keyboard.press("v")
+        expect(page.get_by_test_id("mode")).to_have_value(mode)
+        expect(page.locator(".colourbar")).to_be_visible(visible=mode == "heatmap")
+    becomes(with_mask, same=True)
+    page.keyboard.press("v")
+    page.get_by_test_id("colormap").select_option("positive")
+    expect(page.locator(".colourbar")).to_contain_text("no relevance")
+
+
+def test_sliders_of_precision_and_recall_follow_the_threshold(page: Page) -> None:
+    def told(name: str) -> float:
+        return float((page.get_by_test_id(f"{name}-value").text_content() or "").rstrip(" %"))
+
+    curve = do.item(page)["points"]["curve"]
+    for index in (2, len(curve) // 2, len(curve) - 3):
+        point = curve[index]
+        levels = np.array(do.item(page)["levels"])
+        level = int(np.abs(levels - point["threshold"]).argmin())
+        do.slide(page, "threshold", level)
+        near = min(curve, key=lambda p: abs(p["threshold"] - levels[level]))
+        for name in ("precision", "recall"):
+            assert told(name) == round(100 * near[name])
+            assert int(page.get_by_test_id(name).input_value()) == round(100 * near[name])
+
+
+def test_each_control_says_what_it_is_for(page: Page) -> None:
+    """By a title, or by the sentence that a drop-down shows while it is pointed at."""
+    silent = page.evaluate(
+        """() => {
+          const found = [];
+          const seen = e => e.getClientRects().length > 0;
+          for (const e of document.querySelectorAll('button, input, select, canvas')) {
+            if (!seen(e) || e.closest('.thumb, .gallery-item, dialog')) continue;
+            if (e.closest('[tabindex="-1"], [role=tab]') === e) continue;
+            if (e.matches('.label-wrap')) continue; // an accordion: its words are its content
+            const info = e.closest('.block') && e.closest('.block').querySelector('.info-text');
+            if (e.closest('[title]') || (info && info.textContent.length > 15)) continue;
+            if (e.matches('canvas') && e.getAttribute('aria-label')) continue;
+            found.push(e.outerHTML.slice(0, 160));
+          }
+          return found;
+        }"""
+    )
+    assert not silent
+    page.get_by_role("tab", name="Compare").click()
+    page.locator("#compare").wait_for()
+    for box in page.locator("[id^=other-]").all():
+        expect(box.locator(".info-text")).to_have_text(re.compile(".{15,}"))
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "touch"),
+    [(1440, 900, False), (1024, 768, False), (1180, 820, True), (820, 1180, True)],
+)
+def test_everything_is_in_reach(
+    browser: Browser, running: RunningPage, width: int, height: int, touch: bool
+) -> None:
+    """Nothing lies beside the page; picture, tools and strip are seen without scrolling."""
+    with do.opened(browser, running.url, has_touch=touch) as page:
+        page.set_viewport_size({"width": width, "height": height})
+        do.upload(page, DAMAGED)
+        do.show(page, DAMAGED.name)
+        page.locator("#more button").first.click()
+        page.locator("#truth").wait_for()
+        outside = page.evaluate(
+            """() => [...document.querySelectorAll('button, input, select, canvas')].filter(e => {
+              const box = e.getBoundingClientRect();
+              return box.width && !e.closest('.thumbs') && (box.left < 0 || box.right > innerWidth);
+            }).map(e => e.outerHTML.slice(0, 120))"""
+        )
+        assert not outside
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.locator("#more button").first.click()
+        page.locator("#truth").wait_for(state="hidden")
+        for name in ("tool-brush", "canvas", "accept", f"thumb-{DAMAGED.name}"):
+            box = page.get_by_test_id(name).bounding_box()
+            assert box is not None
+            assert box["y"] >= 0, name
+            assert box["y"] + box["height"] <= height, name
+        if height <= 900:
+            assert page.evaluate("document.documentElement.scrollHeight") <= height
+        for button in ("#export", "#save-session"):  # within the side, which may scroll
+            side = page.locator(button)
+            assert side.count() == 1
+        page.locator("#export").scroll_into_view_if_needed()
+        expect(page.locator("#export")).to_be_in_viewport()
+
+
+def test_files_may_be_dropped_anywhere(page: Page, tmp_path: Path) -> None:
+    page.evaluate(
+        """async bytes => {
+          const transfer = new DataTransfer();
+          transfer.items.add(new File([new Uint8Array(bytes)], 'dropped.png'));
+          const canvas = document.querySelector('.lrpseg canvas');
+          for (const name of ['dragover', 'drop']) canvas.dispatchEvent(
+            new DragEvent(name, { dataTransfer: transfer, bubbles: true, cancelable: true }));
+        }""",
+        list(INTACT.read_bytes()),
+    )
+    do.ready(page, "dropped.png")
