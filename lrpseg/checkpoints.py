@@ -1,7 +1,9 @@
 """Weights on disk: safetensors only, checked against the network that they are for."""
 
+import hashlib
 import os
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -9,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from lrpseg.domains import Domain
+from lrpseg.domains import DOMAIN_FILE, Domain
 from lrpseg.errors import CheckpointError, OptionError
 from lrpseg.networks import NETWORKS
 from lrpseg.self_trained import Decider, SelfTrained
@@ -48,10 +50,23 @@ def load_checkpoint(path: Path, network: str) -> VggA:
 
 
 def load_classifier(domain: Domain, network: str) -> VggA:
-    """A domain's classifier, calibrated as its `domain.json` says; raises as `load_checkpoint`."""
-    model = load_checkpoint(domain.checkpoint(network), network)
+    """A domain's classifier, calibrated as its `domain.json` says.
+
+    Raises as `load_checkpoint` does, and `CheckpointError` where that calibration is of other
+    weights.
+    """
+    path = domain.checkpoint(network)
+    model = load_checkpoint(path, network)
     if network in domain.calibration:
-        model.calibrate(*domain.calibration[network])
+        fitted = domain.calibration[network]
+        if fitted.weights != checkpoint_hash(path):
+            raise CheckpointError(
+                f"The calibration of {network!r} in {path.parent / DOMAIN_FILE} is of other "
+                f"weights than {path.name} holds. Fit it again with `python -m "
+                f"training.calibration --domain {path.parent} --network {network} --data DIR`, "
+                "or remove it there."
+            )
+        model.calibrate(fitted.slope, fitted.offset)
     return model
 
 
@@ -119,6 +134,18 @@ def load_network(path: Path, network: str) -> nn.Module:
         )
     model.load_state_dict({name: t.float() for name, t in tensors.items()})
     return model.eval().requires_grad_(False)
+
+
+def checkpoint_hash(path: Path) -> str:
+    """SHA-256 of a weights file, in hexadecimal; not read again while it stays as it is."""
+    stat = path.stat()
+    return _hash(path, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=64)
+def _hash(path: Path, modified: int, size: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

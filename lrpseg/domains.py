@@ -44,12 +44,26 @@ class Normalisation:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """Slope and offset of a classifier's log-odds (`VggA.calibrate`) that its weights do not hold.
+    weights: SHA-256 of the file for which they were fitted, in hexadecimal."""
+
+    slope: float
+    offset: float
+    weights: str
+
+    def __post_init__(self) -> None:
+        if not 0 < self.slope < inf or not isfinite(self.offset):
+            raise ValueError("a calibration's slope is positive, and its offset finite")
+
+
+@dataclass(frozen=True)
 class Domain:
     """What is inspected. `checkpoints` maps a network's name to its weights file.
 
     base: the domain that this one was learned from; None: it stands by itself. decides: the
-    classifier that decides beside networks that segment, None: the first one. calibration: slope
-    and offset of a classifier's log-odds (`VggA.calibrate`) that its weights do not hold yet.
+    classifier that decides beside networks that segment, None: the first one. calibration: of
+    classifiers, by name.
     """
 
     name: str
@@ -60,7 +74,7 @@ class Domain:
     checkpoints: dict[str, Path]
     base: "Domain | None" = None
     decides: str | None = None
-    calibration: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    calibration: Mapping[str, Calibration] = field(default_factory=dict)
 
     @property
     def classifier(self) -> str:
@@ -217,11 +231,11 @@ def _parse(folder: Path, entry: dict[str, Any], base: Domain | None = None) -> D
     if decides is not None and decides not in classifiers(held):
         raise ValueError(f"classifier {decides!r} is none that it has a checkpoint of")
     calibration = {
-        n: (float(c["slope"]), float(c["offset"])) for n, c in entry.get("calibration", {}).items()
+        network: Calibration(float(c["slope"]), float(c["offset"]), str(c["weights"]))
+        for network, c in entry.get("calibration", {}).items()
     }
-    for network, (slope, offset) in calibration.items():
-        if network not in classifiers(held) or not 0 < slope < inf or not isfinite(offset):
-            raise ValueError(f"the calibration of {network!r} is none of a classifier that it has")
+    if calibration.keys() - set(classifiers(held)):
+        raise ValueError("a calibration is of a network that is none of its classifiers")
     return Domain(
         name=folder.name,
         folder=folder,

@@ -8,14 +8,13 @@ The figures are read from `operating-points.json` beside the domain's weights, w
 `python -m training.operating_points` writes; nothing is measured here.
 """
 
-import hashlib
 import json
 from dataclasses import astuple, dataclass
-from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from lrpseg.checkpoints import checkpoint_hash
 from lrpseg.domains import Domain, load_domain
 from lrpseg.errors import OptionError
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, POOLINGS, RULE_SETS, STARTS
@@ -155,26 +154,13 @@ def operating_points_file(domain: Domain) -> Path:
     return (domain.base or domain).folder / FILE_NAME
 
 
-def checkpoint_hash(path: Path) -> str:
-    """SHA-256 of a weights file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def weights_hash(domain: Domain, network: str) -> str:
     """SHA-256 of each of `Domain.weights`, and the network's calibration, joined by "+"."""
-    hashes = []
-    for path in domain.weights(network):
-        stat = path.stat()
-        hashes.append(_file_hash(path, stat.st_mtime_ns, stat.st_size))
+    hashes = [checkpoint_hash(path) for path in domain.weights(network)]
     if network in domain.calibration:
-        hashes.append("{:g},{:g}".format(*domain.calibration[network]))
+        held = domain.calibration[network]
+        hashes.append(f"{held.slope:g},{held.offset:g}")
     return "+".join(hashes)
-
-
-@lru_cache(maxsize=64)
-def _file_hash(path: Path, modified: int, size: int) -> str:
-    return checkpoint_hash(path)
 
 
 _UNUSABLE = (ValueError, KeyError, TypeError, AttributeError, IndexError)

@@ -10,6 +10,7 @@ from PIL import Image
 from scipy.optimize import minimize, minimize_scalar
 
 from lrpseg.checkpoints import (
+    checkpoint_hash,
     load_checkpoint,
     load_classifier,
     load_deciding,
@@ -17,10 +18,10 @@ from lrpseg.checkpoints import (
     save_checkpoint,
 )
 from lrpseg.domains import Normalisation, assets_folder, load_domain
-from lrpseg.errors import OptionError
+from lrpseg.errors import CheckpointError, OptionError
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, RULE_SETS, make_explainer
 from lrpseg.networks import NETWORKS
-from lrpseg.operating_points import checkpoint_hash, weights_hash
+from lrpseg.operating_points import weights_hash
 from lrpseg.vgg import VggA
 from training import calibration
 from training.calibration import platt
@@ -147,6 +148,8 @@ def test_a_checkpoint_is_calibrated_from_the_command_line(tmp_path: Path) -> Non
     assert log_odds(load_classifier(load_domain(folder), "one-fc"), x) == before
     calibration.main(given)
     held = json.loads((folder / "domain.json").read_text())
+    found = held["calibration"]["one-fc"]
+    assert found.pop("weights") == checkpoint_hash(folder / "one-fc.safetensors")
     assert held == domain | {"calibration": {"one-fc": pytest.approx(fitted, rel=1e-3)}}
     calibrated = load_domain(folder)
     assert log_odds(load_classifier(calibrated, "one-fc"), x) == pytest.approx(after, abs=0.02)
@@ -157,12 +160,14 @@ def test_a_checkpoint_is_calibrated_from_the_command_line(tmp_path: Path) -> Non
 
     calibration.main([*given, "--keep-decisions"])
     kept = load_domain(folder).calibration["one-fc"]
-    assert kept[0] > 0
-    assert kept[1] == 0
+    assert kept.slope > 0
+    assert kept.offset == 0
     with pytest.raises(SystemExit):
         calibration.main([*given, "--checkpoint", str(out)])
     model.calibrate(-1.0, 0.0)
     save_checkpoint(model, folder / "one-fc.safetensors", "one-fc")
+    with pytest.raises(CheckpointError, match="is of other weights"):
+        load_classifier(load_domain(folder), "one-fc")
     with pytest.raises(SystemExit, match="no better than chance"):
         calibration.main(given)
     assert load_domain(folder).calibration["one-fc"] == kept
@@ -189,15 +194,16 @@ def test_slope_alone_is_the_minimum_of_the_balanced_cross_entropy() -> None:
 @pytest.mark.parametrize(
     ("network", "fitted"),
     [
-        ("128n", {"slope": 1, "offset": 0}),
-        ("self-trained", {"slope": 1, "offset": 0}),
-        ("one-fc", {"slope": 0, "offset": 0}),
-        ("one-fc", {"slope": 1, "offset": float("nan")}),
-        ("one-fc", {"slope": 1}),
+        ("128n", {"slope": 1, "offset": 0, "weights": "0"}),
+        ("self-trained", {"slope": 1, "offset": 0, "weights": "0"}),
+        ("one-fc", {"slope": 0, "offset": 0, "weights": "0"}),
+        ("one-fc", {"slope": 1, "offset": float("nan"), "weights": "0"}),
+        ("one-fc", {"slope": 1, "weights": "0"}),
+        ("one-fc", {"slope": 1, "offset": 0}),
     ],
 )
 def test_an_unusable_calibration_is_refused(
-    tmp_path: Path, network: str, fitted: dict[str, float]
+    tmp_path: Path, network: str, fitted: dict[str, float | str]
 ) -> None:
     domain = json.loads((assets_folder() / "magnetic-tile" / "domain.json").read_text())
     domain["checkpoints"] = {"one-fc": "a.safetensors", "self-trained": "b.safetensors"}

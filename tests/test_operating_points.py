@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import lrpseg
+from lrpseg.checkpoints import checkpoint_hash
 from lrpseg.domains import assets_folder, list_domains, load_domain
 from lrpseg.errors import OptionError
 from lrpseg.lrp import RULE_SETS
@@ -20,7 +21,6 @@ from lrpseg.operating_points import (
     FILE_NAME,
     FORMAT,
     Choice,
-    checkpoint_hash,
     default_choice,
     load_operating_points,
     weights_hash,

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from lrpseg.checkpoints import load_checkpoint, read_tensors, save_checkpoint
+from lrpseg.checkpoints import checkpoint_hash, load_checkpoint, read_tensors, save_checkpoint
 from lrpseg.devices import pick_device
 from lrpseg.domains import DOMAIN_FILE, Domain, load_domain
 from lrpseg.networks import NETWORKS, classifiers
@@ -111,11 +111,13 @@ def main(words: list[str] | None = None) -> None:
 
 
 def store(domain: Domain, network: str, fitted: Mapping[str, float]) -> None:
-    """Write slope and offset of a domain's classifier into its `domain.json`."""
+    """Write slope and offset of a domain's classifier into its `domain.json`, beside the hash of
+    its weights."""
     path = domain.folder / DOMAIN_FILE
     entry = json.loads(path.read_text("utf-8"))
-    rounded = {name: float(f"{value:.4g}") for name, value in fitted.items()}
-    entry["calibration"] = entry.get("calibration", {}) | {network: rounded}
+    held: dict[str, float | str] = {n: float(f"{value:.4g}") for n, value in fitted.items()}
+    held["weights"] = checkpoint_hash(domain.checkpoint(network))
+    entry["calibration"] = entry.get("calibration", {}) | {network: held}
     save_text(json.dumps(entry, indent=2) + "\n", path)
 
 

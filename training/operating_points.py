@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lrpseg.checkpoints import checkpoint_hash
 from lrpseg.devices import pick_device
 from lrpseg.domains import load_domain
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, POOLINGS, RULE_SETS, STARTS
@@ -27,7 +28,6 @@ from lrpseg.operating_curve import Interval, OperatingPoint, columns
 from lrpseg.operating_points import (
     CHOICES,
     FORMAT,
-    checkpoint_hash,
     operating_points_file,
 )
 from lrpseg.picture_kind import ranges
