@@ -41,6 +41,11 @@ class Segmenters:
                 self._loaded.popitem(last=False)
             return self._loaded[key]
 
+    def clear(self) -> None:
+        """Free all of them; the next use loads again."""
+        with self._lock:
+            self._loaded.clear()
+
     def run(
         self,
         image: object,

@@ -26,7 +26,7 @@ SWEEP_SECONDS = 600
 
 @dataclass(frozen=True, eq=False)
 class Page:
-    """A running page; `stop` ends its threads and its server."""
+    """A running page; `stop` ends its threads and its server, and frees its networks."""
 
     demo: gr.Blocks
     service: Service
@@ -37,6 +37,8 @@ class Page:
         self.demo.close()
         self.samples.stop()
         self.service.analyser.stop()
+        # Gradio keeps what belongs to an app as long as the process lives.
+        self.service.analyser.segmenters.clear()
 
 
 def on_space() -> bool:
