@@ -228,7 +228,7 @@ def run(args: argparse.Namespace) -> Measured:
         made = measure(method.name, method.about, method.masks(pictures), pictures.truth)
         print(f"{method.name}: {made.strokes[0].mean():.1f} strokes", file=sys.stderr)
         efforts.append(made)
-    recipe = Recipe(seed=args.seed, steps=args.steps, lr=args.lr)
+    recipe = Recipe(seed=args.seed, steps=args.steps, lr=args.lr, blend=args.blend)
     curve: dict[int, Effort] = {}
     within: list[Batch] = []
     if args.learn:
@@ -261,6 +261,8 @@ def get_args_parser() -> argparse.ArgumentParser:
     add("--start", help="the domain whose network learns (default: the same)")
     add("--steps", type=int, default=Recipe.steps, help="of learning (default: %(default)s)")
     add("--lr", type=float, default=Recipe.lr, help="its learning rate (default: %(default)s)")
+    add("--blend", type=float, default=Recipe.blend,
+        help="how far it goes towards the learned weights (default: %(default)s)")  # fmt: skip
     add("--draws", type=int, default=3, help="of corrected pictures, for --learn (default: 3)")
     add("--out", type=Path, default=Path("docs/results"))
     add("--seed", type=int, default=0)

@@ -147,7 +147,8 @@ def _curve(m: Measured, curve: dict[int, dict[str, Any]]) -> list[str]:
         "## After learning from corrections",
         "",
         f"The self-trained network{_whose(m)} learns from corrected crops of the training split "
-        f"(`lrpseg learn`'s code, {m.recipe.steps} steps at {m.recipe.lr:g}; {OTHERS} other "
+        f"(`lrpseg learn`'s code, {m.recipe.steps} steps at {m.recipe.lr:g}, "
+        f"{m.recipe.blend:g} of the way to the learned weights; {OTHERS} other "
         "pictures of it lie there uncorrected), then proposes masks for the same "
         f"{len(m.regions)} crops, none of which was corrected. {_draws(m)} of "
         "corrected crops. Masks are where the likelihood is 0.5 or more, also in crops that are "

@@ -17,7 +17,7 @@ from tests.workspace_support import SETTINGS
 from training.drawn_damage import Drawing, draw_damage
 
 CPU = torch.device("cpu")
-QUICK = Recipe(steps=40, batch=4, keep=0, size=64, lr=2e-3)
+QUICK = Recipe(steps=40, batch=4, keep=0, size=64, lr=2e-3, blend=1)
 DRAWING = Drawing(1.0, (14, 22), (2, 4), (20, 40), 0, (0.7, 0.8))
 
 

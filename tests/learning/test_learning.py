@@ -126,6 +126,22 @@ def test_one_step_changes_weights_alone(shipped: Path) -> None:
         assert torch.equal(a, b)
 
 
+def test_blend_is_the_weighted_mean_of_the_weights_before_and_after(shipped: Path) -> None:
+    model = load_decider(load_domain(shipped / "toy"), "self-trained")
+    image, mask = drawn(5)
+    cut = [[Patch(image, mask, mask)]]
+    made = [
+        fine_tune(model, cut, [], Recipe(steps=3, batch=2, size=32, blend=b), Normalisation(), CPU)
+        for b in (1, 0.25)
+    ]
+    weights = zip(*(m.own.parameters() for m in (model, *made)), strict=True)
+    for former, whole, part in weights:
+        torch.testing.assert_close(part, 0.75 * former + 0.25 * whole)
+    assert any(
+        not torch.equal(a, b) for a, b in zip(*(m.own.parameters() for m in made), strict=True)
+    )
+
+
 def test_other_pictures_stay_intact(learned: Learned) -> None:
     """Told that a bare surface is damage, the network believes it less of other bare surfaces."""
     model = load_decider(load_domain("toy-v1"), "self-trained")
@@ -188,6 +204,8 @@ def test_pixels_without_weight_have_no_part_in_the_loss() -> None:
         {"lr": 0},
         {"keep": -1},
         {"pool": 7},
+        {"blend": 0},
+        {"blend": 1.1},
     ],
 )
 def test_recipes_that_cannot_be(wrong: dict[str, Any]) -> None:
