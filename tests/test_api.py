@@ -85,7 +85,7 @@ def test_segment_equals_the_core(client: Client) -> None:
     assert heat.shape == (*alone.mask.shape, 3)
     assert set(np.unique(mask)) == {0, 255}
     assert np.array_equal(mask.reshape(*alone.mask.shape, -1)[..., 0] > 0, alone.mask)
-    other = alone.using("bmm").at(0.9)
+    other = lrpseg.load("magnetic-tile", thresholder="bmm", device="cpu")(DAMAGED).at(0.9)
     _, _, mask = segment(client, DAMAGED, "magnetic-tile", "", "", "bmm", 0.9)
     assert np.array_equal(mask.reshape(*other.shape, -1)[..., 0] > 0, other)
     p, _, mask = segment(client, INTACT)
