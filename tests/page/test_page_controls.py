@@ -14,9 +14,11 @@ from lrpseg.ui.launch import Page as RunningPage
 from tests import page_support as do
 from tests.page_support import DAMAGED, INTACT
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("damaged")]
+pytestmark = pytest.mark.browser
+with_sample = pytest.mark.usefixtures("damaged")
 
 
+@with_sample
 def test_views_by_key(page: Page) -> None:
     def picture() -> NDArray[np.int16]:
         page.evaluate(
@@ -56,6 +58,7 @@ def test_views_by_key(page: Page) -> None:
     expect(page.locator(".colourbar")).to_contain_text("no relevance")
 
 
+@with_sample
 def test_sliders_of_precision_and_recall_follow_the_threshold(page: Page) -> None:
     def told(name: str) -> float:
         return float((page.get_by_test_id(f"{name}-value").text_content() or "").rstrip(" %"))
@@ -72,6 +75,7 @@ def test_sliders_of_precision_and_recall_follow_the_threshold(page: Page) -> Non
             assert int(page.get_by_test_id(name).input_value()) == round(100 * near[name])
 
 
+@with_sample
 def test_each_control_says_what_it_is_for(page: Page) -> None:
     """By a title, or by the sentence that a drop-down shows while it is pointed at."""
     silent = page.evaluate(
@@ -135,6 +139,7 @@ def test_everything_is_in_reach(
         expect(page.locator("#export")).to_be_in_viewport()
 
 
+@with_sample
 def test_files_may_be_dropped_anywhere(page: Page, tmp_path: Path) -> None:
     page.evaluate(
         """async bytes => {
