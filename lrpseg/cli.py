@@ -66,7 +66,8 @@ def _list(args: argparse.Namespace) -> int:
         ("pooling", POOLINGS),
         ("format", FORMATS),
     ):
-        print(f"{registry.kind}s (--{option})")
+        kind, of, rest = registry.kind.partition(" of ")
+        print(f"{kind}s{of}{rest} (--{option})")
         for name, entry in registry.items():
             print(f"  {name:14} {entry.title}: {entry.description}")
     return 0
@@ -92,7 +93,8 @@ def make_parser() -> argparse.ArgumentParser:
         "--workspace",
         type=Path,
         metavar="DIR",
-        help="folder that keeps pictures, masks and strokes (default: ~/.local/share/lrpseg); or "
+        help="folder that keeps pictures, masks and strokes (default: "
+        "~/.local/share/lrpseg/workspace); or "
         "one that `lrpseg annotate` wrote, to correct its masks",
     )
     command.add_argument(
@@ -120,7 +122,7 @@ def make_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     command.set_defaults(run=_benchmark)
 
-    command = commands.add_parser("list", help="show domains, networks, rule sets, thresholders")
+    command = commands.add_parser("list", help="show all names there are to choose from")
     command.set_defaults(run=_list)
     return parser
 

@@ -32,12 +32,13 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         help="what is inspected: a name, or a folder with a domain.json (default: %(default)s)",
     )
     best = "(default: what made the best masks on the domain's validation images)"
-    add("--network", choices=list(NETWORKS), help=f"the classifier {best}")
+    add("--network", choices=list(NETWORKS),
+        help=f"what decides between damaged and intact; some also mark pixels {best}")  # fmt: skip
     add("--rule-set", choices=list(RULE_SETS), help=f"the LRP rules {best}")
     add("--thresholder", choices=list(THRESHOLDERS),
         help=f"how the heatmap becomes a mask {best}")  # fmt: skip
     add("--refiner", choices=list(REFINERS),
-        help=f"how the picture itself betters the likelihood {best}")  # fmt: skip
+        help=f"how the picture itself improves the likelihood {best}")  # fmt: skip
     add("--threshold", type=float, metavar="T",
         help="mask where the likelihood is T (0 to 1) or more, instead of the thresholder's "
         "own choice")  # fmt: skip
@@ -213,7 +214,9 @@ def existing_workspace(folder: Path) -> "Workspace":
     from lrpseg.workspace.schema import FILE_NAME
 
     if not (folder / FILE_NAME).is_file():
-        raise LrpsegError(f"There is no workspace in {folder}. Make one: lrpseg app --workspace.")
+        raise LrpsegError(
+            f"There is no workspace in {folder}. Make one: lrpseg app --workspace {folder}"
+        )
     return Workspace(folder)
 
 
@@ -256,7 +259,9 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--format", choices=["png", "coco", "labelme"],
                          help="default: told by the content")  # fmt: skip
     command.add_argument("--as", dest="role", choices=["corrections", "truth"],
-                         default="corrections")  # fmt: skip
+                         default="corrections",
+                         help="corrections: they become the pictures' masks; truth: what figures "
+                         "are counted against (default: %(default)s)")  # fmt: skip
     command.set_defaults(run=_import)
 
     command = commands.add_parser(

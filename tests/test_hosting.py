@@ -3,6 +3,7 @@
 import importlib
 import re
 import sys
+import time
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,9 @@ from lrpseg.errors import OptionError
 from lrpseg.ui import launch as start
 from lrpseg.ui import spaces
 from lrpseg.ui.launch import default_folder, on_space, parse_auth
-from tests.page_support import DAMAGED
+from lrpseg.workspace import Workspace
+from tests.page_support import DAMAGED, running
+from tests.workspace_support import SETTINGS, picture
 
 ROOT = Path(__file__).parent.parent
 
@@ -99,3 +102,16 @@ def test_a_login_guards_everything(tmp_path: Path) -> None:
         assert wrong.status_code == 400
     finally:
         page.stop()
+
+
+def test_waiting_pictures_are_analysed_before_anybody_opens_the_page(
+    only_toy: None, tmp_path: Path
+) -> None:
+    workspace = Workspace(tmp_path)  # as `lrpseg annotate` leaves it for the page
+    added = workspace.add("a.png", picture(), SETTINGS)
+    with running(tmp_path):
+        for _ in range(600):
+            if workspace.item(added.id).analysis:
+                break
+            time.sleep(0.1)
+    assert workspace.item(added.id).status == "todo"

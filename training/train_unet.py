@@ -175,8 +175,9 @@ def main(
 
 def get_args_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+        prog="python -m training.train_unet", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     add = parser.add_argument
     add("--data", type=Path, required=True, help="folder of the data set")
     others = "other names: a folder with damaged/, intact/ and masks/"

@@ -1,4 +1,4 @@
-"""The blocks of a run on a Ray cluster, through Ray Data: pip install 'lrpseg[ray]'.
+"""The blocks of a run on a Ray cluster, through Ray Data: pip install -e '.[ray]'.
 
 Each worker loads the network once and takes one block after the other; a block that was lost with
 its worker is done again by another one. Pictures and --out must lie where all machines see them.

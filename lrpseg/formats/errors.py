@@ -25,5 +25,5 @@ def needs(module: str, extra: str, purpose: str) -> Any:
     except ImportError as error:
         raise MissingExtraError(
             f"{purpose} needs {module.split('.')[0]}, which is not installed. "
-            f"Run: pip install 'lrpseg[{extra}]'"
+            f"In lrpseg's folder, run: python -m pip install -e '.[{extra}]'"
         ) from error

@@ -25,7 +25,7 @@ FEWEST = 4
 """Corrected pictures from which on some are held out to show what was learned."""
 
 HOLD_OUT = 4
-"""Every how manieth picture is held out."""
+"""Of as many corrected pictures one is held out."""
 
 OTHERS = 64
 """Pictures that nobody corrected, of which that many at most are looked at."""
@@ -62,7 +62,7 @@ def learn(
         domain: its weights are where learning starts, also those of a learned version; None: the
             domain of the workspace's corrected pictures. The new version is numbered after the
             domain that has no base.
-        hold_out: every how manieth corrected picture is held out for the figures; 0: none.
+        hold_out: every n-th corrected picture is held out for the figures; 0: none.
         say: gets lines that tell what happens. progress: of the training at hand.
 
     Raises:

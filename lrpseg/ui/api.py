@@ -46,7 +46,7 @@ def _add_segment(service: Service) -> None:
             threshold: likelihood (0 to 1) from which on a pixel is in the mask; none takes the
                 thresholder's own.
             explain_intact: make a mask also where the picture is classified intact.
-            refiner: how the picture itself betters the likelihood: none or intensity; empty: the
+            refiner: how the picture itself improves the likelihood: none or intensity; empty: the
                 best.
 
         Returns:

@@ -95,6 +95,8 @@ def launch(
     samples = Samples(sample_pictures(list_domains()), service.analyser.segmenters)
     demo = build(service, samples)
     _sweep(service.sessions)
+    for opened in service.sessions.all():  # what annotate wrote is analysed before anybody looks
+        service.analyser.wake(opened)
     _, url, _ = demo.queue(max_size=256, default_concurrency_limit=8).launch(
         server_name=host,
         server_port=port,
@@ -108,7 +110,7 @@ def launch(
         state_session_capacity=50,
         footer_links=[],
         ssr_mode=False,
-        mcp_server=find_spec("mcp") is not None,  # with the extra: pip install 'lrpseg[mcp]'
+        mcp_server=find_spec("mcp") is not None,  # with the extra: pip install -e '.[mcp]'
         prevent_thread_lock=True,
     )
     page = Page(demo, service, samples, url)

@@ -16,7 +16,7 @@ HELP = {
     "network": "What decides between damaged and intact; some also mark the pixels themselves.",
     "rule_set": "How the decision is traced back to pixels (layer-wise relevance propagation).",
     "thresholder": "How the heatmap becomes a likelihood of damage for each pixel.",
-    "refiner": "How the picture itself betters the likelihood: where damage begins and ends.",
+    "refiner": "How the picture itself improves the likelihood: where damage begins and ends.",
     "formats": "For other annotation tools. Masks, overlays and provenance are always in the zip.",
 }
 """What a control is for; shown while it is pointed at."""

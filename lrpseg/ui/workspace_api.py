@@ -56,7 +56,7 @@ def workspace_endpoints(service: Service) -> list[Callable[..., Any]]:
             network: the classifier; empty: the domain's best.
             rule_set: the LRP rules; empty: the best.
             thresholder: how the heatmap becomes a likelihood; empty: the best.
-            refiner: how the picture itself betters the likelihood; empty: the best.
+            refiner: how the picture itself improves the likelihood; empty: the best.
 
         Returns:
             The picture's id, status and settings.
@@ -136,7 +136,7 @@ def workspace_endpoints(service: Service) -> list[Callable[..., Any]]:
             network: the classifier.
             rule_set: the LRP rules.
             thresholder: how the heatmap becomes a likelihood.
-            refiner: how the picture itself betters the likelihood; empty: the best.
+            refiner: how the picture itself improves the likelihood; empty: the best.
         """
         workspace = service.sessions.get(token)
         settings = actions.settings_of(domain_name(domain), network, rule_set, thresholder, refiner)

@@ -39,7 +39,7 @@ def _workers() -> list[int]:
 def test_ray_with_a_killed_worker_writes_the_same(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ray = pytest.importorskip("ray", reason="pip install 'lrpseg[ray]'")
+    ray = pytest.importorskip("ray", reason="pip install -e '.[ray]'")
     annotate([str(folder)], tmp_path / "one", job(), device="cpu", block=2)
     killed: list[int] = []
 
@@ -84,5 +84,5 @@ def test_without_ray_the_extra_is_named(
     monkeypatch.setitem(sys.modules, "ray", None)
     words = ["annotate", str(folder), "--domain", "toy", "--out", str(tmp_path / "out")]
     assert main([*words, "--engine", "ray"]) == 2
-    assert "pip install 'lrpseg[ray]'" in capsys.readouterr().err
+    assert "pip install -e '.[ray]'" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

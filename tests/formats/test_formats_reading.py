@@ -38,7 +38,7 @@ def test_our_own_exports_come_back(
 
 
 def test_run_lengths_against_pycocotools() -> None:
-    masks = pytest.importorskip("pycocotools.mask", reason="pip install 'lrpseg[coco]'")
+    masks = pytest.importorskip("pycocotools.mask", reason="pip install -e '.[coco]'")
     random = np.random.default_rng(0)
     for _ in range(300):
         shape = random.integers(1, 70, 2)
@@ -49,7 +49,7 @@ def test_run_lengths_against_pycocotools() -> None:
 
 
 def test_coco_polygons_are_filled_as_pycocotools_does(tmp_path: Path) -> None:
-    masks = pytest.importorskip("pycocotools.mask", reason="pip install 'lrpseg[coco]'")
+    masks = pytest.importorskip("pycocotools.mask", reason="pip install -e '.[coco]'")
     polygon = [10.0, 10.0, 40.5, 12.0, 30.0, 35.0]
     entry = coco([{"segmentation": [polygon], "image_id": 1, "category_id": 1}])
     (tmp_path / "a.json").write_text(json.dumps(entry))
@@ -64,7 +64,7 @@ def test_polygons_without_pycocotools_name_the_extra(
     monkeypatch.setitem(sys.modules, "pycocotools.mask", None)
     polygon = {"segmentation": [[1, 1, 9, 1, 9, 9]], "image_id": 1, "category_id": 1}
     (tmp_path / "a.json").write_text(json.dumps(coco([polygon])))
-    with pytest.raises(MissingExtraError, match=r"pip install 'lrpseg\[coco\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install -e '\.\[coco\]'"):
         list(READERS["coco"](tmp_path / "a.json"))
 
 
