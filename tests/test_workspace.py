@@ -14,9 +14,8 @@ import numpy as np
 import pytest
 
 from lrpseg.corrections import apply, clean
-from lrpseg.errors import ImageError, OptionError, RelevanceError
-from lrpseg.results import Settings
-from lrpseg.thresholders import THRESHOLDERS, Fitted
+from lrpseg.errors import ImageError, OptionError
+from lrpseg.thresholders import THRESHOLDERS
 from lrpseg.workspace import NoSuchItem, Workspace, WorkspaceError
 from lrpseg.workspace.schema import FILE_NAME, VERSION
 from tests.workspace_support import SETTINGS, SHAPE, analysed, folder_of, picture, result
@@ -50,47 +49,6 @@ def test_a_picture_waits_is_analysed_and_has_a_mask(workspace: Workspace) -> Non
     assert np.array_equal(workspace.mask(item.id), fitted.mask)
 
 
-def test_an_analysis_is_seen_only_with_its_own_threshold(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    item = workspace.add("a.png", picture(), SETTINGS)
-    claimed = workspace.claim_next()
-    fit, seen = Settings.fit, []
-
-    def watched(settings: Settings, *arrays: np.ndarray) -> Fitted:
-        seen.append((settings.thresholder, workspace.item(item.id).analysis))
-        if settings.thresholder == "simple":  # somebody chooses another one during the fit
-            workspace.set_settings(item.id, replace(SETTINGS, thresholder="bmm"))
-        return fit(settings, *arrays)
-
-    monkeypatch.setattr(Settings, "fit", watched)
-    workspace.finish(item.id, claimed.analysis_key, result())
-    assert [analysis for _, analysis in seen if not analysis] == [""] * 2
-    done = workspace.item(item.id)
-    expected = THRESHOLDERS["bmm"].fit(result().relevance)
-    assert (done.settings.thresholder, done.own_threshold) == ("bmm", expected.threshold)
-    assert np.array_equal(workspace.mask(item.id), expected.mask)
-
-
-def test_a_thresholder_that_fails_is_told_and_another_one_helps(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    item = analysed(workspace)
-    fit = Settings.fit
-
-    def failing(settings: Settings, *arrays: np.ndarray) -> Fitted:
-        if settings.thresholder == "bmm":
-            raise RelevanceError("There is no evidence to fit.")
-        return fit(settings, *arrays)
-
-    monkeypatch.setattr(Settings, "fit", failing)
-    failed = workspace.set_settings(item.id, replace(SETTINGS, thresholder="bmm"))
-    assert (failed.status, failed.reason) == ("failed", "There is no evidence to fit.")
-    again = workspace.set_settings(item.id, SETTINGS)
-    assert (again.status, again.reason) == ("todo", None)
-    assert again.own_threshold == THRESHOLDERS["simple"].fit(result().relevance).threshold
-
-
 def test_corrections_lie_on_top_of_threshold_cleaning_and_thresholder(workspace: Workspace) -> None:
     item, values = analysed(workspace), drawn()
     workspace.patch_corrections(item.id, 0, 0, 50, 40, values.tobytes())
@@ -104,33 +62,6 @@ def test_corrections_lie_on_top_of_threshold_cleaning_and_thresholder(workspace:
     other = THRESHOLDERS["bmm"].fit(result().relevance)
     assert np.array_equal(workspace.mask(item.id), apply(clean(other.mask, 4, 6), values))
     assert np.array_equal(workspace.corrections(item.id), values)
-
-
-def test_other_rules_wait_for_lrp_and_going_back_does_not(workspace: Workspace) -> None:
-    item = analysed(workspace)
-    workspace.patch_corrections(item.id, 3, 4, 2, 2, bytes([1, 2, 1, 2]))
-    other = workspace.set_settings(item.id, replace(SETTINGS, rule_set="montavon"))
-    assert other.status == "waiting"
-    claimed = workspace.claim_next()
-    assert claimed is not None
-    workspace.finish(item.id, claimed.analysis_key, result(seed=5))
-    assert workspace.item(item.id).status == "edited"
-    assert np.array_equal(workspace.relevance(item.id), result(seed=5).relevance)
-    back = workspace.set_settings(item.id, SETTINGS)
-    assert back.status == "edited"
-    assert np.array_equal(workspace.relevance(item.id), result().relevance)
-    assert workspace.corrections(item.id)[4:6, 3:5].ravel().tolist() == [1, 2, 1, 2]
-
-
-def test_settings_that_change_during_the_analysis_win(workspace: Workspace) -> None:
-    item = workspace.add("a.png", picture(), SETTINGS)
-    claimed = workspace.claim_next()
-    assert claimed is not None
-    workspace.set_settings(item.id, replace(SETTINGS, rule_set="montavon"))
-    workspace.finish(item.id, claimed.analysis_key, result())
-    assert workspace.item(item.id).status == "waiting"
-    again = workspace.claim_next()
-    assert again is not None and again.settings.rule_set == "montavon"  # noqa: PT018
 
 
 def test_intact_pictures_have_empty_masks_that_can_be_drawn_on(workspace: Workspace) -> None:
@@ -254,16 +185,6 @@ def test_many_threads_lose_no_stroke(workspace: Workspace) -> None:
         list(pool.map(draw, spots))
     assert np.count_nonzero(workspace.corrections(item.id)) == 4 * len(spots)
     assert workspace.item(item.id).revision >= len(spots)
-
-
-def test_no_two_workers_get_the_same_picture(workspace: Workspace) -> None:
-    ids = {workspace.add(f"{i}.png", picture(i), SETTINGS).id for i in range(12)}
-    with ThreadPoolExecutor(6) as pool:
-        claimed = list(pool.map(lambda _: workspace.claim_next(), range(20)))
-    found = [c.id for c in claimed if c]
-    assert sorted(found) == sorted(ids)
-    workspace.recover()
-    assert {i.status for i in workspace.items()} == {"waiting"}
 
 
 WRITER = """

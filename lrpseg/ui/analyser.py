@@ -14,7 +14,7 @@ from lrpseg.errors import LrpsegError
 from lrpseg.results import Result, Settings
 from lrpseg.segmenter import Progress, Segmenter, load
 from lrpseg.ui import spaces
-from lrpseg.workspace import Item, Workspace
+from lrpseg.workspace import Item, NoSuchItem, Workspace
 
 _log = logging.getLogger(__name__)
 _LOADED = 4
@@ -114,8 +114,13 @@ class Analyser:
                 workspace.image(item.id), item.settings, item.explain_intact, progress
             )
             workspace.finish(item.id, item.analysis_key, result)
+        except NoSuchItem:
+            pass  # deleted meanwhile
         except LrpsegError as error:
-            workspace.fail(item.id, str(error))
+            workspace.fail(item.id, item.analysis_key, str(error))
         except Exception:
             _log.exception("a picture could not be analysed")
-            workspace.fail(item.id, "Something went wrong with this picture. Try it once more.")
+            workspace.fail(
+                item.id, item.analysis_key,
+                "Something went wrong with this picture. Try it once more.",
+            )  # fmt: skip

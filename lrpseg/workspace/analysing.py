@@ -16,7 +16,7 @@ from lrpseg.results import Result, Settings
 from lrpseg.workspace.errors import NoSuchItem, WorkspaceError
 from lrpseg.workspace.item import Item, analysis_key, from_row, settings_text
 from lrpseg.workspace.reading import Readable
-from lrpseg.workspace.rows import adopt, bump, now
+from lrpseg.workspace.rows import adopt, bump, now, wait_again
 from lrpseg.workspace.schema import transaction
 
 KEPT_ANALYSES = 4
@@ -48,8 +48,12 @@ class Analysable(Readable):
 
     def finish(self, id: str, key: str, result: Result) -> None:
         """Store an analysis. `key` is the `analysis_key` of the item as it was claimed: where the
-        settings have changed meanwhile, the picture goes on waiting."""
-        folder = self._folder(self.item(id))
+        settings have changed meanwhile to some that were never analysed, the picture goes on
+        waiting. Nothing happens where it was deleted."""
+        item = self._find(id)
+        if item is None:
+            return
+        folder = self._folder(item)
         if result.explained:
             relevance, own = result.relevance, result.own_likelihood
             atomically(folder / f"relevance-{key}.npy", lambda f: np.save(f, relevance))
@@ -63,11 +67,24 @@ class Analysable(Readable):
         save_text(json.dumps(known), folder / f"relevance-{key}.json")
         if self._show(id, key, known):
             self._save_mask(id)
-        self._forget_analyses(folder, key)
+        shown = self._find(id)
+        if shown is not None:
+            self._forget_analyses(folder, {key, shown.analysis, shown.analysis_key})
 
-    def fail(self, id: str, reason: str) -> None:
-        """Note that a picture could not be analysed."""
-        self._update(id, status="failed", reason=reason)
+    def fail(self, id: str, key: str, reason: str) -> None:
+        """Note that the analysis `key` of a picture could not be made, as `finish` takes it."""
+        with transaction(self._path) as db:
+            row = db.execute("SELECT * FROM items WHERE id = ?", (id,)).fetchone()
+            if row is None:
+                return
+            if from_row(row).analysis_key == key:
+                db.execute(
+                    "UPDATE items SET status='failed', reason=?, revision=revision+1, updated=? "
+                    "WHERE id=?", (reason, now(), id),
+                )  # fmt: skip
+                bump(db)
+            else:
+                wait_again(db, from_row(row))
 
     def recover(self) -> None:
         """At the start of the one process that analyses: what was running waits again."""
@@ -133,7 +150,7 @@ class Analysable(Readable):
             try:
                 own_threshold = self._own_threshold(item, key, known) if wanted else None
             except LrpsegError as error:
-                self.fail(id, str(error))
+                self.fail(id, key, str(error))
                 return False
             with transaction(self._path) as db:
                 row = db.execute("SELECT * FROM items WHERE id = ?", (id,)).fetchone()
@@ -141,8 +158,7 @@ class Analysable(Readable):
                     return False
                 fresh = from_row(row)
                 if fresh.analysis_key != key:
-                    db.execute("UPDATE items SET status='waiting' WHERE id=?", (id,))
-                    bump(db)
+                    wait_again(db, fresh)
                     return False
                 if wanted and fresh.settings == item.settings:
                     adopt(db, fresh, key, known, own_threshold)
@@ -170,10 +186,11 @@ class Analysable(Readable):
                 raise NoSuchItem("There is no such picture in this workspace.")
             bump(db)
 
-    def _forget_analyses(self, folder: Path, key: str) -> None:
+    def _forget_analyses(self, folder: Path, keys: set[str]) -> None:
+        """Remove the oldest beyond `KEPT_ANALYSES`, but for those called `keys`."""
         found = sorted(folder.glob("relevance-*.json"), key=lambda p: -p.stat().st_mtime_ns)
         for path in found[KEPT_ANALYSES:]:
-            if key not in path.name:
+            if path.stem.removeprefix("relevance-") not in keys:
                 path.unlink(missing_ok=True)
                 path.with_suffix(".npy").unlink(missing_ok=True)
                 own = path.with_name(path.name.replace("relevance-", "likelihood-", 1))

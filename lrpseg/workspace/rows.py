@@ -23,6 +23,14 @@ def adopt(
     )  # fmt: skip
 
 
+def wait_again(db: sqlite3.Connection, item: Item) -> None:
+    """After an analysis that is no longer wanted: the picture waits for the one that is, unless it
+    shows that already. What was done to it since, such as accepting it, stays."""
+    if item.analysis != item.analysis_key:
+        db.execute("UPDATE items SET status='waiting' WHERE id=?", (item.id,))
+        bump(db)
+
+
 def bump(db: sqlite3.Connection) -> None:
     """Say that something has changed."""
     db.execute("UPDATE state SET value = value + 1 WHERE key = 'serial'")

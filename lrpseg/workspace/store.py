@@ -32,7 +32,7 @@ from lrpseg.operating_points import weights_hash
 from lrpseg.render import mask_image, save_png, thumbnail
 from lrpseg.results import Result, Settings
 from lrpseg.workspace.analysing import Analysable
-from lrpseg.workspace.errors import WorkspaceError
+from lrpseg.workspace.errors import NoSuchItem, WorkspaceError
 from lrpseg.workspace.item import Item, settings_text
 from lrpseg.workspace.reading import Arrays
 from lrpseg.workspace.rows import bump, free_name, now
@@ -165,6 +165,8 @@ class Workspace(Analysable):
         if flat.max() > 2:
             raise WorkspaceError("Corrections hold 0, 1 and 2 alone.")
         with transaction(self._path) as db:  # its lock makes two strokes wait for each other
+            if db.execute("SELECT 1 FROM items WHERE id=?", (id,)).fetchone() is None:
+                raise NoSuchItem("There is no such picture in this workspace.")
             whole = self._corrections(item)
             whole[y : y + h, x : x + w] = flat.reshape(h, w)
             self._save_corrections(item, whole)
