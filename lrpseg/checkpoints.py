@@ -137,9 +137,21 @@ def load_network(path: Path, network: str) -> nn.Module:
 
 
 def checkpoint_hash(path: Path) -> str:
-    """SHA-256 of a weights file, in hexadecimal; not read again while it stays as it is."""
+    """SHA-256 of a weights file, in hexadecimal; not read again while it stays as it is.
+
+    Raises `CheckpointError` where there is none.
+    """
+    if not path.is_file():
+        raise _missing(path)
     stat = path.stat()
     return _hash(path, stat.st_mtime_ns, stat.st_size)
+
+
+def _missing(path: Path) -> CheckpointError:
+    return CheckpointError(
+        f"The checkpoint {path} is missing. Fetch it with the project's files, or train it "
+        "with `python -m training.train --help`."
+    )
 
 
 @lru_cache(maxsize=64)
@@ -151,10 +163,7 @@ def _hash(path: Path, modified: int, size: int) -> str:
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """(tensors by name, metadata) of a safetensors file; raises `CheckpointError`."""
     if not path.is_file():
-        raise CheckpointError(
-            f"The checkpoint {path} is missing. Fetch it with the project's files, or train it "
-            "with `python -m training.train --help`."
-        )
+        raise _missing(path)
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -1,5 +1,6 @@
 """Reads pictures of any kind into one form: (H, W, 3) uint8 RGB, upright, opaque."""
 
+import contextlib
 import io
 import os
 from pathlib import Path
@@ -120,17 +121,20 @@ def _from_opencv(data: bytes, name: str) -> NDArray[np.uint8]:
 
 
 def _from_pil(image: Image.Image, name: str) -> NDArray[np.uint8]:
+    shown = image.tell()
     try:
         image.seek(0)
         image.load()
-        image = ImageOps.exif_transpose(image)
-        return np.array(_to_rgb(image), dtype=np.uint8)
+        return np.array(_to_rgb(ImageOps.exif_transpose(image)), dtype=np.uint8)
     except ImageError:
         raise
     except MemoryError:
         raise ImageError(f"{name} does not fit into memory. Cut it into parts.") from None
     except Exception as error:  # Pillow's plug-ins raise whatever a damaged file makes of them
         raise ImageError(f"{name} is damaged or incomplete: {error}.") from error
+    finally:
+        with contextlib.suppress(Exception):
+            image.seek(shown)  # whoever gave an animation finds it as it was
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

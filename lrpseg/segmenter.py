@@ -1,5 +1,6 @@
 """The object to use: `lrpseg.load(...)` gives a `Segmenter`, which turns images into results."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from torch import Tensor
 from lrpseg.checkpoints import load_classifier, load_decider
 from lrpseg.devices import pick_device
 from lrpseg.domains import Domain, load_domain
-from lrpseg.errors import OptionError
+from lrpseg.errors import OptionError, RelevanceError
 from lrpseg.images import ImageSource, enlarge_to, read_image
 from lrpseg.lrp import (
     DEFAULT_POOLING,
@@ -145,6 +146,7 @@ class Segmenter:
 
         Raises:
             ImageError: the image cannot be read or used; the message says what to do.
+            RelevanceError: the network gave NaN.
         """
         return next(self.stream([image], explain_intact=explain_intact, progress=progress))
 
@@ -204,7 +206,14 @@ class Segmenter:
         always = torch.tensor([job.explain_all for job, _ in pending], device=self.device)
         logits, rows, *found = self.explainer(x, lambda z: is_damaged(z) | always)
         # One transfer of each kind for the whole batch.
-        probabilities = torch.softmax(logits.double(), dim=1)[:, 1].tolist()
+        # On the CPU: not every device has float64 (MPS).
+        probabilities = torch.softmax(logits.cpu().double(), dim=1)[:, 1].tolist()
+        if not all(map(math.isfinite, probabilities)):
+            # max() would pass over it, and the picture would count as intact.
+            raise RelevanceError(
+                "The network gave NaN. Try another device (--device cpu), or fetch its weights "
+                "again."
+            )
         found_maps = [m.float().cpu().numpy() for m in found]
         for index, row in enumerate(rows.tolist()):
             job, tile = pending[row]

@@ -78,10 +78,10 @@ class SelfTrained(nn.Module):
         return self.head(x)
 
     def evidence(self, likelihood: Tensor) -> Tensor:
-        """(B, H, W) likelihood to (B,) float64 log-odds of the highest mean of a window."""
+        """(B, H, W) likelihood to (B,) float32 log-odds of the highest mean of a window."""
         window, pad = self.WINDOW, self.WINDOW // 2
         means = avg_pool2d(likelihood[:, None], window, 1, pad)
-        return torch.logit(means.amax(dim=(1, 2, 3)).double().clamp(1e-6, 1 - 1e-6))
+        return torch.logit(means.amax(dim=(1, 2, 3)).float(), eps=1e-6)
 
     def logits(self, likelihood: Tensor, classifier: Tensor) -> Tensor:
         """(B, H, W) likelihood and a classifier's (B, 2) logits to (B, 2) logits of (intact,

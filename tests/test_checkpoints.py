@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lrpseg.checkpoints import load_checkpoint, load_network, save_checkpoint
+from lrpseg.checkpoints import checkpoint_hash, load_checkpoint, load_network, save_checkpoint
 from lrpseg.domains import load_domain
 from lrpseg.errors import CheckpointError, OptionError
 from lrpseg.networks import NETWORKS
@@ -19,6 +19,8 @@ def test_missing_damaged_and_foreign_checkpoints_are_told_apart(
     path = tmp_path / "one-fc.safetensors"
     with pytest.raises(CheckpointError, match=r"missing.*training\.train"):
         load_checkpoint(path, "one-fc")
+    with pytest.raises(CheckpointError, match=r"missing.*training\.train"):
+        checkpoint_hash(path)
     path.write_bytes(good.read_bytes()[:5000])
     with pytest.raises(CheckpointError, match="damaged"):
         load_checkpoint(path, "one-fc")

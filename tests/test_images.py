@@ -116,6 +116,7 @@ def test_first_frame_of_an_animation() -> None:
     image.seek(1)
     assert read_image(data)[0, 0].tolist() == list(RED)
     assert read_image(image)[0, 0].tolist() == list(RED)
+    assert image.tell() == 1  # it is the caller's
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "YCbCr", "HSV", "LAB", "I", "I;16", "F"])

@@ -39,6 +39,17 @@ def test_hollow_damage_is_filled_to_its_border(change: tuple[int, int, int]) -> 
     assert refined.mask[50, 60]
 
 
+def test_relevance_of_any_size_gives_the_same_mask() -> None:
+    truth = disk(50, 60, 12, (120, 160))
+    image = surface()
+    image[truth] //= 2
+    small = border_relevance(truth)
+    large = (small.astype(float) * (3e38 / float(small.max()))).astype(np.float32)
+    masks = [refine(image, r, r, fit(r)).mask for r in (small, large)]
+    assert iou(*masks) > 0.99
+    assert iou(masks[1], truth) > 0.9
+
+
 def test_wide_relevance_shrinks_to_a_thin_crack_and_is_followed_past_its_end() -> None:
     truth = np.zeros((120, 160), bool)
     for x in range(20, 140):

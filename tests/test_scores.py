@@ -11,10 +11,16 @@ from PIL import Image
 from sklearn.metrics import jaccard_score, precision_score, recall_score
 from torch import Tensor, nn
 
-from training.classification import classified, damage_probability
+from training.classification import classified
 from training.datasets import DataError, Example
 from training.metrics import Counts, count, interval, means, pooled
-from training.validation import Scores, Validation, evaluation_crops, scores
+from training.validation import (
+    Scores,
+    Validation,
+    damage_probability,
+    evaluation_crops,
+    scores,
+)
 
 CPU = torch.device("cpu")
 

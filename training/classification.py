@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from lrpseg.devices import pick_device
@@ -19,7 +18,7 @@ from lrpseg.domains import load_domain
 from lrpseg.networks import NETWORKS
 from training.datasets import READERS, Example, read
 from training.systems import load_classifying
-from training.validation import Validation, classify
+from training.validation import Validation, classify, damage_probability
 
 ROUNDS = 2000
 
@@ -165,11 +164,6 @@ def table(result: Classification) -> str:
         *(f"| {r.pictures} | {r.balanced_accuracy} | {r.tpr} | {r.tnr} |" for r in result.rows),
     ]
     return "\n".join(lines)
-
-
-def damage_probability(logits: torch.Tensor) -> torch.Tensor:
-    """(N, 2) logits to (N,) probabilities of damage."""
-    return torch.softmax(logits.double(), dim=1)[:, 1]
 
 
 def main() -> None:

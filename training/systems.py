@@ -20,6 +20,7 @@ from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, RULE_SETS, make_explainer
 from lrpseg.networks import NETWORKS
 from lrpseg.registry import Registry
 from lrpseg.vgg import VggA
+from training.validation import damage_probability
 
 Maps = NDArray[np.float32]
 Attribution = Callable[[VggA, Domain, Tensor], Tensor]
@@ -96,7 +97,7 @@ def lrp_maps(
     for x in _batches(domain, crops, device, batch):
         logits, _, relevance = explain(x, _every_row)
         maps.append(relevance.float().cpu().numpy())
-        probabilities.append(torch.softmax(logits.double(), dim=1)[:, 1].cpu().numpy())
+        probabilities.append(damage_probability(logits).numpy())
     found = np.concatenate(maps)
     return Explained(found, found, np.concatenate(probabilities))
 
@@ -131,7 +132,7 @@ def network_maps(
         for x in _batches(domain, crops, device, 8):
             likelihood, logits = decider.decide(x)
             maps.append(likelihood.cpu().numpy())
-            probabilities.append(torch.softmax(logits.double(), dim=1)[:, 1].cpu().numpy())
+            probabilities.append(damage_probability(logits).numpy())
     return Explained(reasons.relevance, np.concatenate(maps), np.concatenate(probabilities))
 
 

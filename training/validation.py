@@ -44,6 +44,12 @@ def scores(logits: Tensor, labels: Tensor) -> Scores:
     return Scores(float(np.mean(rates)), tpr=rates[1], tnr=rates[0], loss=loss)
 
 
+def damage_probability(logits: Tensor) -> Tensor:
+    """(N, 2) logits to (N,) float64 probabilities of damage, on the CPU: not every device has
+    float64 (MPS)."""
+    return torch.softmax(logits.cpu().double(), dim=1)[:, 1]
+
+
 def evaluation_crops(examples: Iterable[Example], flips: bool) -> tuple[Tensor, Tensor]:
     """Centre crops (N, 224, 224, 3) uint8 and labels (N,); with `flips` three of each (3.4)."""
     crops, labels = [], []

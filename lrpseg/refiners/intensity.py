@@ -123,7 +123,8 @@ def _difference(image: Image, weight: Field, config: IntensityConfig) -> Field:
     median = cv2.medianBlur(image, config.background).astype(np.float32).reshape(image.shape)
     smooth = cv2.GaussianBlur(image.astype(np.float32), (0, 0), config.smoothing)
     apart = median - smooth.reshape(image.shape)
-    direction = np.tensordot(weight, apart, axes=2)
+    # Scaled: sums of relevance near the end of float32's range would overflow.
+    direction = np.tensordot(weight / max(float(weight.max()), 1e-30), apart, axes=2)
     length = float(np.linalg.norm(direction))
     if length == 0:  # grey on average: darker is the better guess
         return apart.mean(axis=2)

@@ -30,10 +30,11 @@ class Cache(Generic[T]):
                 self._kept.move_to_end(key)
                 return self._kept[key]
         made = make()
+        size = self._size(made)
         with self._lock:
-            if key not in self._kept:
+            if key not in self._kept and size <= self._limit:  # else all others would go for it
                 self._kept[key] = made
-                self._bytes += self._size(made)
+                self._bytes += size
             while self._bytes > self._limit and self._kept:
                 _, old = self._kept.popitem(last=False)
                 self._bytes -= self._size(old)
