@@ -2,12 +2,15 @@
 
 import importlib
 import re
+import socket
 import sys
+import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import httpx
 import pytest
@@ -102,6 +105,33 @@ def test_a_login_guards_everything(tmp_path: Path) -> None:
         assert wrong.status_code == 400
     finally:
         page.stop()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [({"auth": ["foo"]}, "NAME:PASSWORD"), ({"port": 99999}, "1 to 65535")],
+    ids=str,
+)
+def test_wrong_options_are_told_before_anything_starts(
+    wrong: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    before = threading.active_count()
+    with pytest.raises(OptionError, match=told):
+        start(device="cpu", workspace=tmp_path / "ws", **wrong)
+    assert threading.active_count() == before
+    assert not (tmp_path / "ws").exists()
+
+
+def test_a_port_that_is_taken_is_told_and_leaves_no_thread(only_toy: None, tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = int(taken.getsockname()[1])
+        with pytest.raises(OptionError, match="Choose another --port"):
+            start(port=port, device="cpu", workspace=tmp_path, block=False)
+    left = set(threading.enumerate()) - before
+    assert {"analyser", "samples"}.isdisjoint(t.name for t in left)
 
 
 def test_waiting_pictures_are_analysed_before_anybody_opens_the_page(

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import time
 import zipfile
 from dataclasses import asdict
@@ -80,6 +81,20 @@ def test_sessions_of_strangers_are_checked(tmp_path: Path, change: object) -> No
     assert len(workspace.items()) == 1
 
 
+def test_of_a_session_that_is_incomplete_nothing_stays(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "ws")
+    analysed(workspace)
+    analysed(workspace, "b.png")
+    save_session(workspace, tmp_path / "s.zip")
+    with zipfile.ZipFile(tmp_path / "s.zip") as archive:
+        entries = {n: archive.read(n) for n in archive.namelist() if n != "1/original"}
+    (tmp_path / "half.zip").write_bytes(make_zip(entries))
+    other = Workspace(tmp_path / "other")
+    with pytest.raises(WorkspaceError, match="incomplete"):
+        load_session(other, tmp_path / "half.zip", LIMITS)
+    assert other.items() == []
+
+
 def test_settings_that_an_older_session_lacks_become_the_defaults(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "ws")
     item = analysed(workspace)
@@ -125,6 +140,19 @@ def test_visitors_workspaces_are_apart_and_are_swept(tmp_path: Path) -> None:
     with pytest.raises(NoSuchWorkspace):
         again.get(mine)
     assert not first.folder.exists()
+
+
+def test_two_may_sweep_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sessions = Sessions(tmp_path, hosted=True)
+    token, workspace = sessions.open()
+    found = sessions._folders()
+    monkeypatch.setattr(sessions, "_folders", lambda: found)
+    shutil.rmtree(workspace.folder)  # the other one was faster
+    assert sessions.sweep(time.time() + 90_000) == 0
+    monkeypatch.undo()
+    sessions._touched.clear()
+    with pytest.raises(NoSuchWorkspace):
+        sessions.get(token)
 
 
 def test_a_visitors_workspace_can_be_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

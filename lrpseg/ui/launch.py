@@ -1,10 +1,11 @@
 """Starts the page: on one's own computer, for a team, or hosted for anybody."""
 
+import logging
 import os
 import tempfile
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,6 +23,27 @@ from lrpseg.workspace import Limits, Sessions
 
 CSS = (Path(__file__).parent / "static" / "page.css").read_text("utf-8")
 SWEEP_SECONDS = 600
+_log = logging.getLogger(__name__)
+
+
+class Sweeper:
+    """Deletes visitors' workspaces that have not been used for a day, now and from time to time."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+        self._stop = threading.Event()
+        sessions.sweep()
+        threading.Thread(target=self._run, name="sweeper", daemon=True).start()
+
+    def _run(self) -> None:
+        while not self._stop.wait(SWEEP_SECONDS):
+            try:
+                self._sessions.sweep()
+            except Exception:  # the next time may go well: visitors' pictures must not stay
+                _log.exception("the workspaces could not be swept")
+
+    def stop(self) -> None:
+        self._stop.set()
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,10 +53,12 @@ class Page:
     demo: gr.Blocks
     service: Service
     samples: Samples
-    url: str
+    sweeper: Sweeper
+    url: str = ""
 
     def stop(self) -> None:
         self.demo.close()
+        self.sweeper.stop()
         self.samples.stop()
         self.service.analyser.stop()
         # Gradio keeps what belongs to an app as long as the process lives.
@@ -90,38 +114,56 @@ def launch(
         workspace: folder in which everything is kept.
         hosted: a private, temporary workspace for each visitor; None: on a Space.
         auth: NAME:PASSWORD texts; who gives none of them sees nothing.
+
+    Raises `OptionError` where the address or a login is none, or the port is taken.
     """
+    logins = parse_auth(auth)
+    if port is not None and not 0 < port < 65536:
+        raise OptionError(f"A port is 1 to 65535; {port} was given.")
     service = make_service(device, on_space() if hosted is None else hosted, workspace)
     samples = Samples(sample_pictures(list_domains()), service.analyser.segmenters)
     demo = build(service, samples)
-    _sweep(service.sessions)
-    for opened in service.sessions.all():  # what annotate wrote is analysed before anybody looks
-        service.analyser.wake(opened)
-    _, url, _ = demo.queue(max_size=256, default_concurrency_limit=8).launch(
-        server_name=host,
-        server_port=port,
-        auth=parse_auth(auth),
-        css=CSS,
-        theme=gr.themes.Default(primary_hue="blue", font=["system-ui", "sans-serif"]),
-        app_kwargs={"routes": make_routes(service)},
-        run_history=False,  # else the browser keeps what visitors uploaded
-        enable_monitoring=False,
-        max_file_size=service.limits.max_bytes,
-        state_session_capacity=50,
-        footer_links=[],
-        ssr_mode=False,
-        mcp_server=find_spec("mcp") is not None,  # with the extra: pip install -e '.[mcp]'
-        prevent_thread_lock=True,
-    )
-    page = Page(demo, service, samples, url)
+    page = Page(demo, service, samples, Sweeper(service.sessions))
+    # Threads that still run networks when the process ends would abort it.
+    try:
+        page = replace(page, url=_serve(page, host, port, logins))
+        if block:
+            demo.block_thread()
+    except BaseException:
+        page.stop()
+        raise
     if block:
-        demo.block_thread()
+        page.stop()
     return page
 
 
-def _sweep(sessions: Sessions) -> None:
-    """Delete visitors' workspaces that have not been used for a day, now and from time to time."""
-    sessions.sweep()
-    timer = threading.Timer(SWEEP_SECONDS, _sweep, [sessions])
-    timer.daemon = True
-    timer.start()
+def _serve(
+    page: Page, host: str | None, port: int | None, logins: list[tuple[str, str]] | None
+) -> str:
+    """Start the server; returns its address."""
+    service = page.service
+    for opened in service.sessions.all():  # what annotate wrote is analysed before anybody looks
+        service.analyser.wake(opened)
+    try:
+        _, url, _ = page.demo.queue(max_size=256, default_concurrency_limit=8).launch(
+            server_name=host,
+            server_port=port,
+            auth=logins,
+            css=CSS,
+            theme=gr.themes.Default(primary_hue="blue", font=["system-ui", "sans-serif"]),
+            app_kwargs={"routes": make_routes(service)},
+            run_history=False,  # else the browser keeps what visitors uploaded
+            enable_monitoring=False,
+            max_file_size=service.limits.max_bytes,
+            state_session_capacity=50,
+            footer_links=[],
+            ssr_mode=False,
+            mcp_server=find_spec("mcp") is not None,  # with the extra: pip install -e '.[mcp]'
+            prevent_thread_lock=True,
+        )
+    except OSError as error:  # Gradio's own text names its own options
+        raise OptionError(
+            f"The page cannot listen on {host or 'this computer'}, port {port or '7860 or later'}: "
+            "the port is taken, or the host is another computer's. Choose another --port or --host."
+        ) from error
+    return str(url)

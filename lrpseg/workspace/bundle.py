@@ -148,18 +148,18 @@ def load_session(workspace: Workspace, path: Path, limits: Limits) -> list[str]:
             entries = [_checked(entry) for entry in manifest["items"]]
             if len(entries) > limits.max_files:
                 raise WorkspaceError(f"A session may hold {limits.max_files} pictures.")
-            return [_load(workspace, archive, entry, limits) for entry in entries]
+            added: list[str] = []
+            try:
+                for entry in entries:
+                    _load(workspace, archive, entry, limits, added)
+            except BaseException:  # all of it, or nothing
+                for id in added:
+                    workspace.delete(id)
+                raise
+            return added
     except LrpsegError:
         raise
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        NotImplementedError,
-        zipfile.BadZipFile,
-    ) as error:
+    except Exception as error:  # zipfile's codecs raise whatever a damaged file makes of them
         raise WorkspaceError(
             "This is no session file of lrpseg. Give one that 'Take the session home' made."
         ) from error
@@ -182,15 +182,21 @@ def _checked(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _load(
-    workspace: Workspace, archive: zipfile.ZipFile, entry: dict[str, Any], limits: Limits
-) -> str:
+    workspace: Workspace,
+    archive: zipfile.ZipFile,
+    entry: dict[str, Any],
+    limits: Limits,
+    added: list[str],
+) -> None:
+    """Add a picture, and its id to `added` as soon as it is there."""
     number = entry["number"]
     data = _read(archive, f"{number}/original", limits.max_bytes)
     if data is None:
         raise WorkspaceError("The session file lacks a picture: it is incomplete.")
     item = workspace.add(entry["name"], data, entry["settings"], entry["explain_intact"])
+    added.append(item.id)
     if item.status == "failed":
-        return item.id
+        return
     drawn = _read(archive, f"{number}/corrections.png", limits.max_bytes)
     if drawn is not None:
         values = read_image(drawn)[..., 0]
@@ -204,7 +210,6 @@ def _load(
     workspace.set_cleaning(item.id, entry["min_area"], entry["max_hole"])
     workspace.set_threshold(item.id, entry["threshold"])
     workspace.add_seconds(item.id, entry["seconds"])
-    return item.id
 
 
 def _read(archive: zipfile.ZipFile, name: str, limit: int) -> bytes | None:

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import os
 import secrets
 import shutil
 import threading
@@ -18,6 +19,7 @@ from lrpseg.workspace.store import Workspace
 HOSTED_SECONDS = 86_400
 """A visitor's workspace is deleted this long after its last use."""
 
+_GONE = "This workspace is no longer there. Reload the page."
 _TOUCH_SECONDS = 60
 _MAX_VISITORS = 500
 _VISITOR_BYTES = 2_000_000_000
@@ -64,7 +66,7 @@ class Sessions:
             if workspace is None and self.hosted and token:
                 workspace = self._find(digest)
         if workspace is None:
-            raise NoSuchWorkspace("This workspace is no longer there. Reload the page.")
+            raise NoSuchWorkspace(_GONE)
         self._touch(digest, workspace)
         return workspace
 
@@ -91,9 +93,13 @@ class Sessions:
         now = time.time() if now is None else now
         gone = 0
         for folder in self._folders():
-            if now - _last_use(folder) > self._max_age:
+            last = _last_use(folder)
+            if last is not None and now - last > self._max_age:
                 with self._lock:
-                    self._open = {k: w for k, w in self._open.items() if w.folder != folder}
+                    closed = {k for k, w in self._open.items() if w.folder == folder}
+                    for digest in closed:
+                        del self._open[digest]
+                        self._touched.pop(digest, None)
                 shutil.rmtree(folder, ignore_errors=True)
                 gone += 1
         return gone
@@ -132,8 +138,11 @@ class Sessions:
             return
         now = time.time()
         if now - self._touched.get(digest, 0) > _TOUCH_SECONDS:
+            try:
+                os.utime(workspace.folder / "session.json")
+            except FileNotFoundError:  # swept this moment
+                raise NoSuchWorkspace(_GONE) from None
             self._touched[digest] = now
-            (workspace.folder / "session.json").touch()
 
     def _own_token(self, path: Path) -> str:
         """The token of one's own workspace; it stays the same over restarts."""
@@ -145,8 +154,12 @@ class Sessions:
         return token
 
 
-def _last_use(folder: Path) -> float:
-    return (folder / "session.json").stat().st_mtime
+def _last_use(folder: Path) -> float | None:
+    """When a visitor's workspace was last used; None where it is gone: several may sweep."""
+    try:
+        return (folder / "session.json").stat().st_mtime
+    except FileNotFoundError:
+        return None
 
 
 def _hash(token: str) -> str:
