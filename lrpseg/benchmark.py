@@ -23,6 +23,7 @@ from torch import Tensor
 from lrpseg.checkpoints import load_classifier
 from lrpseg.devices import pick_device, synchronize
 from lrpseg.domains import Domain, load_domain
+from lrpseg.errors import OptionError
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, RULE_SETS
 from lrpseg.lrp.engine import LeanEngine, supports
 from lrpseg.lrp.zennit import ZennitEngine
@@ -148,7 +149,9 @@ def refiner_table(image: NDArray[np.uint8], result: Result, repeats: int) -> lis
 
 
 def benchmark(domain: str, network: str, device: str, repeats: int) -> str:
-    """The whole report as text."""
+    """The whole report as text; raises `OptionError` where nothing would be measured."""
+    if repeats < 1:
+        raise OptionError(f"Each is run once at least; {repeats} repeats were given.")
     where = pick_device(device)
     loaded = load_domain(domain)
     model = load_classifier(loaded, network).to(where)

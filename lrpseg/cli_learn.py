@@ -25,7 +25,9 @@ def _learn(args: argparse.Namespace) -> int:
         return 0
     if args.workspace is None:
         raise OptionError("Give the workspace to learn from: --workspace DIR.")
-    recipe = replace(Recipe(), steps=args.steps or Recipe.steps, seed=args.seed)
+    recipe = replace(
+        Recipe(), steps=Recipe.steps if args.steps is None else args.steps, seed=args.seed
+    )
     with tqdm(unit="step", disable=None, leave=False) as bar:
 
         def progress(done: int, total: int) -> None:

@@ -18,10 +18,11 @@ def pick_device(name: str = "auto") -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise OptionError(
-            f"The device {name!r} cannot be used here. Use 'auto' or 'cpu'."
-        ) from error
+        usable = device.type != "meta"  # it holds no values
+    except (RuntimeError, AssertionError, NotImplementedError):
+        usable = False
+    if not usable:
+        raise OptionError(f"The device {name!r} cannot be used here. Use 'auto' or 'cpu'.")
     return device
 
 

@@ -207,4 +207,10 @@ def _is_stale(held: dict[str, Any], domain: Domain, network: str) -> bool:
     path = domain.checkpoints.get(network)
     if path is None or not path.is_file():
         return True
-    return checkpoint_hash(path) != held["checkpoints"][network]
+    measured = held["checkpoints"]
+    decides = (network, domain.classifier) if NETWORKS[network].segments else (network,)
+    return any(
+        checkpoint_hash(domain.checkpoint(name)) != measured[name]
+        for name in decides
+        if name == network or name in measured
+    )

@@ -2,26 +2,33 @@
 
 import importlib
 import re
+import shutil
 import socket
 import sys
 import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import httpx
 import pytest
+import torch
 
+from lrpseg.checkpoints import save_checkpoint
 from lrpseg.errors import OptionError
+from lrpseg.networks import NETWORKS
+from lrpseg.results import Result
 from lrpseg.ui import launch as start
 from lrpseg.ui import spaces
+from lrpseg.ui.analyser import Segmenters
 from lrpseg.ui.launch import default_folder, on_space, parse_auth
 from lrpseg.workspace import Workspace
 from tests.page_support import DAMAGED, running
-from tests.workspace_support import SETTINGS, picture
+from tests.workspace_support import SETTINGS, picture, result
 
 ROOT = Path(__file__).parent.parent
 
@@ -72,8 +79,35 @@ def lent_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 def test_a_lent_gpu_is_asked_for(lent_gpu: list[str]) -> None:
     importlib.reload(spaces)
     assert lent_gpu == ["explain"]
-    result = spaces.explain("magnetic-tile", "one-fc", "ours", DAMAGED, False)
-    assert result.damaged
+    found = spaces.explain({"domain": "magnetic-tile", "network": "one-fc"}, DAMAGED, False)
+    assert found.damaged
+
+
+def test_a_lent_gpu_does_what_was_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def explain(choices: dict[str, Any], image: object, explain_intact: bool) -> Result:
+        asked.append(choices)
+        return result()
+
+    monkeypatch.setenv("SPACES_ZERO_GPU", "1")
+    monkeypatch.setattr(spaces, "explain", explain)
+    chosen = replace(SETTINGS, start="logit", pooling="max")
+    Segmenters("cpu").run(b"", chosen)
+    wanted = {k: v for k, v in asdict(chosen).items() if k not in ("thresholder", "refiner")}
+    assert asked == [wanted]
+
+
+def test_weights_that_are_replaced_count_at_once(toy_assets: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(toy_assets / "toy", folder)
+    settings = replace(SETTINGS, domain=str(folder))
+    segmenters = Segmenters("cpu")
+    first = segmenters.get(settings)
+    assert segmenters.get(replace(settings, thresholder="bmm")) is first
+    torch.manual_seed(5)
+    save_checkpoint(NETWORKS["one-fc"].build(), folder / "one-fc.safetensors", "one-fc")
+    assert segmenters.get(settings) is not first
 
 
 def test_without_one_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:

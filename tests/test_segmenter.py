@@ -228,6 +228,12 @@ def test_auto_picks_a_device_that_exists() -> None:
     assert pick_device("auto").type in {"cuda", "mps", "cpu"}
 
 
+@pytest.mark.parametrize("name", ["meta", "cuda:77", "toaster"])
+def test_devices_that_cannot_be_used(name: str) -> None:
+    with pytest.raises(OptionError, match="'cpu'"):
+        pick_device(name)
+
+
 def test_an_unreadable_file_is_an_image_error(toy_assets: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.png").write_text("no picture")
     with pytest.raises(ImageError, match=r"notes\.png"):

@@ -31,6 +31,7 @@ from lrpseg.thresholders import THRESHOLDERS
 from lrpseg.version import __version__
 from training import classification, plots
 from training.classification import Classification
+from training.command import told
 from training.datasets import READERS, read
 from training.evaluate import UNET_NAME, Pictures, crops_of, whole_of
 from training.segmentation import Score, Segmented, ious, score
@@ -301,4 +302,5 @@ def main(words: Sequence[str] | None = None) -> str:
 
 
 if __name__ == "__main__":
-    print(main())
+    with told():
+        print(main())

@@ -28,6 +28,7 @@ from lrpseg.domains import DOMAIN_FILE, Domain, load_domain
 from lrpseg.networks import NETWORKS, classifiers
 from lrpseg.render import save_text
 from lrpseg.vgg import VggA
+from training.command import told
 from training.datasets import READERS, read
 from training.validation import Validation, classify
 
@@ -122,4 +123,5 @@ def store(domain: Domain, network: str, fitted: Mapping[str, float]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

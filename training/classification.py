@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from lrpseg.devices import pick_device
 from lrpseg.domains import load_domain
 from lrpseg.networks import NETWORKS
+from training.command import told
 from training.datasets import READERS, Example, read
 from training.systems import load_classifying
 from training.validation import Validation, classify, damage_probability
@@ -188,4 +189,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

@@ -23,6 +23,7 @@ from lrpseg.lrp import POOLINGS, RULE_SETS, STARTS
 from lrpseg.networks import NETWORKS, classifiers
 from lrpseg.thresholders import THRESHOLDERS, Fitted, bmm, bmm_reference, gmm, gmm_reference
 from lrpseg.thresholders.beta_readings import READINGS
+from training.command import told
 from training.crops import centre_crop, load_example
 from training.datasets import READERS, read
 from training.metrics import count, interval, means
@@ -101,6 +102,6 @@ if __name__ == "__main__":
         "--agreement", action="store_true", help="compare the fast fits with their references too"
     )
     given = parser.parse_args()
-    print(
-        compare(given.data, given.domain, given.network, given.split, given.device, given.agreement)
-    )
+    names = (given.domain, given.network, given.split, given.device)
+    with told():
+        print(compare(given.data, *names, given.agreement))

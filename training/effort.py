@@ -45,6 +45,7 @@ from lrpseg.segmenter import load
 from lrpseg.self_trained import Decider
 from lrpseg.thresholders import THRESHOLDERS
 from training.annotator import Correction, correct
+from training.command import told
 from training.corrected import Batch, batches, corrected_examples, patches_of
 from training.datasets import READERS, Example, read
 from training.evaluate import UNET_NAME, Pictures, crops_of, unet_system
@@ -286,4 +287,5 @@ def main(words: Sequence[str] | None = None) -> str:
 
 
 if __name__ == "__main__":
-    print(main())
+    with told():
+        print(main())

@@ -32,6 +32,7 @@ from lrpseg.thresholders import THRESHOLDERS, Fitted
 from lrpseg.tiling import TileGrid
 from training import classification
 from training.classification import Classification
+from training.command import told
 from training.crops import centre_crop, flipped, load_example
 from training.datasets import READERS, Example, read
 from training.metrics import Mask
@@ -263,4 +264,5 @@ def main(words: Sequence[str] | None = None) -> str:
 
 
 if __name__ == "__main__":
-    print(main())
+    with told():
+        print(main())

@@ -35,6 +35,7 @@ from lrpseg.refiners import REFINERS
 from lrpseg.render import save_text
 from lrpseg.thresholders import THRESHOLDERS, Fitted
 from lrpseg.version import __version__
+from training.command import told
 from training.crops import centre_crop, load_example
 from training.datasets import READERS, DataError, Example, read
 from training.systems import network_maps
@@ -280,4 +281,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

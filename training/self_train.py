@@ -37,6 +37,7 @@ from lrpseg.refiners import REFINERS
 from lrpseg.self_trained import Decider, likelihood_of
 from training import unet
 from training.calibration import both_kinds, labels_of, platt
+from training.command import told
 from training.crops import load_example
 from training.datasets import READERS, read
 from training.drawn_damage import DRAWINGS, OF_DOMAIN
@@ -229,4 +230,5 @@ def main(words: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

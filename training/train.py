@@ -31,6 +31,7 @@ from lrpseg.errors import LrpsegError
 from lrpseg.networks import NETWORKS, classifiers
 from lrpseg.vgg import VggA
 from training.calibration import calibrate
+from training.command import told
 from training.crops import Augmentation, TrainingCrops
 from training.datasets import READERS, read
 from training.resuming import plain, save_state
@@ -298,10 +299,11 @@ if __name__ == "__main__":
         drawn=args.drawn,
     )
     given = {k: v for k, v in vars(args).items() if k in Config.__dataclass_fields__}
-    main(
-        Config(**given, augmentation=augmentation),
-        args.data,
-        args.out,
-        args.resume,
-        args.accelerator,
-    )
+    with told():
+        main(
+            Config(**given, augmentation=augmentation),
+            args.data,
+            args.out,
+            args.resume,
+            args.accelerator,
+        )

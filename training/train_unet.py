@@ -28,6 +28,7 @@ from torchvision.transforms.v2 import functional as warp
 from lrpseg.errors import LrpsegError
 from lrpseg.networks import INPUT_SIZE
 from training import unet
+from training.command import told
 from training.crops import Image, Mask, damage_bounds, load_example
 from training.datasets import READERS, Example, read
 from training.resuming import plain
@@ -207,4 +208,5 @@ if __name__ == "__main__":
     deformation = Deformation(elastic=args.elastic, jitter=args.jitter)
     given = {k: v for k, v in vars(args).items() if k in Config.__dataclass_fields__}
     config = Config(**given, deformation=deformation)
-    main(config, args.data, args.out, args.resume, args.accelerator)
+    with told():
+        main(config, args.data, args.out, args.resume, args.accelerator)

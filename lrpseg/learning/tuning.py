@@ -58,6 +58,8 @@ class Recipe:
             raise OptionError(f"A pool of {self.pool} crops has fewer than a step's {self.batch}.")
         if self.size % 16 or not 16 <= self.size <= 160:
             raise OptionError(f"A crop's side is a multiple of 16 up to 160; {self.size} is not.")
+        if self.seed < 0:
+            raise OptionError(f"A seed is 0 or more; {self.seed} is not.")
         if not 0 < self.lr < 1:
             raise OptionError(f"A learning rate lies between 0 and 1; {self.lr} does not.")
         if not 0 < self.blend <= 1:

@@ -10,7 +10,9 @@ from collections import OrderedDict
 from dataclasses import asdict
 from typing import Any
 
+from lrpseg.domains import load_domain
 from lrpseg.errors import LrpsegError
+from lrpseg.operating_points import weights_hash
 from lrpseg.results import Result, Settings
 from lrpseg.segmenter import Progress, Segmenter, load
 from lrpseg.ui import spaces
@@ -31,8 +33,10 @@ class Segmenters:
 
     def get(self, settings: Settings) -> Segmenter:
         """The segmenter of these settings; thresholder and refiner are not looked at."""
-        names = {k: v for k, v in asdict(settings).items() if k not in ("thresholder", "refiner")}
-        key = tuple(names.values())
+        names = _costly(settings)
+        # By the weights too: files that are replaced while the page runs count at once.
+        weights = weights_hash(load_domain(settings.domain), settings.network)
+        key = (*names.values(), weights)
         with self._lock:
             if key not in self._loaded:
                 self._loaded[key] = load(**names, device=self._device)
@@ -55,12 +59,16 @@ class Segmenters:
     ) -> Result:
         """The result for one picture under `settings`."""
         if spaces.zero_gpu():
-            names = (settings.domain, settings.network, settings.rule_set)
-            result = spaces.explain(*names, image, explain_intact)
+            result = spaces.explain(_costly(settings), image, explain_intact)
         else:
             segmenter = self.get(settings)
             result = segmenter(image, explain_intact=explain_intact, progress=progress)  # type: ignore[arg-type]
         return result.using(settings.thresholder, settings.refiner)
+
+
+def _costly(settings: Settings) -> dict[str, Any]:
+    """The settings that decide what the networks do; thresholder and refiner come after."""
+    return {k: v for k, v in asdict(settings).items() if k not in ("thresholder", "refiner")}
 
 
 class Analyser:

@@ -42,12 +42,12 @@ def _add_segment(service: Service) -> None:
             domain: what is inspected, for example magnetic-tile.
             network: the classifier, for example one-fc; empty: the domain's best.
             rule_set: the LRP rules: ours or montavon; empty: the best.
-            thresholder: simple, gmm or bmm; empty: the best.
+            thresholder: simple, gmm, bmm, bmm-literal or fraction; empty: the best.
             threshold: likelihood (0 to 1) from which on a pixel is in the mask; none takes the
                 thresholder's own.
             explain_intact: make a mask also where the picture is classified intact.
-            refiner: how the picture itself improves the likelihood: none or intensity; empty: the
-                best.
+            refiner: how the picture itself improves the likelihood: none, intensity or support;
+                empty: the best.
 
         Returns:
             Probability of damage (0 to 1), heatmap over the picture, mask of 0 and 255.

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lrpseg.results import Result
 from lrpseg.segmenter import load
@@ -27,9 +27,10 @@ def gpu(fn: T) -> T:
 
 
 @gpu
-def explain(
-    domain: str, network: str, rule_set: str, image: object, explain_intact: bool
-) -> Result:
-    """One picture's result on the lent GPU: its process sees nothing of ours but the arguments."""
-    segmenter = load(domain, network=network, rule_set=rule_set)
+def explain(choices: dict[str, Any], image: object, explain_intact: bool) -> Result:
+    """One picture's result on the lent GPU: its process sees nothing of ours but the arguments.
+
+    `choices`: of `lrpseg.load`.
+    """
+    segmenter = load(**choices)
     return segmenter(image, explain_intact=explain_intact)  # type: ignore[arg-type]

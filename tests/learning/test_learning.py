@@ -206,6 +206,7 @@ def test_pixels_without_weight_have_no_part_in_the_loss() -> None:
         {"pool": 7},
         {"blend": 0},
         {"blend": 1.1},
+        {"seed": -1},
     ],
 )
 def test_recipes_that_cannot_be(wrong: dict[str, Any]) -> None:
