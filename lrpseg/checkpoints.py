@@ -1,18 +1,17 @@
 """Weights on disk: safetensors only, checked against the network that they are for."""
 
 import hashlib
-import os
-import tempfile
 from functools import lru_cache
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from lrpseg.domains import DOMAIN_FILE, Domain
 from lrpseg.errors import CheckpointError, OptionError
+from lrpseg.files import atomically
 from lrpseg.networks import NETWORKS
 from lrpseg.self_trained import Decider, SelfTrained
 from lrpseg.vgg import VggA
@@ -30,15 +29,8 @@ def save_checkpoint(
         k: v.detach().to("cpu", torch.float16 if v.ndim >= 2 else v.dtype).contiguous()
         for k, v in _state(model)
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    os.close(handle)
-    try:
-        save_file(tensors, temporary, metadata={**(metadata or {}), "network": network})
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    data = save(tensors, metadata={**(metadata or {}), "network": network})
+    atomically(path, lambda file: file.write(data))
 
 
 def load_checkpoint(path: Path, network: str) -> VggA:

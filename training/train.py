@@ -29,6 +29,7 @@ from lrpseg.checkpoints import load_checkpoint, read_tensors, save_checkpoint
 from lrpseg.domains import Normalisation
 from lrpseg.errors import LrpsegError
 from lrpseg.networks import NETWORKS, classifiers
+from lrpseg.render import save_text
 from lrpseg.vgg import VggA
 from training.calibration import calibrate
 from training.command import told
@@ -230,7 +231,7 @@ def main(config: Config, data: Path, out: Path, resume: bool, accelerator: str =
     fabric.print(f"calibrated.safetensors on val: {described(final)}")
     if fabric.is_global_zero:
         report = {"config": plain(config), "val": figures(final), "history": history}
-        (out / "metrics.json").write_text(json.dumps(report, indent=1))
+        save_text(json.dumps(report, indent=1), out / "metrics.json")
     return final["crops"]
 
 

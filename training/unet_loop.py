@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from lrpseg.domains import Normalisation
 from lrpseg.errors import LrpsegError
+from lrpseg.render import save_text
 from training.resuming import plain, save_state
 
 Loss = Callable[..., Tensor]
@@ -158,4 +159,4 @@ def _one_epoch(
 def write_metrics(recipe: Recipe, final: dict[str, float], history: list, out: Path) -> None:
     """metrics.json: the settings, the figures of the stored file, and each epoch's."""
     report = {"config": plain(recipe), "val": final, "history": history}
-    (out / "metrics.json").write_text(json.dumps(report, indent=1))
+    save_text(json.dumps(report, indent=1), out / "metrics.json")

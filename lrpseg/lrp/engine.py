@@ -38,7 +38,7 @@ from lrpseg.vgg import VggA
 class Activations:
     """What one forward pass leaves for the backward pass; all tensors have B rows.
 
-    inputs[i], outputs[i], rms[i]: of layer i as in `Step`; pooled[i]: (activation that was pooled,
+    inputs[i], outputs[i], rms[i]: of layer i as in `Step`; pools[i]: (activation that was pooled,
     indices of its maxima), for the convolutions that a max-pool follows.
     """
 
