@@ -5,7 +5,8 @@ import json
 import shutil
 import time
 import zipfile
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from lrpseg.workspace import (
     read_settings,
     save_session,
 )
-from tests.workspace_support import LIMITS, SETTINGS, SHAPE, analysed, make_zip
+from tests.workspace_support import LIMITS, SETTINGS, SHAPE, analysed, make_zip, result
 
 pytestmark = pytest.mark.usefixtures("only_toy")
 
@@ -50,6 +51,42 @@ def test_a_session_comes_back_as_it_was(tmp_path: Path) -> None:
     assert truth is not None
     assert np.array_equal(truth, np.eye(*SHAPE, dtype=bool))
     assert second.status == "failed"
+    claimed = there.claim_next()
+    assert claimed is not None
+    there.finish(first.id, claimed.analysis_key, result())
+    assert there.item(first.id).status == "accepted"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda w, i: w.set_threshold(i, 0.5),
+        lambda w, i: w.patch_corrections(i, 0, 0, 1, 1, b"\x01"),
+        lambda w, i: w.set_settings(i, replace(SETTINGS, thresholder="bmm")),
+        None,
+    ],
+    ids=["threshold", "stroke", "settings", "weights"],
+)
+def test_what_changes_before_its_analysis_is_not_accepted(
+    tmp_path: Path, change: Callable[[Workspace, str], object] | None
+) -> None:
+    here, there = Workspace(tmp_path / "here"), Workspace(tmp_path / "there")
+    here.set_status(analysed(here).id, "accepted")
+    save_session(here, tmp_path / "s.zip")
+    if change is None:
+        with zipfile.ZipFile(tmp_path / "s.zip") as archive:
+            entries = {name: archive.read(name) for name in archive.namelist()}
+        manifest = json.loads(entries["session.json"])
+        manifest["items"][0]["weights"] = "others"
+        entries["session.json"] = json.dumps(manifest).encode()
+        (tmp_path / "s.zip").write_bytes(make_zip(entries))
+    (id,) = load_session(there, tmp_path / "s.zip", LIMITS)
+    if change is not None:
+        change(there, id)
+    claimed = there.claim_next()
+    assert claimed is not None
+    there.finish(id, claimed.analysis_key, result())
+    assert there.item(id).status in ("todo", "edited")
 
 
 @pytest.mark.parametrize(

@@ -118,8 +118,8 @@ class Analysable(Readable):
             if not fresh.width:
                 raise WorkspaceError(fresh.reason or "This picture cannot be read.")
             db.execute(
-                "UPDATE items SET settings=?, explain_intact=?, weights=?, threshold=NULL "
-                "WHERE id=?", (settings_text(settings), explain, weights, id),
+                "UPDATE items SET settings=?, explain_intact=?, weights=?, threshold=NULL, "
+                "accept=0 WHERE id=?", (settings_text(settings), explain, weights, id),
             )  # fmt: skip
             if reason is not None:
                 db.execute("UPDATE items SET status='failed', reason=? WHERE id=?", (reason, id))
@@ -175,7 +175,7 @@ class Analysable(Readable):
         if touch:
             sets += (
                 ", status = CASE WHEN status IN ('todo', 'empty', 'accepted') THEN 'edited' "
-                "ELSE status END"
+                "ELSE status END, accept = 0"
             )
         with transaction(self._path) as db:
             changed = db.execute(

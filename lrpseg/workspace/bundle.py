@@ -128,6 +128,7 @@ def save_session(workspace: Workspace, out: Path) -> None:
 
 _KEPT = (
     "name", "settings", "explain_intact", "threshold", "min_area", "max_hole", "seconds", "status",
+    "weights",
 )  # fmt: skip
 
 
@@ -178,6 +179,8 @@ def _checked(entry: dict[str, Any]) -> dict[str, Any]:
         "min_area": max(0, int(entry["min_area"])),
         "max_hole": max(0, int(entry["max_hole"])),
         "seconds": max(0.0, float(entry["seconds"])),
+        # Of the mask that was accepted; of an older session's nobody knows by which weights.
+        "accepted_by": entry.get("weights") if entry.get("status") == "accepted" else None,
     }
 
 
@@ -210,6 +213,8 @@ def _load(
     workspace.set_cleaning(item.id, entry["min_area"], entry["max_hole"])
     workspace.set_threshold(item.id, entry["threshold"])
     workspace.add_seconds(item.id, entry["seconds"])
+    if entry["accepted_by"] == item.weights:  # others would make another mask
+        workspace.accept_again(item.id)
 
 
 def _read(archive: zipfile.ZipFile, name: str, limit: int) -> bytes | None:

@@ -23,7 +23,8 @@ OPEN = ("todo", "edited", "accepted", "empty")
 class Item:
     """One picture. `analysis` names the relevance that is shown ("" where there is none yet),
     `analysis_key` the one that its settings ask for. `threshold` is None where nobody chose one:
-    then `own_threshold`, the thresholder's own, counts. `drawn`: whether there are corrections."""
+    then `own_threshold`, the thresholder's own, counts. `drawn`: whether there are corrections.
+    `accept`: its mask was accepted in the session that it comes from, and is made again."""
 
     id: str
     name: str
@@ -46,6 +47,7 @@ class Item:
     seconds: float
     has_truth: bool
     drawn: bool
+    accept: bool
     revision: int
     tiles_done: int
     tiles: int
@@ -67,7 +69,7 @@ def from_row(row: sqlite3.Row) -> Item:
     """An item from its row in the database."""
     values: dict[str, Any] = {key: row[key] for key in row.keys() if key != "position"}  # noqa: SIM118
     values["settings"] = Settings(**json.loads(values["settings"]))
-    for flag in ("explain_intact", "damaged", "explained", "has_truth", "drawn"):
+    for flag in ("explain_intact", "damaged", "explained", "has_truth", "drawn", "accept"):
         values[flag] = bool(values[flag])
     return Item(**values)
 

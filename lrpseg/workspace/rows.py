@@ -13,9 +13,10 @@ def adopt(
 ) -> None:
     """Make the analysis `key` the one that is shown, with the thresholder's own threshold on it."""
     status = "edited" if item.drawn else "todo" if known["explained"] else "empty"
+    status = "accepted" if item.accept else status
     db.execute(
         "UPDATE items SET analysis=?, own_threshold=?, probability=?, damaged=?, explained=?, "
-        "status=?, reason=NULL, revision=revision+1, updated=? WHERE id=?",
+        "status=?, accept=0, reason=NULL, revision=revision+1, updated=? WHERE id=?",
         (
             key, own, known["probability"], known["damaged"], known["explained"], status, now(),
             item.id,

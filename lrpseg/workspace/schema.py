@@ -42,6 +42,9 @@ MIGRATIONS = (
     CREATE TABLE state (key TEXT PRIMARY KEY, value INTEGER NOT NULL);
     INSERT INTO state VALUES ('serial', 0), ('position', 0);
     """,
+    """
+    ALTER TABLE items ADD COLUMN accept INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 """Step i brings a database of version i to version i + 1. A released step never changes."""
 

@@ -140,6 +140,10 @@ class Workspace(Analysable):
             status = "empty"
         self._update(id, status=status)
 
+    def accept_again(self, id: str) -> None:
+        """Accept a picture as soon as it is analysed, unless something about it changes before."""
+        self._update(id, accept=1)
+
     def add_seconds(self, id: str, seconds: float) -> None:
         """Add to the time that a person spent on the picture."""
         with transaction(self._path) as db:
@@ -172,8 +176,9 @@ class Workspace(Analysable):
             self._save_corrections(item, whole)
             drawn = bool(whole.any())
             row = db.execute(
-                "UPDATE items SET drawn=?, status=CASE WHEN status IN ('todo', 'empty', 'accepted')"
-                " THEN 'edited' ELSE status END, revision=revision+1, updated=? WHERE id=? "
+                "UPDATE items SET drawn=?, accept=0, "
+                "status=CASE WHEN status IN ('todo', 'empty', 'accepted') THEN 'edited' "
+                "ELSE status END, revision=revision+1, updated=? WHERE id=? "
                 "RETURNING revision", (drawn, now(), id),
             ).fetchone()  # fmt: skip
             bump(db)
