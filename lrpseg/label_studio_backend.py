@@ -8,11 +8,10 @@ It speaks the protocol of https://github.com/HumanSignal/label-studio-ml-backend
 """
 
 import base64
-import binascii
+import http.client
 import json
 import logging
 import os
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -64,9 +63,12 @@ class Pictures:
         if address.startswith("data:"):
             try:
                 return base64.b64decode(address.partition(",")[2], validate=True)
-            except binascii.Error as error:
+            except ValueError as error:
                 raise ImageError("The task's data: address is damaged.") from error
-        parts = urlsplit(address)
+        try:
+            parts = urlsplit(address)
+        except ValueError as error:
+            raise ImageError(f"{address[:200]} is no address: {error}.") from error
         if not parts.scheme and parts.path.startswith(_LOCAL) and self.root is not None:
             return self._local(parse_qs(parts.query).get("d", [""])[0])
         if parts.scheme in ("http", "https", "") and self.url is not None:
@@ -86,21 +88,23 @@ class Pictures:
 
     def _fetch(self, address: str) -> bytes:
         home, there = urlsplit(self.url or ""), urlsplit(address)
-        if there.scheme and (there.scheme, there.netloc) != (home.scheme, home.netloc):
+        elsewhere = (there.scheme or home.scheme, there.netloc) != (home.scheme, home.netloc)
+        if (there.scheme or there.netloc) and elsewhere:
             raise ImageError(
                 f"{there.netloc} is not the Label Studio at {home.netloc}: other hosts are not "
                 "asked. Upload the picture to Label Studio, or use its local files."
             )
-        path = there.path + (f"?{there.query}" if there.query else "")
+        # Without its slash a path would go on with the host's name or port: the token went astray.
+        path = "/" + there.path.lstrip("/") + (f"?{there.query}" if there.query else "")
         base = f"{home.scheme}://{home.netloc}"
-        request = urllib.request.Request(base + path)
         opener = urllib.request.build_opener(_NoRedirect)
         try:
+            request = urllib.request.Request(base + path)
             if self.key:
                 request.add_header("Authorization", _authorization(self.key, base, opener))
             with opener.open(request, timeout=60) as answer:
                 data = answer.read(MAX_BYTES + 1)
-        except (urllib.error.URLError, OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
             raise ImageError(f"Label Studio did not give {path[:200]}: {error}.") from error
         if len(data) > MAX_BYTES:
             raise ImageError(f"{path[:200]} is larger than {MAX_BYTES / 1e6:.0f} MB.")

@@ -168,9 +168,21 @@ def test_uploaded_pictures_are_fetched_with_the_token(label_studio: str) -> None
     for key, address in ((None, tile), ("secret", "/away"), ("x.y.z", tile), ("wrong", tile)):
         with pytest.raises(ImageError, match="did not give"):
             Pictures(label_studio, key).read(address)
-    for address in ("http://example.org/x.png", label_studio.replace("127.0.0.1", "localhost")):
+    localhost = label_studio.replace("127.0.0.1", "localhost")
+    for address in ("http://example.org/x.png", "//example.org/x.png", localhost):
         with pytest.raises(ImageError, match="other hosts"):
             pictures.read(address)
+
+
+def test_a_path_does_not_go_on_with_the_host(label_studio: str) -> None:
+    shorter, digit = Pictures(label_studio[:-1], "secret"), label_studio[-1]
+    for address in (f"{digit}/data/upload/1/tile.png", ".example.org/x.png", "http://[x/a.png"):
+        with pytest.raises(ImageError):
+            shorter.read(address)
+    relative = Pictures(label_studio, "secret")
+    assert relative.read("data/upload/1/tile.png") == DAMAGED.read_bytes()
+    with pytest.raises(ImageError, match="did not give"):
+        relative.read("/data/upload/1/a tile.png")  # http.client has errors of its own
 
 
 def test_configurations(tmp_path: Path) -> None:
