@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 
 from starlette.applications import Starlette
@@ -81,10 +81,13 @@ class Pictures:
     def _local(self, relative: str) -> bytes:
         assert self.root is not None
         root = self.root.resolve()
-        path = (root / unquote(relative)).resolve()
-        if not path.is_relative_to(root) or not path.is_file():
-            raise ImageError(f"There is no file {relative[:200]!r} below {root}.")
-        return path.read_bytes()
+        try:
+            path = (root / relative).resolve()
+            if path.is_relative_to(root) and path.is_file():
+                return path.read_bytes()
+        except (OSError, ValueError) as error:  # no right to read it, or a name that none can have
+            raise ImageError(f"{relative[:200]!r} cannot be read: {error}.") from error
+        raise ImageError(f"There is no file {relative[:200]!r} below {root}.")
 
     def _fetch(self, address: str) -> bytes:
         home, there = urlsplit(self.url or ""), urlsplit(address)
@@ -135,9 +138,11 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def read_tags(config: str, label: str) -> Tags:
+def read_tags(config: Any, label: str) -> Tags:
     """What a labelling configuration (XML) calls things; `label`, if it is among its labels, else
     the first of them. Raises `OptionError` where there is no brush on an image."""
+    if not isinstance(config, str):
+        raise OptionError("The labelling configuration is no text.")
     try:
         if "<!DOCTYPE" in config or "<!ENTITY" in config:
             raise OptionError("The labelling configuration has entities, which are not read.")
@@ -159,10 +164,11 @@ def predict_task(
 ) -> dict[str, Any]:
     """The prediction for one task; one whose picture cannot be had is empty and says why."""
     try:
-        result = segmenter(
-            pictures.read(str(task.get("data", {}).get(tags.field, ""))),
-            explain_intact=job.min_probability < 0.5,
-        )
+        data = task.get("data")
+        address = data.get(tags.field) if isinstance(data, dict) else None
+        if not isinstance(address, str):
+            raise ImageError(f"The task holds no address of a picture in its field {tags.field!r}.")
+        result = segmenter(pictures.read(address), explain_intact=job.min_probability < 0.5)
     except LrpsegError as error:
         _log.warning("task %s: %s", task.get("id"), error)
         return {"result": [], "score": 0.0, "model_version": VERSION, "error": str(error)}
@@ -179,8 +185,8 @@ def make_app(job: Job, segmenter: Segmenter, pictures: Pictures) -> Starlette:
     fallback = Tags(FROM_NAME, TO_NAME, "image", job.options.label)
 
     def predict(body: dict[str, Any]) -> dict[str, Any]:
-        config = body.get("label_config") or ""
-        tags = read_tags(config, job.options.label) if config else fallback
+        config = body.get("label_config")
+        tags = fallback if config in (None, "") else read_tags(config, job.options.label)
         tasks = body.get("tasks")
         if not isinstance(tasks, list) or not all(isinstance(t, dict) for t in tasks):
             raise OptionError("The request has no list of tasks.")
@@ -191,7 +197,7 @@ def make_app(job: Job, segmenter: Segmenter, pictures: Pictures) -> Starlette:
 
     def setup(body: dict[str, Any]) -> dict[str, Any]:
         if body.get("schema"):
-            read_tags(str(body["schema"]), job.options.label)
+            read_tags(body["schema"], job.options.label)
         return {"model_version": VERSION}
 
     def status(_: dict[str, Any]) -> dict[str, Any]:

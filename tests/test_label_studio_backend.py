@@ -37,7 +37,8 @@ def job() -> Job:
 def backend(job: Job, tmp_path_factory: pytest.TempPathFactory) -> TestClient:
     root = tmp_path_factory.mktemp("files")
     (root / "belt 3").mkdir()
-    (root / "belt 3" / "tile.png").write_bytes(DAMAGED.read_bytes())
+    for name in ("tile.png", "a%20b.png"):
+        (root / "belt 3" / name).write_bytes(DAMAGED.read_bytes())
     return TestClient(make_app(job, job.segmenter("cpu"), Pictures(root=root)))
 
 
@@ -102,7 +103,8 @@ def test_health_setup_versions_and_webhook(backend: TestClient) -> None:
     "address",
     [
         "/data/local-files/?d=../../etc/passwd", "/data/local-files/?d=/etc/passwd",
-        "/data/local-files/?d=", "/data/local-files/?d=belt%203", "http://127.0.0.1:1/x.png",
+        "/data/local-files/?d=", "/data/local-files/?d=belt%203", "/data/local-files/?d=%00",
+        f"/data/local-files/?d={'x' * 300}", "http://127.0.0.1:1/x.png",
         "file:///etc/passwd", "s3://bucket/x.png", "data:image/png;base64,%%%", "", "x" * 5000,
     ],
 )  # fmt: skip
@@ -115,7 +117,24 @@ def test_addresses_that_are_not_followed(backend: TestClient, address: str) -> N
     assert "root:" not in json.dumps(found)
 
 
-@pytest.mark.parametrize("body", ["[]", "{", '{"tasks": 5}', '{"tasks": [1]}', "null"])
+def test_a_local_file_is_found_by_the_very_name_that_it_has(backend: TestClient) -> None:
+    answer = ask(backend, "/data/local-files/?d=belt%203/a%2520b.png")
+    assert "error" not in answer.json()["results"][0]
+
+
+@pytest.mark.parametrize("data", [None, [], "x", {}, {"photo": None}, {"photo": ["a.png"]}])
+def test_a_task_without_a_picture_says_so(backend: TestClient, data: Any) -> None:
+    body = {"tasks": [{"id": 1, "data": data}], "label_config": CONFIG}
+    answer = backend.post("/predict", json=body)
+    assert answer.status_code == 200
+    assert "no address of a picture in its field 'photo'" in answer.json()["results"][0]["error"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["[]", "{", '{"tasks": 5}', '{"tasks": [1]}', "null", '{"tasks": [], "label_config": {}}',
+     '{"tasks": [], "label_config": {"a": 1}}', '{"tasks": [], "label_config": 5}'],
+)  # fmt: skip
 def test_requests_that_are_none(backend: TestClient, body: str) -> None:
     answer = backend.post("/predict", content=body)
     assert answer.status_code == 400
