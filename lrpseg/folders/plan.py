@@ -79,7 +79,7 @@ class Plan:
             yield from self.block(number)
 
     def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
+        return sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True)
 
 
 def make_plan(sources: Iterable[Source], path: Path, block: int = BLOCK) -> Plan:

@@ -80,6 +80,13 @@ def test_a_plan_holds_from_any_folder(
     assert only.source.read() == (folder / "tile0.png").read_bytes()
 
 
+@pytest.mark.parametrize("name", ["run #1", "a?b", "50%41", "a?mode=rwc", "ä b"])
+def test_a_plan_may_lie_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
+    plan = make_plan([Source("a.png", "a.png")], tmp_path / name / "plan.sqlite")
+    assert [planned.stem for planned in plan] == ["a"]
+    assert [path.name for path in tmp_path.rglob("*")] == [name, "plan.sqlite"]
+
+
 def test_sources_that_are_none(tmp_path: Path) -> None:
     for wrong in ("nothing.png", "no*thing.png"):
         with pytest.raises(ImageError, match=r"no file|no such file"):
