@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from lrpseg.errors import ImageError
+from lrpseg.formats import FORMATS
 from lrpseg.workspace.intake import safe_name
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif"})
@@ -18,6 +19,9 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp",
 LIST_SUFFIX = ".txt"
 STATE = ".lrpseg"
 """The folder in a run's --out that holds its plan and its shards."""
+
+_WRITTEN = frozenset({*FORMATS, "overlays", "summary", "items"})
+"""Folders in a run's --out, and of the workspace that is laid into it."""
 
 MAX_BYTES = 2_000_000_000
 """A larger entry of a zip is refused before it is unpacked."""
@@ -89,12 +93,15 @@ def _of(entry: str, several: bool, lists: tuple[str, ...]) -> Iterator[Source]:
 
 
 def _folder(root: Path, prefix: str) -> Iterator[Source]:
+    own = (root / STATE).is_dir()  # an earlier run wrote beside its pictures
     for folder, folders, files in os.walk(root):
-        # What an earlier run wrote below the pictures is no picture.
+        # What an earlier run wrote among the pictures is no picture.
         folders[:] = sorted(
             d
             for d in folders
-            if not d.startswith(".") and not os.path.isdir(os.path.join(folder, d, STATE))
+            if not d.startswith(".")
+            and not os.path.isdir(os.path.join(folder, d, STATE))
+            and not (own and d in _WRITTEN and Path(folder) == root)
         )
         for file in sorted(files):
             if PurePosixPath(file).suffix.lower() in SUFFIXES and not file.startswith("."):

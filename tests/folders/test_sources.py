@@ -7,6 +7,7 @@ import pytest
 
 from lrpseg.errors import ImageError
 from lrpseg.folders import Job, annotate, make_plan
+from lrpseg.folders.opening import open_annotated
 from lrpseg.folders.sources import Source, find_sources
 
 
@@ -45,6 +46,20 @@ def test_what_a_run_wrote_below_the_pictures_is_no_picture(folder: Path, tmp_pat
     assert list((masks / "png").rglob("*.png"))
     assert names(folder) == before
     assert "tile0.png" in names(masks / "png")  # named itself
+
+
+def test_what_a_run_wrote_beside_the_pictures_is_no_picture(folder: Path, tmp_path: Path) -> None:
+    photos, data = tmp_path / "photos", (folder / "tile0.png").read_bytes()
+    (photos / "belt" / "png").mkdir(parents=True)  # not at the place where a run writes
+    (photos / "belt" / "png" / "x.png").write_bytes(data)
+    (photos / "a.png").write_bytes(data)
+    job = Job.make("toy", thresholder="simple", formats=("png", "mvtec"), overlays=True,
+                   options={"copy_pictures": True})  # fmt: skip
+    for _ in range(2):
+        assert annotate([str(photos)], photos, job).pictures == 2
+        open_annotated(photos)
+    assert (photos / "png" / "a.png").is_file()
+    assert names(photos) == ["a.png", "belt/png/x.png"]
 
 
 def test_a_damaged_entry_of_a_zip_is_told(tmp_path: Path) -> None:
