@@ -53,7 +53,10 @@ def uploads(tmp_path: Path, data: bytes, name: str = "a.zip", limits: Limits = L
         ("a/../b.png", "a/b.png"),
         ("1/2/3/4/5/6.png", "3/4/5/6.png"),
         ("<script>.png", "_script_.png"),
-        ("x" * 300 + ".png", "x" * 96 + ".png"),
+        ("x" * 300 + ".png", "x" * 176 + ".png"),
+        ("光" * 100 + ".png", "光" * 58 + ".png"),  # 3 bytes each, of which none is cut
+        ("x" * 179 + " y", "x" * 179),
+        ("con." + "x" * 300, "_con." + "x" * 175),
         ("a/ . /b.png", "a/b.png"),
     ],
 )

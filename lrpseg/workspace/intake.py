@@ -8,7 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-_PART = 100
+_PART = 180
+"""Bytes of a name: file systems allow 255, and exports and temporary files add to it."""
+
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{n}{i}" for n in ("com", "lpt") for i in range(10))}
 _CHUNK = 1_000_000
 
@@ -46,15 +48,22 @@ def safe_name(name: str) -> str:
     for part in text.split("/"):
         kept = "".join(c if c.isprintable() and c not in '<>:"|?*' else "_" for c in part)
         kept = kept.strip(" .") if set(kept) - {"."} else ""
-        if len(kept) > _PART:
-            stem, dot, suffix = kept.rpartition(".")
-            tail = dot + suffix if stem and len(suffix) <= 5 else ""
-            kept = kept[: _PART - len(tail)] + tail
+        kept = _bounded(kept)
         if kept.split(".")[0].lower() in _RESERVED:
-            kept = f"_{kept}"
+            kept = _bounded(f"_{kept}")
         if kept:
             parts.append(kept)
     return "/".join(parts[-4:]) or "picture"
+
+
+def _bounded(part: str) -> str:
+    """`part` with at most `_PART` bytes of UTF-8, whole characters all, and its suffix."""
+    if len(part.encode()) <= _PART:
+        return part
+    stem, dot, suffix = part.rpartition(".")
+    tail = dot + suffix if stem and len(suffix) <= 5 else ""
+    room = _PART - len(tail.encode())
+    return part.encode()[:room].decode(errors="ignore").rstrip(" .") + tail
 
 
 def read_uploads(paths: Iterable[tuple[Path, str]], limits: Limits) -> Iterator[Upload]:
