@@ -1,6 +1,7 @@
 """The commands that work on folders and workspaces: annotate, export, import."""
 
 import argparse
+import errno
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,10 +126,11 @@ def _annotate(args: argparse.Namespace) -> int:
                 args.image, args.out, job, resume=args.resume, device=args.device, engine=engine,
                 progress=lambda n: bar.update(n), started=started,
             )  # fmt: skip
-        except OSError as error:  # a full disk, say
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             raise LrpsegError(
-                f"{error.filename or args.out} cannot be written: {error.strerror or error}. Make "
-                "room, then go on with --resume."
+                f"{error.filename or args.out} cannot be written: {error.strerror or error}. "
+                + ("Make room, then go on with --resume." if full else "Choose another --out.")
             ) from error
     print(
         f"{report.pictures - report.failures} images annotated, {report.damaged} of them damaged, "

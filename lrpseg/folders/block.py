@@ -4,6 +4,7 @@ Everything that a run does in parallel or on another machine is `annotate_block`
 made of JSON types.
 """
 
+import errno
 import io
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +32,9 @@ AHEAD_PIXELS = 24_000_000
 """Pixels that are decoded ahead of the network; a larger picture is decoded alone."""
 
 THREADS = 3
+
+_OF_ITS_NAME = {errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
+"""What a picture's name is to blame for: a.png and a.json/b.png cannot both have labelme's file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +83,11 @@ def annotate_block(
                     row = future.result()
                 except LrpsegError as error:
                     failed(planned, error)
+                except OSError as error:
+                    if error.errno not in _OF_ITS_NAME:
+                        raise
+                    reason = f"Its files cannot be written: {error.strerror}. Rename the picture."
+                    failed(planned, ImageError(reason))
                 else:
                     done(planned, row)
 

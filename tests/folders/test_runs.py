@@ -1,5 +1,6 @@
 """Annotating folders: what is found, what is written, and what a kill changes: nothing."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -120,6 +121,45 @@ def test_a_source_that_is_wrong_leaves_the_earlier_run(folder: Path, tmp_path: P
     with pytest.raises(ImageError):
         annotate([str(folder), "gone.png"], out, job())
     assert {n: d for n, d in tree(out).items() if not n.startswith(".lrpseg-plan")} == before
+
+
+def test_names_that_cannot_be_written_are_failures_of_their_own(
+    folder: Path, tmp_path: Path
+) -> None:
+    tile, long = folder / "tile0.png", "/".join(["d" * 150] * 2)
+    for name in ("a.png", "a.json/b.png", "光" * 60 + ".png", f"{long}/c.png"):
+        (tmp_path / "names" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "names" / name).write_bytes(tile.read_bytes())
+    run = job(formats=("labelme", "mvtec"))
+    report = annotate([str(tmp_path / "names")], tmp_path / "out", run, block=1)
+    assert report.damaged == 2
+    reasons = dict(report.failed)
+    assert list(reasons) == ["a.json/b.png", f"{long}/c.png"]
+    assert all("Rename the picture." in reason for reason in reasons.values())
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [
+        (errno.ENOSPC, "Make room, then go on with --resume."),
+        (errno.EACCES, "Choose another --out."),
+    ],
+)
+def test_what_cannot_be_written_at_all_ends_the_run(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: int,
+    says: str,
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(number, "it does not work", "x")
+
+    monkeypatch.setattr(block, "save_files", fails)
+    words = ["annotate", str(folder / "tile0.png"), "--domain", "toy", "--thresholder", "simple"]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err.endswith(f"it does not work. {says}\n")
 
 
 def test_thresholds_and_probabilities(folder: Path, tmp_path: Path) -> None:
