@@ -237,7 +237,7 @@ def _parse(folder: Path, entry: dict[str, Any], base: Domain | None = None) -> D
     if calibration.keys() - set(classifiers(held)):
         raise ValueError("a calibration is of a network that is none of its classifiers")
     return Domain(
-        name=folder.name,
+        name=os.path.basename(os.path.abspath(folder)),  # of "." too
         folder=folder,
         title=str(entry["title"]),
         classes=(str(intact), str(damaged)),

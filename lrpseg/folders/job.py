@@ -1,10 +1,12 @@
 """What is to be done with each picture: one set of choices for a whole run, as JSON holds it."""
 
 import json
+import os
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
-from lrpseg.domains import load_domain
+from lrpseg.domains import DOMAIN_FILE, load_domain
 from lrpseg.errors import OptionError
 from lrpseg.formats import FORMATS, ExportOptions
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START
@@ -75,6 +77,8 @@ class Job:
         """
         if sum(x is not None for x in (rest.get("threshold"), precision, recall)) > 1:
             raise OptionError("Give one of --threshold, --precision and --recall.")
+        if (Path(domain) / DOMAIN_FILE).is_file():  # as `load_domain` looks for it
+            domain = os.path.abspath(domain)  # a run may be opened from another folder
         loaded = load_domain(domain)
         choice = default_choice(loaded, network, rule_set, thresholder, refiner)
         if precision is not None or recall is not None:

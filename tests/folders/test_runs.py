@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -182,6 +183,20 @@ def test_thresholds_and_probabilities(folder: Path, tmp_path: Path) -> None:
             job(**wrong)
     with pytest.raises(OptionError, match="one of"):
         job(threshold=0.5, precision=0.5)
+
+
+def test_a_domain_in_a_folder_is_found_from_any_other(
+    toy_assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(toy_assets / "toy", tmp_path / "mine")
+    monkeypatch.chdir(tmp_path)
+    made = Job.make("mine")
+    assert made.domain == str(tmp_path / "mine")
+    assert Job.make("toy").domain == "toy"
+    monkeypatch.chdir(tmp_path / "mine")
+    assert made.segmenter("cpu").domain.name == "mine"
+    assert lrpseg.load(".").domain.name == "mine"
+    assert Job.make(".") == made
 
 
 def test_a_precision_is_turned_into_its_threshold(monkeypatch: pytest.MonkeyPatch) -> None:
