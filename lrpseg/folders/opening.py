@@ -13,12 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lrpseg.errors import LrpsegError
+from lrpseg.files import atomically
 from lrpseg.folders.block import Row
 from lrpseg.folders.job import Job
 from lrpseg.folders.plan import Plan, Planned
 from lrpseg.folders.run import JOB_FILE, PLAN_FILE, STATE, Shards
 from lrpseg.results import Settings
 from lrpseg.workspace import Workspace
+from lrpseg.workspace.schema import FILE_NAME
+
+OPENED_FILE = "opened.json"
+"""Positions of the plan whose pictures have come into the workspace: what was deleted there since
+does not come back. A new run into the folder takes this file away with the old plan."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +48,10 @@ def open_annotated(
     """Add the pictures of an annotated folder to the workspace in it.
 
     Each gets the run's settings, threshold and smallest area; one that the run took for intact
-    shows an empty mask. A picture that is in the workspace already stays as it is, so that this may
-    be done again at any time. Those that a run has not reached yet, that it could not read, and
-    with --only-damaged those that are intact, are not added.
+    shows an empty mask. A picture that is in the workspace already stays as it is, and one that was
+    deleted there stays away, so that this may be done again at any time. Those that a run has not
+    reached yet, that it could not read, and with --only-damaged those that are intact, are not
+    added.
 
     Args:
         started: called once with the number of pictures.
@@ -52,22 +59,31 @@ def open_annotated(
     """
     job = Job.of_json(json.loads((folder / STATE / JOB_FILE).read_text("utf-8")))
     plan = Plan(folder / STATE / PLAN_FILE)
+    path, opened = folder / STATE / OPENED_FILE, set[int]()
+    if path.is_file() and (folder / FILE_NAME).is_file():  # else somebody took the workspace away
+        opened.update(json.loads(path.read_text("utf-8")))
     workspace = Workspace(folder)
     known = {item.name for item in workspace.items()}
     refused: list[tuple[str, str]] = []
     added = 0
     if started is not None:
         started(len(plan))
-    for planned, row in _done(plan, Shards(plan.folder / "blocks")):
-        left_out = row["status"] == "failed" or (job.only_damaged and row["status"] == "intact")
-        if not left_out and planned.source.name not in known:
-            try:
-                _add(workspace, planned, row, job)
-                added += 1
-            except LrpsegError as error:
-                refused.append((planned.source.name, str(error)))
-        if progress is not None:
-            progress(1)
+    try:
+        for planned, row in _done(plan, Shards(plan.folder / "blocks")):
+            left_out = row["status"] == "failed" or (job.only_damaged and row["status"] == "intact")
+            if not left_out and planned.position not in opened:
+                try:
+                    if planned.source.name not in known:
+                        _add(workspace, planned, row, job)
+                        added += 1
+                    opened.add(planned.position)
+                except LrpsegError as error:
+                    refused.append((planned.source.name, str(error)))
+            if progress is not None:
+                progress(1)
+    finally:
+        text = json.dumps(sorted(opened))
+        atomically(path, lambda file: file.write(text.encode()))
     return Opened(added, refused)
 
 

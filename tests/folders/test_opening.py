@@ -81,6 +81,30 @@ def test_opening_what_is_unfinished_gone_or_left_out(
     assert open_annotated(intact).added == 0
 
 
+def test_what_was_deleted_on_the_page_stays_away(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    annotate([str(folder)], out, job(formats=("png",)), block=3)
+    last = next((out / STATE / "blocks").rglob("002.json"))
+    rows = last.read_bytes()
+    last.unlink()  # the last block is not done yet
+    assert open_annotated(out).added == 5
+    workspace = Workspace(out)
+    workspace.delete(workspace.items()[0].id)
+    last.write_bytes(rows)
+    assert open_annotated(out).added == 3  # what the run has done since
+    assert open_annotated(out).added == 0
+    assert len(workspace.items()) == 7
+    (out / STATE / "opened.json").unlink()  # as an older version left it
+    assert open_annotated(out).added == 1
+    assert len({item.name for item in workspace.items()}) == len(workspace.items()) == 8
+    for path in out.glob("workspace.sqlite*"):
+        path.unlink()  # a workspace that was taken away is made anew
+    assert open_annotated(out).added == 8
+    annotate([str(folder)], out, job(formats=("png",)))  # a plan of its own
+    assert not (out / STATE / "opened.json").exists()
+    assert open_annotated(out).added == 0
+
+
 def test_the_page_opens_an_annotated_folder(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
