@@ -109,18 +109,21 @@ def _read_ahead(
     """The pictures that can be read, in order; decoded in the pool ahead of who takes them."""
     ahead: deque[tuple[Planned, int, Future[NDArray[np.uint8]]]] = deque()
     rest = deque(pictures)
+    peeked: tuple[bytes, int] | None = None  # of the first of the rest, which waits for room
     pixels = 0
     while rest or ahead:
         while rest and len(ahead) < 2 * THREADS:
-            planned = rest[0]
-            try:
-                data = planned.source.read()
-                size = _pixels(data)
-                if ahead and pixels + size > AHEAD_PIXELS:
-                    break
-            except ImageError as error:
-                failed(rest.popleft(), error)
-                continue
+            if peeked is None:
+                try:
+                    data = rest[0].source.read()
+                except ImageError as error:
+                    failed(rest.popleft(), error)
+                    continue
+                peeked = data, _pixels(data)
+            data, size = peeked
+            if ahead and pixels + size > AHEAD_PIXELS:
+                break
+            peeked = None
             ahead.append((rest.popleft(), size, pool.submit(read_image, data)))
             pixels += size
         if not ahead:

@@ -18,7 +18,7 @@ from lrpseg.cli import main
 from lrpseg.errors import ImageError, OptionError
 from lrpseg.folders import Job, annotate, block, make_plan
 from lrpseg.folders.run import STATE, here
-from lrpseg.folders.sources import find_sources
+from lrpseg.folders.sources import Source, find_sources
 from tests.folders.support import ALL, job, tree
 
 
@@ -217,12 +217,17 @@ def test_few_pictures_are_decoded_ahead(tmp_path: Path, monkeypatch: pytest.Monk
     started: list[int] = []
     inner = block.read_image
     monkeypatch.setattr(block, "read_image", lambda d: (started.append(1), inner(d))[1])
+    files: list[str] = []
+    load = Source.read
+    monkeypatch.setattr(Source, "read", lambda s: (files.append(s.name), load(s))[1])
     for limit, ahead in ((10**9, 2 * block.THREADS), (25_000, 3), (1, 1)):
         monkeypatch.setattr(block, "AHEAD_PIXELS", limit)
         started.clear()
+        files.clear()
         with block.ThreadPoolExecutor(1) as pool:
             taken = block._read_ahead(plan.block(0), pool, None)
             for number, read in enumerate(taken, 1):
                 assert read.image.shape == (100, 100, 3)
                 assert len(started) <= number + ahead
         assert len(started) == 12
+        assert len(files) == 12  # one that waits for room is not read again
