@@ -6,7 +6,7 @@ never reach over a block's end: so the numbers of a block do not depend on what 
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,9 +22,18 @@ BLOCK = 32
 _SCHEMA = """
 CREATE TABLE pictures (
     position INTEGER PRIMARY KEY, name TEXT NOT NULL, stem TEXT NOT NULL,
-    path TEXT NOT NULL, member TEXT NOT NULL, stem_key TEXT NOT NULL UNIQUE
+    path TEXT NOT NULL, member TEXT NOT NULL, stem_key TEXT
 );
 CREATE UNIQUE INDEX names ON pictures (name);
+"""
+
+_DISPUTED = """
+CREATE INDEX keys ON pictures (stem_key);
+CREATE TEMP TABLE disputed AS SELECT position, name FROM pictures WHERE stem_key IN
+    (SELECT stem_key FROM pictures GROUP BY stem_key HAVING COUNT(*) > 1) ORDER BY position;
+UPDATE pictures SET stem_key = NULL WHERE position IN (SELECT position FROM disputed);
+DROP INDEX keys;
+CREATE UNIQUE INDEX stems ON pictures (stem_key);
 """
 
 
@@ -85,7 +94,8 @@ class Plan:
 def make_plan(sources: Iterable[Source], path: Path, block: int = BLOCK) -> Plan:
     """Write the plan of `sources` to `path`, in place of an older one.
 
-    Names that are taken get a number; stems that are taken keep their suffix, then get a number.
+    Names that are taken get a number. Stems are those that `unique_stems` gives, without holding
+    all names in memory.
 
     Raises `ImageError` where there is no picture.
     """
@@ -99,6 +109,7 @@ def make_plan(sources: Iterable[Source], path: Path, block: int = BLOCK) -> Plan
         for source in sources:
             _insert(db, count, source)
             count += 1
+        _settle(db)
         db.commit()
     if not count:
         part.unlink()
@@ -108,8 +119,11 @@ def make_plan(sources: Iterable[Source], path: Path, block: int = BLOCK) -> Plan
 
 
 def _insert(db: sqlite3.Connection, position: int, source: Source) -> None:
-    name = _free(db, "name", [source.name], str)
-    stem = _free(db, "stem_key", [_stem(name), name], folded)
+    """Add a picture under a name of its own, and the stem that this has if nobody disputes it."""
+    path, name, number = PurePosixPath(source.name), source.name, 2
+    while db.execute("SELECT 1 FROM pictures WHERE name = ?", (name,)).fetchone():
+        name, number = str(path.with_name(f"{path.stem}-{number}{path.suffix}")), number + 1
+    stem = str(PurePosixPath(name).with_suffix(""))
     db.execute(
         "INSERT INTO pictures VALUES (?, ?, ?, ?, ?, ?)",
         # Absolute: a run may be resumed, or opened in the page, from another folder.
@@ -117,21 +131,14 @@ def _insert(db: sqlite3.Connection, position: int, source: Source) -> None:
     )
 
 
-def _stem(name: str) -> str:
-    return str(PurePosixPath(name).with_suffix(""))
-
-
-def _free(db: sqlite3.Connection, column: str, wishes: list[str], key: Callable[[str], str]) -> str:
-    """The first wish whose key is not taken; else the last one with a number."""
-
-    def taken(name: str) -> bool:
-        query = f"SELECT 1 FROM pictures WHERE {column} = ?"
-        return db.execute(query, (key(name),)).fetchone() is not None
-
-    for wish in wishes:
-        if not taken(wish):
-            return wish
-    path, number = PurePosixPath(wishes[-1]), 2
-    while taken(name := str(path.with_name(f"{path.stem}-{number}{path.suffix}"))):
-        number += 1
-    return name
+def _settle(db: sqlite3.Connection) -> None:
+    """Give the pictures that share a stem one of their own, with their suffix."""
+    db.executescript(_DISPUTED)
+    for position, name in db.execute("SELECT position, name FROM disputed ORDER BY rowid"):
+        stem, number = name, 2
+        while db.execute("SELECT 1 FROM pictures WHERE stem_key = ?", (folded(stem),)).fetchone():
+            stem, number = f"{name}-{number}", number + 1
+        db.execute(
+            "UPDATE pictures SET stem = ?, stem_key = ? WHERE position = ?",
+            (stem, folded(stem), position),
+        )

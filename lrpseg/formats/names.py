@@ -40,6 +40,7 @@ def unique_stems(names: Sequence[str]) -> list[str]:
     Names that differ in their suffix alone (a.jpg, a.png) keep it; names that differ in case alone
     get a number. For formats that pair a file with its picture by stem: pass the pictures along
     under these stems (`ExportOptions.copy_pictures`), since the original ones cannot be told apart.
+    `lrpseg.folders.plan` follows the same rule on disk.
     """
     without = [_without_suffix(name) for name in names]
     counts = Counter(map(folded, without))

@@ -3,12 +3,14 @@
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lrpseg.errors import ImageError
 from lrpseg.folders import Job, annotate, make_plan
 from lrpseg.folders.opening import open_annotated
 from lrpseg.folders.sources import Source, find_sources
+from lrpseg.formats import unique_stems
 
 
 def names(*given: object) -> list[str]:
@@ -124,5 +126,14 @@ def test_a_plan_gives_each_picture_a_name_and_a_stem_of_its_own(tmp_path: Path) 
     found = list(plan)
     assert (len(plan), plan.blocks, [len(plan.block(i)) for i in range(2)]) == (6, 2, [4, 2])
     assert [p.source.name for p in found] == [*given[:4], "a-2.png", "c.tif"]
-    assert [p.stem for p in found] == ["a", "a.jpg", "A.PNG", "b/a", "a-2", "c"]
+    assert [p.stem for p in found] == ["a.png", "a.jpg", "A.PNG-2", "b/a", "a-2", "c"]
     assert len({p.stem.lower() for p in found}) == 6
+
+
+def test_stems_of_a_plan_are_those_of_an_export(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    parts = ("a", "A", "b/a", "ä", "a\u0308"), ("", ".png", ".PNG", ".jpg", ".png-2", ".png.jpg")
+    for number in range(30):
+        given = ["".join(random.choice(part) for part in parts) for _ in range(12)]
+        plan = make_plan((Source(n, n) for n in given), tmp_path / f"{number}.sqlite")
+        assert [p.stem for p in plan] == unique_stems([p.source.name for p in plan])
