@@ -12,12 +12,14 @@ from lrpseg.errors import LrpsegError, OptionError
 from lrpseg.folders import Job, annotate
 from lrpseg.formats import FORMATS, ExportOptions, Written
 from lrpseg.formats.label_studio import labeling_config
+from lrpseg.formats.reading import READERS, read_masks
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, ENGINES, POOLINGS, RULE_SETS, STARTS
 from lrpseg.networks import NETWORKS
 from lrpseg.refiners import REFINERS
 from lrpseg.segmenter import DEFAULT_BATCH
 from lrpseg.thresholders import THRESHOLDERS
 from lrpseg.tiling import DEFAULT_OVERLAP
+from lrpseg.workspace.annotations import ROLES
 
 if TYPE_CHECKING:
     from lrpseg.workspace import Workspace
@@ -175,7 +177,6 @@ def _export(args: argparse.Namespace) -> int:
 
 
 def _import(args: argparse.Namespace) -> int:
-    from lrpseg.formats.reading import read_masks
     from lrpseg.workspace import import_masks
 
     refused: list[tuple[str, str]] = []
@@ -258,10 +259,9 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     )
     command.add_argument("source", type=Path, help="a folder or file of PNG, COCO or labelme")
     command.add_argument("--workspace", type=Path, required=True, metavar="DIR")
-    command.add_argument("--format", choices=["png", "coco", "labelme"],
+    command.add_argument("--format", choices=list(READERS),
                          help="default: told by the content")  # fmt: skip
-    command.add_argument("--as", dest="role", choices=["corrections", "truth"],
-                         default="corrections",
+    command.add_argument("--as", dest="role", choices=ROLES, default="corrections",
                          help="corrections: they become the pictures' masks; truth: what figures "
                          "are counted against (default: %(default)s)")  # fmt: skip
     command.set_defaults(run=_import)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from lrpseg.cli import main
 from lrpseg.formats import FORMATS
+from lrpseg.formats.reading import READERS
 from lrpseg.networks import NETWORKS
 from lrpseg.render import heatmap, overlay, save_png
 from tests.test_segmenter import grey_as_relevance
@@ -72,6 +73,15 @@ def test_every_format_is_offered(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     told = capsys.readouterr().out
     assert all(FORMATS[name].title in told for name in FORMATS)
+
+
+def test_every_reader_is_offered(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(READERS._things, "mine", READERS["png"])
+    with pytest.raises(SystemExit):
+        main(["import", "--help"])
+    assert f"{{{','.join(READERS)}}}" in "".join(capsys.readouterr().out.split())
 
 
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:

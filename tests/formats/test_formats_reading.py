@@ -37,6 +37,25 @@ def test_our_own_exports_come_back(
     assert told == set(MASKS)
 
 
+@pytest.mark.parametrize("reader", [None, *READERS])
+def test_a_folder_without_masks_is_told(reader: str | None, tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match=tmp_path.name):
+        list(read_masks(tmp_path, reader, lambda *_: None))
+
+
+@pytest.mark.parametrize("reader", [None, "png"])
+def test_one_image_is_a_mask(reader: str | None, tmp_path: Path) -> None:
+    FORMATS["png"].write(annotated(), tmp_path, ExportOptions())
+    path = sorted(tmp_path.rglob("*.png"))[0]
+    (mask,) = read_masks(path, reader)
+    assert mask.name == path.stem
+    assert np.array_equal(mask.mask, read_png(path))
+    path.write_bytes(b"no image")
+    refused: list[str] = []
+    assert list(read_masks(path, reader, lambda name, _: refused.append(name))) == []
+    assert refused == [path.stem]
+
+
 def test_run_lengths_against_pycocotools() -> None:
     masks = pytest.importorskip("pycocotools.mask", reason="pip install -e '.[coco]'")
     random = np.random.default_rng(0)

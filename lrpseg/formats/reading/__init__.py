@@ -44,7 +44,10 @@ def read_masks(
         OptionError: there is no such reader.
     """
     if kind == "coco" and source.is_dir():
-        for path in sorted(source.rglob("*.json")):
+        documents = sorted(source.rglob("*.json"))
+        if not documents:
+            raise FormatError(f"{source.name} holds no JSON file: give COCO's, or its folder.")
+        for path in documents:
             yield from READERS["coco"](path, on_error=on_error)
         return
     if kind is not None:
@@ -57,10 +60,8 @@ def read_masks(
         raise FormatError(f"{source.name} holds no masks: give PNG, COCO or labelme files.")
     for path in documents:
         yield from _document(path, on_error)
-    if images and source.is_dir():
+    if images:
         yield from read_pngs(source, on_error=on_error)
-    elif images:
-        yield ReadMask(source.stem, read_png(source))
 
 
 def _document(path: Path, on_error: OnError | None) -> Iterator[ReadMask]:

@@ -17,9 +17,9 @@ SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jpg", 
 
 
 def read_pngs(
-    folder: Path, *, index: int | None = None, ending: str = "", on_error: OnError | None = None
+    source: Path, *, index: int | None = None, ending: str = "", on_error: OnError | None = None
 ) -> Iterator[ReadMask]:
-    """A mask for each image file below `folder`, in the order of their names.
+    """A mask for each image file: `source` itself, or those below the folder `source` by name.
 
     Args:
         index: the class index that counts in palette images; without it, every one but 0.
@@ -29,9 +29,10 @@ def read_pngs(
     Raises:
         FormatError: there is no image file, or one cannot be used as a mask.
     """
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    folder, found = (source.parent, [source]) if source.is_file() else (source, source.rglob("*"))
+    files = sorted(p for p in found if p.suffix.lower() in SUFFIXES and p.is_file())
     if not files:
-        raise FormatError(f"{folder} holds no masks ({', '.join(sorted(SUFFIXES))}).")
+        raise FormatError(f"{source} holds no masks ({', '.join(sorted(SUFFIXES))}).")
     for path in files:
         name = path.relative_to(folder).with_suffix("").as_posix().removesuffix(ending)
         yield from guarded(name, lambda p=path, n=name: ReadMask(n, read_png(p, index)), on_error)  # type: ignore[misc]
