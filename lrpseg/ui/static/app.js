@@ -1,6 +1,6 @@
 // The editor: joins view, tools, panel, strip and store around the picture that is open.
 const lrpsegApp = (() => {
-  const M = lrpsegMask;
+  const M = lrpsegMask, { busy } = lrpsegStrip;
 
   class App {
     constructor({ element, props, trigger, watch }) {
@@ -130,8 +130,7 @@ const lrpsegApp = (() => {
         const { items } = await this.store.json("/items");
         const shown = new Map(this.items.map((i) => [i.id, i.status]));
         for (const item of items) { // the answer may be older than what is still being saved
-          const busy = item.status === "waiting" || item.status === "running";
-          if (!busy && this.store.unconfirmed(item.id).length) item.status = shown.get(item.id) || item.status;
+          if (!busy(item) && this.store.unconfirmed(item.id).length) item.status = shown.get(item.id) || item.status;
         }
         this.items = items;
       } catch (error) {
@@ -145,8 +144,7 @@ const lrpsegApp = (() => {
 
     async poll() {
       if (!this.store.token || this.polling || document.hidden) return;
-      const busy = this.items.some((i) => i.status === "waiting" || i.status === "running");
-      if (!busy) return;
+      if (!this.items.some(busy) && !(this.open && busy(this.open.item))) return;
       this.polling = true;
       await this.refresh();
       this.polling = false;
@@ -240,7 +238,7 @@ const lrpsegApp = (() => {
       const ready = item.levels !== undefined;
       this.find("verdict").textContent =
         item.status === "failed" ? item.reason
-          : ready && item.status !== "waiting" && item.status !== "running" ? item.verdict
+          : ready && !busy(item) ? item.verdict
             : `${item.name}: ${item.status} …`;
       this.find("anyway").hidden = !(ready && !item.explained);
       this.find("name").textContent = this.find("name").title = item.name;
@@ -421,7 +419,7 @@ const lrpsegApp = (() => {
 
     mark(status) {
       const item = this.items.find((i) => i.id === this.open.id);
-      if (!item || item.status === status || item.status === "waiting") return;
+      if (!item || item.status === status || busy(item)) return; // the analysis says what comes next
       item.status = this.open.item.status = status;
       this.strip.show(this.items, this.open.id);
     }

@@ -10,6 +10,9 @@ const lrpsegStrip = (() => {
     failed: ["!", "failed"],
   };
 
+  /** Whether an item's analysis is still to come. */
+  const busy = ({ status }) => status === "waiting" || status === "running";
+
   /** By name as people sort it, or by how near the probability is to a toss-up. */
   function sorted(items, order) {
     const byName = (a, b) => a.name.localeCompare(b.name, undefined, { numeric: true });
@@ -60,8 +63,8 @@ const lrpsegStrip = (() => {
         }
       });
       const accepted = items.filter((i) => i.status === "accepted").length;
-      const busy = items.filter((i) => i.status === "waiting" || i.status === "running").length;
-      const progress = busy ? ` · ${items.length - busy} of ${items.length} analysed` : "";
+      const left = items.filter(busy).length;
+      const progress = left ? ` · ${items.length - left} of ${items.length} analysed` : "";
       this.count.textContent = items.length ? `${accepted} of ${items.length} accepted${progress}` : "";
     }
 
@@ -127,6 +130,6 @@ const lrpsegStrip = (() => {
     return others.find((i) => i.status !== "accepted" && i.status !== "failed") || null;
   }
 
-  return { Strip, sorted, unfinished, STATUS };
+  return { Strip, busy, sorted, unfinished, STATUS };
 })();
 if (typeof module !== "undefined") module.exports = lrpsegStrip;
