@@ -5,7 +5,7 @@ from pathlib import Path
 STATIC = Path(__file__).parent / "static"
 SCRIPTS = (
     "mask.js", "history.js", "store.js", "view.js", "tools.js", "points.js", "strip.js", "keys.js",
-    "clock.js", "drop.js", "steps.js", "messages.js", "app.js",
+    "clock.js", "drop.js", "steps.js", "messages.js", "news.js", "app.js",
 )  # fmt: skip
 """In the order in which they need each other."""
 

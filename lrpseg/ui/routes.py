@@ -55,9 +55,12 @@ class Call:
 
 
 def items(call: Call) -> Response:
-    """All pictures of the workspace."""
+    """All pictures of the workspace; `since` the serial of a former answer only if it rose."""
+    serial = call.workspace.serial()  # first: what changes during the listing is told once more
+    if call.query.get("since") == str(serial):
+        return _json({"serial": serial})
     listed = [describe.summary(item) for item in call.workspace.items()]
-    return _json({"items": listed, "serial": call.workspace.serial()})
+    return _json({"items": listed, "serial": serial})
 
 
 def item(call: Call) -> Response:
@@ -106,12 +109,21 @@ def save_corrections(call: Call) -> Response:
     revision = call.workspace.patch_corrections(call.id, x, y, w, h, call.body)
     if seconds:
         call.workspace.add_seconds(call.id, seconds)
-    return _json({"revision": revision, "status": call.item.status})
+    return _json({"revision": revision, "writes": 1, "status": call.item.status})
 
 
 def save_settings(call: Call) -> Response:
-    """Threshold, cleaning, status and seconds spent."""
+    """Threshold, cleaning, status and seconds spent; a mask that nobody saw is not accepted.
+
+    The answer's `writes` says by how much this request itself raised the revision.
+    """
     given, found = call.json(), call.item
+    writes = ("level" in given) + ("min_area" in given or "max_hole" in given) + ("status" in given)
+    if given.get("status") == "accepted" and not _seen(given.get("shown"), found):
+        return _error(
+            f"{found.name} was changed elsewhere meanwhile. Look at it again before you accept it.",
+            409,
+        )
     if "level" in given:
         if given.get("analysis") != describe.analysis_name(found):
             return _error("The heatmap has changed meanwhile.", 409)
@@ -131,7 +143,14 @@ def save_settings(call: Call) -> Response:
     if "seconds" in given:
         call.workspace.add_seconds(call.id, _number(given["seconds"]))
     found = call.item
-    return _json({"revision": found.revision, "status": found.status})
+    return _json({"revision": found.revision, "writes": writes, "status": found.status})
+
+
+def _seen(shown: Any, found: Item) -> bool:
+    """Whether a page shows `found` as it is now; one that says nothing is believed."""
+    now = {"analysis": describe.analysis_name(found), "revision": found.revision}
+    said = shown if isinstance(shown, dict) else {}
+    return all(said.get(name, value) == value for name, value in now.items())
 
 
 def save_choice(call: Call) -> Response:

@@ -16,6 +16,7 @@ function makeApp() {
       item: { analysis: "m", status: "edited", choice: { network: "x" } },
     },
     store: {
+      revisions: new Map([["a", 5]]),
       saveSettings: (id, settings) => asked.push([id, settings]),
       request: async (path, { body }) => asked.push([path, JSON.parse(body)]),
     },
@@ -42,7 +43,9 @@ test("acceptance is taken back to the status of before", () => {
   assert.equal(app.open.history.past.length, 1);
   app.steps.go("undo");
   assert.equal(app.open.item.status, "edited");
-  assert.deepEqual(app.asked.pop(), ["a", { status: "todo", seconds: 1.5 }]);
+  assert.deepEqual(app.asked.pop(), ["a", {
+    status: "todo", shown: { analysis: "m", revision: 5 }, seconds: 1.5,
+  }]);
   app.steps.go("redo");
   assert.equal(app.open.item.status, "accepted");
 });

@@ -230,10 +230,30 @@ test("a refusal is the last word of its queue; the next save may succeed", async
 });
 
 test("an outdated level does not take cleaning and seconds with it", async () => {
-  const { store, settings } = make((n) => (n === 0 ? 409 : null));
+  const { store, settings } = make((n) => (n < 2 ? 409 : null));
   store.saveSettings("a", { level: 3, analysis: "old", min_area: 9, status: "accepted", seconds: 4 });
   await store.flush();
   assert.deepEqual(settings, [["a", { min_area: 9, seconds: 4 }]]);
+});
+
+test("a mask that was changed elsewhere is not accepted; the rest is saved", async () => {
+  const { store, settings, states } = make((n) => (n === 0 ? 409 : null));
+  store.saveSettings("a", { level: 3, analysis: "m", status: "accepted", shown: { revision: 4 } });
+  await store.flush();
+  assert.deepEqual(settings, [["a", { level: 3, analysis: "m" }]]);
+  assert.equal(states.at(-1), "refused");
+});
+
+test("what the page shows follows its own changes, and no others", () => {
+  const { store } = make();
+  store.revisions.set("a", 4);
+  store.job("a").settings = { status: "accepted", shown: { revision: 4 } };
+  store.confirmed("a", { revision: 6, writes: 2 });
+  assert.equal(store.revisions.get("a"), 6);
+  assert.equal(store.unsavedSettings("a").shown.revision, 6);
+  store.confirmed("a", { revision: 8, writes: 1 }); // another tab drew in between
+  assert.equal(store.revisions.get("a"), 6);
+  assert.equal(store.unsavedSettings("a").shown.revision, 6);
 });
 
 test("a kept change that the server refuses bars nothing", async () => {

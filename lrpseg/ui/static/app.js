@@ -14,6 +14,7 @@ const lrpsegApp = (() => {
       this.clock = new lrpsegClock.Clock();
       this.messages = new lrpsegMessages.Messages(this.root);
       this.steps = new lrpsegSteps.Steps(this);
+      this.news = new lrpsegNews.News(this);
       this.store = new lrpsegStore.Store({
         base: new URL("lrpseg", document.baseURI).href,
         onState: (...state) => this.saved(...state),
@@ -44,7 +45,6 @@ const lrpsegApp = (() => {
       this.exposed();
       watch("value", () => this.told(this.props.value));
       this.told(this.props.value);
-      setInterval(() => this.poll(), 1000);
     }
 
     /** For tests, and for whoever embeds the editor. */
@@ -125,34 +125,8 @@ const lrpsegApp = (() => {
       else if (!this.open && this.items.length) await this.select(this.strip.ordered[0].id);
     }
 
-    async refresh() {
-      try {
-        const { items } = await this.store.json("/items");
-        const shown = new Map(this.items.map((i) => [i.id, i.status]));
-        for (const item of items) { // the answer may be older than what is still being saved
-          if (!busy(item) && this.store.unconfirmed(item.id).length) item.status = shown.get(item.id) || item.status;
-        }
-        this.items = items;
-      } catch (error) {
-        return this.say(error.message);
-      }
-      this.strip.show(this.items, this.open && this.open.id);
-      if (this.open && !this.items.some((i) => i.id === this.open.id)) this.close();
-      this.find("delete").hidden = !this.open;
-      return undefined;
-    }
-
-    async poll() {
-      if (!this.store.token || this.polling || document.hidden) return;
-      if (!this.items.some(busy) && !(this.open && busy(this.open.item))) return;
-      this.polling = true;
-      await this.refresh();
-      this.polling = false;
-      const now = this.open && this.items.find((i) => i.id === this.open.id);
-      const item = this.open && this.open.item;
-      if (now && (now.analysis !== item.analysis || now.status !== item.status)) {
-        await this.again();
-      }
+    refresh() {
+      return this.news.refresh();
     }
 
     /** Look at the open picture again, unless another one is on its way. */
@@ -187,19 +161,20 @@ const lrpsegApp = (() => {
     async fetch(id, again) {
       const before = this.open && this.open.id === id ? this.open : null;
       if (before && !again) return;
-      if (!before) this.tools.leave();
+      const untouched = before ? this.news.untouched(before) : () => true;
+      if (!before) {
+        this.tools.leave();
+        this.say("");
+      }
       try {
         const item = await this.store.json(`/items/${id}`);
         if (this.wanted !== id) return; // another one was clicked meanwhile
-        if (!before) {
-          this.spend();
-          this.say("");
-        }
+        if (!before) this.spend();
         if (before && before.ready && before.item.analysis === item.analysis &&
             before.item.explained === item.explained) {
-          await this.renew(before, item); // the same maps: drawing goes on, sliders stay
+          await this.news.renew(before, item, untouched); // the same maps: drawing goes on
         } else {
-          await this.load(item, before);
+          await this.load(item, before, untouched);
         }
         if (!before) this.trigger("select", { id });
         this.strip.show(this.items, id);
@@ -208,30 +183,6 @@ const lrpsegApp = (() => {
         if (this.wanted === id) this.wanted = this.open && this.open.id;
         this.say(error.message);
       }
-    }
-
-    /** The open picture has news (status, verdict, a true mask), but its maps are the same. */
-    async renew(scene, item) {
-      const quiet = () => !this.tools.stroke && !this.store.unconfirmed(item.id).length;
-      const wasQuiet = quiet(), drawn = scene.history.past.length;
-      const [truth, corrections] = await Promise.all(["truth", "corrections"].map((what) =>
-        what === "corrections" || item.has_truth ? this.store.bytes(`/items/${item.id}/${what}`) : null));
-      if (this.open !== scene) return;
-      this.steps.chose(scene, item);
-      scene.truth = truth;
-      scene.item = item;
-      // What another tab drew, or a mask that was brought in; never over what was drawn meanwhile.
-      const differs = () => corrections.some((c, i) => c !== scene.corrections[i]);
-      if (wasQuiet && quiet() && drawn === scene.history.past.length && differs()) {
-        const whole = { x: 0, y: 0, w: scene.width, h: scene.height };
-        scene.history.drew(whole, scene.corrections.slice());
-        scene.corrections.set(corrections);
-        this.compute();
-        this.view.redraw();
-      }
-      this.panel.setItem(item, scene.truth && M.curve(scene.levels, scene.truth, item.levels.length));
-      this.describe(item);
-      this.figures();
     }
 
     describe(item) {
@@ -249,14 +200,14 @@ const lrpsegApp = (() => {
       }
     }
 
-    async load(item, before) {
+    async load(item, before, untouched) {
       const get = (what) => this.store.bytes(`/items/${item.id}/${what}`);
       const picture = async (what) => createImageBitmap(await this.store.blob(`/items/${item.id}/${what}`));
       const ready = item.levels !== undefined;
       const size = item.width * item.height;
-      const [levels, corrections, truth, base] = await Promise.all([
+      const [levels, drawn, truth, base] = await Promise.all([
         ready ? get("levels") : new Uint8Array(size),
-        before ? before.corrections : size ? get("corrections") : new Uint8Array(0),
+        size ? get("corrections") : new Uint8Array(0),
         ready && item.has_truth ? get("truth") : null,
         before ? before.picture : size ? picture("view") : null,
       ]);
@@ -264,9 +215,14 @@ const lrpsegApp = (() => {
       if (!before) {
         this.tools.leave(); // a stroke begun while this was loading belongs to the old picture
         this.steps.leave(this.open);
-        this.store.overlay(item.id, corrections, item.width);
+        this.store.overlay(item.id, drawn, item.width);
+      }
+      if (untouched()) {
+        this.store.revisions.set(item.id, item.revision);
+        if (before) this.news.drawn(before, drawn);
       }
       if (before) this.steps.chose(before, item);
+      const corrections = before ? before.corrections : drawn;
       const unsaved = this.store.unsavedSettings(item.id);
       const level = unsaved.analysis === item.analysis ? unsaved.level : undefined;
       this.open = {
@@ -280,8 +236,6 @@ const lrpsegApp = (() => {
       const curve = this.open.truth && ready ? M.curve(levels, this.open.truth, item.levels.length) : null;
       this.panel.held = null;
       this.panel.setItem(ready ? item : null, curve);
-      this.find("min-area").value = lrpsegPoints.sliderOf(this.open.minArea);
-      this.find("max-hole").value = lrpsegPoints.sliderOf(this.open.maxHole);
       this.describe(item);
       if (!size) {
         this.view.setScene(null);
@@ -339,6 +293,7 @@ const lrpsegApp = (() => {
       const own = s.truth ? M.figures(M.counts(s.mask, s.truth)) : null;
       this.panel.show(s.level, own);
       for (const [name, value] of [["min-area", s.minArea], ["max-hole", s.maxHole]]) {
+        this.find(name).value = lrpsegPoints.sliderOf(value);
         this.find(`${name}-value`).textContent = value ? `${value} px` : "off";
       }
       this.find("undo").disabled = !s.history.past.length;
@@ -362,8 +317,6 @@ const lrpsegApp = (() => {
     assign(name, value) {
       const s = this.open;
       s[name] = value;
-      if (name === "minArea") this.find("min-area").value = lrpsegPoints.sliderOf(value);
-      if (name === "maxHole") this.find("max-hole").value = lrpsegPoints.sliderOf(value);
       this.compute();
       this.view.redraw();
       const saved = name === "level" ? { level: value, analysis: s.item.analysis }
@@ -471,7 +424,7 @@ const lrpsegApp = (() => {
       this.messages.saved(state, waiting, message);
       if (state !== "refused") return;
       this.say(message);
-      this.again();
+      this.refresh().then(() => this.again());
     }
 
     say(text, good) {

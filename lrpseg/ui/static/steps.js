@@ -59,9 +59,11 @@ const lrpsegSteps = (() => {
     }
 
     setStatus(status) {
-      const { app } = this;
+      const { app } = this, { id, item } = app.open;
       const asked = status === "accepted" ? status : "todo"; // the server knows which kind of to do
-      app.store.saveSettings(app.open.id, { status: asked, seconds: app.clock.take() });
+      // What is seen: the server refuses to accept another mask.
+      const shown = { analysis: item.analysis, revision: app.store.revisions.get(id) };
+      app.store.saveSettings(id, { status: asked, shown, seconds: app.clock.take() });
       app.mark(status);
       app.figures();
     }

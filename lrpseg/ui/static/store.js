@@ -52,6 +52,7 @@ const lrpsegStore = (() => {
       this.shelf = shelf || browserShelf();
       this.wait = wait || ((ms) => new Promise((done) => setTimeout(done, ms)));
       this.jobs = new Map(); // item id -> {patches, settings, seconds}
+      this.revisions = new Map(); // item id -> of what the page shows, with all that it confirmed
       this.sending = null;
       this.flying = null; // the job that is being sent
       this.wake = null; // ends a pause before the next try
@@ -188,9 +189,10 @@ const lrpsegStore = (() => {
     /** Leave out only what was refused; the rest of the job is tried again. */
     async dropRefused(id, job, status) {
       if (job.patches.length) job.patches.shift();
-      else if (status === 409 && "level" in job.settings) {
-        // A level of another map, and an acceptance of a mask that is no longer the one that was seen.
-        for (const name of ["level", "analysis", "status"]) delete job.settings[name];
+      else if (status === 409 && "status" in job.settings) {
+        for (const name of ["status", "shown"]) delete job.settings[name]; // not the mask that was seen
+      } else if (status === 409 && "level" in job.settings) {
+        for (const name of ["level", "analysis"]) delete job.settings[name]; // a level of another map
       } else job.settings = {};
       if (job.patches.length || Object.keys(job.settings).length) this.putBack(id, job);
       await this.keepPixels(id);
@@ -218,12 +220,13 @@ const lrpsegStore = (() => {
         await this.keepPixels(id);
       }
       if (Object.keys(job.settings).length) {
-        await this.json(`/items/${id}/settings`, {
+        const answer = await this.json(`/items/${id}/settings`, {
           method: "POST",
           body: JSON.stringify(job.settings),
           keepalive: true,
         });
         job.settings = {};
+        this.confirmed(id, answer);
         await this.keepSettings(id);
       }
     }
@@ -232,12 +235,25 @@ const lrpsegStore = (() => {
       const packed = await gzip(values);
       const body = packed || values;
       const query = `x=${x}&y=${y}&w=${w}&h=${h}&seconds=${seconds.toFixed(1)}`;
-      await this.json(`/items/${id}/corrections?${query}`, {
+      const answer = await this.json(`/items/${id}/corrections?${query}`, {
         method: "POST",
         body,
         headers: packed ? { "Content-Encoding": "gzip" } : {},
         keepalive: body.length < 60000, // browsers allow no more; the shelf has the rest
       });
+      this.confirmed(id, answer);
+    }
+
+    /**
+     * `writes` of the changes up to `revision` were ours. Where no others came in between, the page
+     * still shows what is there, and so does what was accepted with it and waits.
+     */
+    confirmed(id, { revision, writes }) {
+      const before = revision - writes;
+      if (this.revisions.get(id) === before) this.revisions.set(id, revision);
+      for (const { settings } of this.unconfirmed(id)) {
+        if (settings.shown && settings.shown.revision === before) settings.shown.revision = revision;
+      }
     }
 
     /** Queue what was not confirmed before a reload, of all pictures; sending it is not awaited. */
