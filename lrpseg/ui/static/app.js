@@ -28,13 +28,13 @@ const lrpsegApp = (() => {
         edited: (rect, before) => this.edited(rect, before),
         picked: (name) => this.picked(name),
         sized: (radius) => this.sized(radius),
-        focus: () => this.find("canvas").focus({ preventScroll: true }),
+        focus: () => this.focus(),
         say: (text) => this.say(text),
       });
       this.panel = new lrpsegPoints.Panel(this.root, (level, done) => this.setLevel(level, done));
       this.strip = new lrpsegStrip.Strip(
         this.root, (id) => this.store.blob(`/items/${id}/thumbnail`), (id) => {
-          this.find("canvas").focus({ preventScroll: true }); // Enter accepts, it does not click again
+          this.focus(); // Enter accepts, it does not click again
           this.select(id);
         },
       );
@@ -45,6 +45,11 @@ const lrpsegApp = (() => {
       this.exposed();
       watch("value", () => this.told(this.props.value));
       this.told(this.props.value);
+    }
+
+    /** Give the keys to the picture. */
+    focus() {
+      this.find("canvas").focus({ preventScroll: true });
     }
 
     /** For tests, and for whoever embeds the editor. */

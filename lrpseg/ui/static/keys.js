@@ -67,6 +67,10 @@ const lrpsegKeys = (() => {
   function wire(app) {
     document.addEventListener("keydown", (e) => pressed(app, e, true));
     document.addEventListener("keyup", (e) => pressed(app, e, false));
+    // After a click of the mouse Enter accepts; it does not press that button again.
+    app.root.addEventListener("click", (e) => {
+      if (e.detail > 0 && e.target.closest("button")) app.focus();
+    }, true);
     app.find("keys").querySelector("table").innerHTML = TABLE.map(
       ([key, what]) => `<tr><th>${key}</th><td>${what}</td></tr>`,
     ).join("");
