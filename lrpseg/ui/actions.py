@@ -88,6 +88,8 @@ def apply_settings(
 def current_mask_file(workspace: Workspace, id: str, folder: str) -> str:
     """Path of a picture's mask at full size as a PNG of 0 and 255, in a new folder."""
     item = workspace.item(id)
+    if not item.width:
+        raise LrpsegError("This file is no picture: it has no mask.")
     path = Path(tempfile.mkdtemp(dir=folder)) / f"{safe_stem(item.name)}.png"
     save_png(mask_image(workspace.mask(id)), path)
     return str(path)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,3 +53,43 @@ def test_a_picture_drawn_on_while_it_runs_becomes_ready_by_itself(
     assert (drawn[200, 40:91] == 1).all()
     assert np.array_equal(do.corrections(page), drawn)
     assert do.mask(page).sum() > (drawn == 1).sum()  # what the network found is there too
+
+
+def test_a_picture_is_accepted_only_after_its_analysis_and_says_so(
+    page: Page, gate: threading.Event
+) -> None:
+    running_picture(page)
+    page.get_by_test_id("canvas").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("Wait for its analysis.")
+    gate.set()
+    do.show(page, DAMAGED.name)
+    expect(page.get_by_test_id("verdict")).to_contain_text("Damaged")
+    page.get_by_test_id("canvas").focus()
+    page.keyboard.press("Enter")
+    do.ready(page, DAMAGED.name, "accepted")
+
+
+def test_a_file_that_is_no_picture_shows_no_figures_and_says_why(
+    damaged: Page, tmp_path: Path
+) -> None:
+    page = damaged
+    (tmp_path / "empty.png").write_bytes(b"")
+    do.stroke(page, (40, 200), (90, 200))
+    do.upload(page, tmp_path / "empty.png")
+    do.ready(page, "empty.png", "failed")
+    expect(page.get_by_test_id("name")).to_have_text("empty.png")
+    for name in ("threshold-value", "precision-value", "expect", "points-note", "own-figures"):
+        expect(page.get_by_test_id(name)).to_have_text("")
+    for name in ("undo", "redo", "clear", "accept", "threshold"):
+        expect(page.get_by_test_id(name)).to_be_disabled()
+    reason = page.get_by_test_id("verdict").text_content()
+    assert reason
+    page.get_by_test_id("canvas").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert").first).to_contain_text(reason)
+    page.locator("#mask-file").click()
+    expect(page.get_by_text("This file is no picture: it has no mask.")).to_be_visible()
+    do.show(page, DAMAGED.name)
+    expect(page.get_by_test_id("accept")).to_be_enabled()
+    expect(page.get_by_test_id("undo")).to_be_enabled()

@@ -244,6 +244,7 @@ const lrpsegApp = (() => {
       this.describe(item);
       if (!size) {
         this.view.setScene(null);
+        this.figures();
         return;
       }
       this.compute();
@@ -303,6 +304,7 @@ const lrpsegApp = (() => {
       }
       this.find("undo").disabled = !s.history.past.length;
       this.find("redo").disabled = !s.history.future.length;
+      for (const name of ["clear", "accept"]) this.find(name).disabled = !s.width; // no picture at all
     }
 
     setLevel(level, done) {
@@ -384,7 +386,9 @@ const lrpsegApp = (() => {
 
     accept() {
       const s = this.open;
-      if (!s || !s.ready) return;
+      if (!s) return;
+      if (s.item.status === "failed") return void this.say(s.item.reason);
+      if (!s.ready || busy(s.item)) return void this.say("Wait for its analysis.");
       this.steps.accept();
       const next = lrpsegStrip.unfinished(this.strip.ordered, s.id);
       if (next) this.select(next.id);
