@@ -95,16 +95,24 @@ def current_mask_file(workspace: Workspace, id: str, folder: str) -> str:
     return str(path)
 
 
-def export_file(workspace: Workspace, folder: str, formats: Sequence[str]) -> tuple[str, str]:
-    """Path of a zip with masks, overlays, provenance and formats; and what those cannot hold."""
+def export_file(workspace: Workspace, folder: str, formats: Sequence[str]) -> tuple[str, list[str]]:
+    """Path of a zip with masks, overlays, provenance and formats; and sentences about what it
+    cannot hold."""
     out = Path(tempfile.mkdtemp(dir=folder)) / "lrpseg-export.zip"
+    missing = [item for item in workspace.items() if not item.analysis]
     written = export_zip(workspace, out, formats=formats)
     lossy = [
         f"{FORMATS[name].title} keeps an IoU of {w.kept_iou:.3f} on average"
         for name, w in written.items()
         if w.lowest_iou < 1
     ]
-    return str(out), "; ".join(lossy)
+    said = [f"{'; '.join(lossy)}; formats.json in the zip says more."] if lossy else []
+    failed = sum(item.status == "failed" for item in missing)
+    counts = ((len(missing) - failed, "still being analysed"), (failed, "cannot be read"))
+    if missing:
+        told = ", ".join(f"{count} {why}" for count, why in counts if count)
+        said.append(f"Pictures left out: {told}. left-out.txt in the zip names them.")
+    return str(out), said
 
 
 def session_file(workspace: Workspace, folder: str) -> str:

@@ -50,6 +50,11 @@ def shown(fn: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
+def labelled(text: str, interactive: bool) -> Callable[[], Any]:
+    """An event that gives a button another label."""
+    return lambda: gr.update(value=text, interactive=interactive)
+
+
 def build(service: Service, samples: Samples) -> gr.Blocks:
     """The page as a Gradio app over `service`."""
     names = list_domains()
@@ -160,9 +165,9 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
     @shown
     def make_zip(token: str, formats: list[str]) -> Any:
         workspace = service.sessions.get(token)
-        path, lossy = actions.export_file(workspace, demo.GRADIO_CACHE, formats)
-        if lossy:
-            gr.Info(f"{lossy}; formats.json in the zip says more.")
+        path, said = actions.export_file(workspace, demo.GRADIO_CACHE, formats)
+        for sentence in said:
+            gr.Info(sentence)
         return path
 
     @shown
@@ -276,8 +281,10 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
             (zip_button, make_zip, [token, formats], files["zip"]),
             (keep, take_home, [token], files["session"]),
         ):
-            button.click(made, given, file, concurrency_limit=4, api_visibility="private").success(
-                None, None, None, js=CLICK.replace("{id}", str(file.elem_id))
-            )
+            busy, idle = labelled("Exporting …", False), labelled(button.value, True)
+            started = button.click(busy, None, button, **CHEAP)
+            ended = started.then(made, given, file, concurrency_limit=4, api_visibility="private")
+            ended.then(idle, None, button, **CHEAP)  # also after an error
+            ended.success(None, None, None, js=CLICK.replace("{id}", str(file.elem_id)))
         add_endpoints(service)
     return demo

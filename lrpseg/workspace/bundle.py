@@ -5,7 +5,7 @@ import os
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -68,6 +68,11 @@ def provenance(workspace: Workspace, item: Item, final: Mask) -> dict[str, Any]:
     }
 
 
+def left_out(items: Iterable[Item]) -> list[tuple[str, str]]:
+    """Pictures that an export cannot hold, as they have no mask yet: (name, reason)."""
+    return [(i.name, i.reason or "still being analysed") for i in items if not i.analysis]
+
+
 def export_zip(
     workspace: Workspace,
     out: Path,
@@ -79,14 +84,16 @@ def export_zip(
 
     formats: names in `FORMATS`; each gets a folder of its own in the zip, and formats.json says
     what it holds and, where a format cannot hold a mask exactly, which IoU it keeps. Returns that.
+    left-out.txt names the pictures that have no analysis yet, if there are some.
 
     Raises:
         WorkspaceError: nothing has been analysed yet.
         FormatError, OptionError: a name or label that a format cannot hold.
     """
-    items = [i for i in workspace.items() if i.analysis and (ids is None or i.id in ids)]
+    wanted = [i for i in workspace.items() if ids is None or i.id in ids]
+    items, missing = [i for i in wanted if i.analysis], left_out(wanted)
     if not items:
-        raise WorkspaceError("There is nothing to export yet: add a picture first.")
+        raise WorkspaceError("There is nothing to export yet: no picture is analysed.")
     names = unique_stems([i.name for i in items])
     written: dict[str, Written] = {}
     with _zip(out) as archive, tempfile.TemporaryDirectory(dir=out.parent) as folder:
@@ -100,6 +107,9 @@ def export_zip(
             text = json.dumps(provenance(workspace, item, mask), indent=2, ensure_ascii=False)
             archive.writestr(f"provenance/{name}.json", text)
         picture.unlink()
+        if missing:
+            lines = [f"{name}: {reason}\n" for name, reason in missing]
+            archive.writestr("left-out.txt", "".join(lines))
         if formats:
             written = write_formats(workspace, items, formats, Path(folder), options)
             for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):

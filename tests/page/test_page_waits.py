@@ -1,6 +1,7 @@
 """What a person can do, and is told, while a picture waits for its analysis or has none."""
 
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from lrpseg.segmenter import Segmenter
+from lrpseg.ui import actions
 from lrpseg.ui.launch import Page as RunningPage
 from tests import page_support as do
-from tests.page_support import DAMAGED
+from tests.page_support import DAMAGED, INTACT
 
 pytestmark = pytest.mark.browser
 
@@ -93,3 +95,44 @@ def test_a_file_that_is_no_picture_shows_no_figures_and_says_why(
     do.show(page, DAMAGED.name)
     expect(page.get_by_test_id("accept")).to_be_enabled()
     expect(page.get_by_test_id("undo")).to_be_enabled()
+
+
+def test_an_export_says_what_it_leaves_out(
+    damaged: Page, gate: threading.Event, tmp_path: Path
+) -> None:
+    page = damaged
+    (tmp_path / "empty.png").write_bytes(b"")
+    do.upload(page, INTACT, tmp_path / "empty.png")
+    do.ready(page, "empty.png", "failed")
+    do.ready(page, INTACT.name, "running")
+    path = do.download(page, "#export", tmp_path)
+    with zipfile.ZipFile(path) as archive:
+        told = archive.read("left-out.txt").decode()
+        assert f"masks/{DAMAGED.stem}.png" in archive.namelist()
+    assert f"{INTACT.name}: still being analysed" in told
+    assert len(told.splitlines()) == 2
+    expect(page.get_by_text("1 still being analysed, 1 cannot be read")).to_be_visible()
+    expect(page.locator("#export")).to_have_text("All (zip)")
+    gate.set()
+    do.ready(page, INTACT.name)
+    with zipfile.ZipFile(do.download(page, "#export", tmp_path)) as archive:
+        assert INTACT.name not in archive.read("left-out.txt").decode()
+
+
+def test_a_button_that_exports_waits_for_its_file(
+    damaged: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, opened, inner = damaged, threading.Event(), actions.export_file
+
+    def export(*args: object) -> object:
+        opened.wait(60)
+        return inner(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(actions, "export_file", export)
+    with page.expect_download():
+        page.locator("#export").click()
+        expect(page.locator("#export")).to_have_text("Exporting …")
+        expect(page.locator("#export")).to_be_disabled()
+        opened.set()
+    expect(page.locator("#export")).to_have_text("All (zip)")
+    expect(page.locator("#export")).to_be_enabled()
