@@ -76,6 +76,22 @@ def test_sliders_of_precision_and_recall_follow_the_threshold(page: Page) -> Non
 
 
 @with_sample
+def test_sliders_have_a_name_and_say_what_they_show(page: Page) -> None:
+    for name, words in (
+        ("threshold", "Threshold"), ("precision", "Precision at least"),
+        ("recall", "Recall at least"), ("min-area", "Smallest spot"),
+        ("max-hole", "Fill holes up to"),
+    ):  # fmt: skip
+        expect(page.get_by_test_id(name)).to_have_accessible_name(words)
+    for name in ("min-area", "max-hole"):
+        expect(page.get_by_test_id(name)).to_have_attribute("aria-valuetext", "off")
+        do.slide(page, name, 60)
+        shown = page.get_by_test_id(f"{name}-value").text_content() or ""
+        assert shown.endswith(" px")
+        expect(page.get_by_test_id(name)).to_have_attribute("aria-valuetext", shown)
+
+
+@with_sample
 def test_each_control_says_what_it_is_for(page: Page) -> None:
     """By a title, or by the sentence that a drop-down shows while it is pointed at."""
     silent = page.evaluate(

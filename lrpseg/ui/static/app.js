@@ -300,7 +300,9 @@ const lrpsegApp = (() => {
       this.panel.show(s.level, own);
       for (const [name, value] of [["min-area", s.minArea], ["max-hole", s.maxHole]]) {
         this.find(name).value = lrpsegPoints.sliderOf(value);
-        this.find(`${name}-value`).textContent = value ? `${value} px` : "off";
+        const words = value ? `${value} px` : "off";
+        this.find(`${name}-value`).textContent = words;
+        this.find(name).setAttribute("aria-valuetext", words);
       }
       this.find("undo").disabled = !s.history.past.length;
       this.find("redo").disabled = !s.history.future.length;
