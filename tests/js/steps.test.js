@@ -8,7 +8,7 @@ function makeApp() {
   const asked = [];
   const app = {
     gesture: 0,
-    tools: { stroke: null },
+    tools: { stroke: null, backspace: () => false },
     clock: { take: () => 1.5 },
     asked,
     open: {

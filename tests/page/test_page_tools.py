@@ -61,6 +61,24 @@ def test_a_polygon_can_be_shortened_and_dropped(page: Page) -> None:
     expect(page.get_by_test_id(f"thumb-{DAMAGED.name}").locator(".badge")).to_contain_text("edited")
 
 
+def test_undo_takes_an_open_polygons_last_corner_before_any_step(page: Page) -> None:
+    do.stroke(page, (100, 100), (140, 100))
+    before = do.corrections(page)
+    page.keyboard.press("p")
+    for corner in [*square(30, 180, 70, 220), (200, 100)]:
+        page.mouse.click(*do.at(page, *corner))
+    page.keyboard.press("Control+z")
+    assert np.array_equal(do.corrections(page), before)
+    page.keyboard.press("Enter")
+    added = (do.corrections(page) == 1) & (before == 0)
+    assert added[182:218, 32:68].all()
+    assert not added[:170].any()
+    page.mouse.click(*do.at(page, 30, 180))
+    page.keyboard.press("Control+z")  # the only corner: nothing is open any more
+    page.keyboard.press("Control+z")
+    assert np.array_equal(do.corrections(page), before)
+
+
 def test_every_action_is_undone_and_done_again(page: Page) -> None:
     def state() -> tuple[bytes, str, str]:
         """Mask, thresholder on the left, and status."""

@@ -14,6 +14,7 @@ const lrpsegSteps = (() => {
       const { app } = this, s = app.open;
       // Under a stroke its pixels of before would mix with those that are put back.
       if (!s || app.tools.stroke || this.reverting) return undefined;
+      if (direction === "undo" && app.tools.backspace()) return undefined; // a polygon's last corner
       const done = s.history[direction](s.corrections, s.width, s.item.analysis);
       if (!done) return undefined;
       if (done.name === "choice") return this.choose(done.value);
