@@ -31,3 +31,12 @@ def test_who_presses_a_button_by_keyboard_stays_on_it(page: Page) -> None:
     expect(page.get_by_test_id("tool-eraser")).to_have_attribute("aria-pressed", "true")
     expect(page.get_by_test_id("tool-eraser")).to_be_focused()
     expect(page.get_by_test_id("count")).to_have_text("0 of 1 accepted")
+
+
+def test_keys_act_on_the_picture_after_a_choice_of_what_is_shown(page: Page) -> None:
+    for name, value in (("mode", "heatmap"), ("colormap", "positive"), ("sort", "certainty")):
+        page.get_by_test_id(name).focus()
+        page.get_by_test_id(name).select_option(value)
+        expect(page.get_by_test_id("canvas")).to_be_focused()
+    page.keyboard.press("e")
+    expect(page.get_by_test_id("tool-eraser")).to_have_attribute("aria-pressed", "true")

@@ -71,6 +71,9 @@ const lrpsegKeys = (() => {
     app.root.addEventListener("click", (e) => {
       if (e.detail > 0 && e.target.closest("button")) app.focus();
     }, true);
+    app.root.addEventListener("change", (e) => { // a select takes keys as names of its entries
+      if (e.target.tagName === "SELECT") app.focus();
+    });
     app.find("keys").querySelector("table").innerHTML = TABLE.map(
       ([key, what]) => `<tr><th>${key}</th><td>${what}</td></tr>`,
     ).join("");
