@@ -40,3 +40,16 @@ def test_keys_act_on_the_picture_after_a_choice_of_what_is_shown(page: Page) -> 
         expect(page.get_by_test_id("canvas")).to_be_focused()
     page.keyboard.press("e")
     expect(page.get_by_test_id("tool-eraser")).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_hidden_mask_says_so_and_comes_back_when_drawing_starts(page: Page) -> None:
+    note = page.get_by_test_id("mask-hidden")
+    expect(note).to_be_hidden()
+    page.keyboard.press("h")
+    expect(note).to_have_text("The mask is hidden: H shows it")
+    expect(note).to_be_visible()
+    page.keyboard.press("h")
+    expect(note).to_be_hidden()
+    page.keyboard.press("h")
+    do.stroke(page, (40, 200), (90, 200))
+    expect(note).to_be_hidden()

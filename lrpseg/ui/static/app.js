@@ -29,6 +29,7 @@ const lrpsegApp = (() => {
         picked: (name) => this.picked(name),
         sized: (radius) => this.sized(radius),
         focus: () => this.focus(),
+        begun: () => this.look({ mask: true }), // who draws sees what comes of it
         say: (text) => this.say(text),
       });
       this.panel = new lrpsegPoints.Panel(this.root, (level, done) => this.setLevel(level, done));
@@ -276,8 +277,15 @@ const lrpsegApp = (() => {
 
     mode(name) {
       this.find("mode").value = name;
-      this.view.set({ mode: name });
+      this.look({ mode: name });
       this.loadHeatmap();
+    }
+
+    /** Other options of the view; a hidden mask says so, unless the mask alone is seen anyway. */
+    look(options) {
+      this.view.set(options);
+      const { mask, mode } = this.view.options;
+      this.find("mask-hidden").hidden = mask || mode === "mask";
     }
 
     // ---------------------------------------------------------------- the mask

@@ -21,7 +21,7 @@ const lrpsegKeys = (() => {
       "=": () => app.view.zoom(1.25, ...middle),
       "-": () => app.view.zoom(0.8, ...middle),
       0: () => app.view.fit(),
-      h: () => app.view.set({ mask: !app.view.options.mask }),
+      h: () => app.look({ mask: !app.view.options.mask }),
       v: () => app.mode(MODES[(MODES.indexOf(app.find("mode").value) + 1) % 3]),
       a: () => app.go(-1),
       d: () => app.go(1),

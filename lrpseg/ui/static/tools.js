@@ -80,6 +80,7 @@ const lrpsegTools = (() => {
       if (event.button === 1 || event.button === 2 || this.space || this.name === "hand") {
         this.panning = true;
       } else if (this.name in DRAWS) {
+        this.host.begun();
         this.stroke = { last: at, rect: null, before: this.host.scene().corrections.slice() };
         this.strokeTo(at);
       } else {
@@ -89,6 +90,7 @@ const lrpsegTools = (() => {
 
     /** A click that was no pinch: a corner of a polygon, a hole or a spot. */
     tapped(at) {
+      this.host.begun();
       if (this.name !== "add" && this.name !== "cut") return this.clickPart(at);
       const polygon = this.view.polygon || { points: [], cut: this.name === "cut" };
       polygon.points.push(at);
