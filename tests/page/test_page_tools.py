@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from scipy import ndimage
 
+from lrpseg.ui.launch import Page as RunningPage
 from tests import page_support as do
 from tests.page_support import DAMAGED, INTACT
 
@@ -117,6 +118,38 @@ def test_every_action_is_undone_and_done_again(page: Page) -> None:
         page.keyboard.press("Control+Shift+z")
         wait(wanted)
     expect(page.get_by_test_id("redo")).to_be_disabled()
+
+
+def test_undo_gives_back_the_status_of_before_the_step(page: Page, running: RunningPage) -> None:
+    badge = page.get_by_test_id(f"thumb-{DAMAGED.name}").locator(".badge")
+    token = page.evaluate("localStorage.getItem('lrpseg-workspace')")
+
+    def status() -> str:
+        do.saved(page)
+        (item,) = running.service.sessions.get(token).items()
+        return item.status
+
+    do.stroke(page, (40, 200), (90, 200))
+    expect(badge).to_contain_text("edited")
+    page.keyboard.press("Control+z")
+    expect(badge).to_contain_text("to do")
+    assert status() == "todo"
+    page.keyboard.press("Enter")
+    accepted = do.mask(page)
+    steps = [
+        lambda: do.stroke(page, (40, 200), (90, 200)), lambda: do.slide(page, "threshold", 12),
+    ]  # fmt: skip
+    for step in steps:
+        step()
+        expect(badge).to_contain_text("edited")
+        page.get_by_test_id("canvas").focus()
+        page.keyboard.press("Control+z")
+        expect(badge).to_contain_text("accepted")
+        assert status() == "accepted"
+        assert np.array_equal(do.mask(page), accepted)
+    page.keyboard.press("Control+Shift+z")
+    expect(badge).to_contain_text("edited")
+    assert status() == "edited"
 
 
 def test_undo_waits_for_the_return_to_a_picture(page: Page) -> None:

@@ -327,7 +327,7 @@ const lrpsegApp = (() => {
       const s = this.open;
       if (!s || s[name] === value) return;
       const about = name === "level" ? s.item.analysis : undefined;
-      s.history.changed(name, s[name], value, this.gesture, about);
+      s.history.changed(name, s[name], value, this.gesture, about, s.item.status);
       this.assign(name, value);
     }
 
@@ -363,7 +363,7 @@ const lrpsegApp = (() => {
     /** A stroke is done: it can be undone, and it is saved. */
     edited(rect, before) {
       const s = this.open;
-      s.history.drew(rect, before);
+      s.history.drew(rect, before, s.item.status);
       this.say("");
       this.figures();
       this.save(rect);

@@ -34,23 +34,24 @@ const lrpsegHistory = (() => {
       this.bytes = 0;
     }
 
-    /** A drawn step: the rectangle and its pixels before. */
-    drew(rect, before) {
-      this.push({ rect, pixels: before });
+    /** A drawn step: the rectangle, its pixels before, and the picture's status before. */
+    drew(rect, before, status) {
+      this.push({ rect, pixels: before, status });
     }
 
     /**
      * A setting moved; moves of one gesture (same name, same gesture number) are one step. `about`:
      * the map that the values refer to, if any; beside another map the step is passed over.
+     * `status`: the picture's before.
      */
-    changed(name, from, to, gesture, about) {
+    changed(name, from, to, gesture, about, status) {
       const last = this.past[this.past.length - 1];
       const same = last && last.name === name && last.gesture === gesture && last.about === about;
       if (same && !this.future.length) {
         last.to = to;
         return;
       }
-      this.push({ name, from, to, gesture, about });
+      this.push({ name, from, to, gesture, about, status });
     }
 
     push(entry) {
@@ -63,7 +64,7 @@ const lrpsegHistory = (() => {
       }
     }
 
-    /** Take the last step back; returns what changed: {rect} or {name, value}, or null. */
+    /** Take the last step back; returns what changed: {rect} or {name, value}, and status, or null. */
     undo(corrections, width, about) {
       return this.move(this.past, this.future, corrections, width, about, "from");
     }
@@ -78,11 +79,12 @@ const lrpsegHistory = (() => {
       while (entry && entry.about !== undefined && entry.about !== about) entry = source.pop();
       if (!entry) return null;
       target.push(entry);
-      if (!entry.rect) return { name: entry.name, value: entry[side] };
+      const { status } = entry;
+      if (!entry.rect) return { name: entry.name, value: entry[side], status };
       const now = cut(corrections, width, entry.rect);
       put(corrections, width, entry.rect, entry.pixels);
       entry.pixels = now; // a step is its own inverse: what was there takes its place
-      return { rect: entry.rect };
+      return { rect: entry.rect, status };
     }
   }
 

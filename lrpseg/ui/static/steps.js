@@ -19,10 +19,24 @@ const lrpsegSteps = (() => {
       if (!done) return undefined;
       if (done.name === "choice") return this.choose(done.value);
       if (done.name === "status") return this.setStatus(done.value);
-      if (done.name) return app.assign(done.name, done.value);
-      app.painted(done.rect);
-      app.figures();
-      return app.save(done.rect);
+      if (done.name) app.assign(done.name, done.value);
+      else {
+        app.painted(done.rect);
+        app.figures();
+        app.save(done.rect);
+      }
+      if (direction === "undo") this.restore(done);
+      return undefined;
+    }
+
+    /**
+     * The mask is as before a step: so is the status. A slider that is back leaves its value at the
+     * server, for whom the picture is edited from then on.
+     */
+    restore({ status, rect }) {
+      if (status === "accepted" || (rect && (status === "todo" || status === "empty"))) {
+        this.setStatus(status);
+      }
     }
 
     /** Another network, rule set or thresholder is a step, unless it was undo that brought it. */
