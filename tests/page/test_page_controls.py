@@ -156,6 +156,18 @@ def test_everything_is_in_reach(
 
 
 @with_sample
+def test_a_reload_opens_the_picture_that_was_worked_on(page: Page, tmp_path: Path) -> None:
+    (tmp_path / "0-first.png").write_bytes(INTACT.read_bytes())
+    do.upload(page, tmp_path / "0-first.png")
+    do.ready(page, "0-first.png")
+    do.show(page, DAMAGED.name)
+    page.reload()
+    expect(page.get_by_test_id("name")).to_have_text(DAMAGED.name)
+    expect(page.get_by_test_id("threshold")).to_be_enabled()
+    assert do.item(page)["name"] == DAMAGED.name
+
+
+@with_sample
 def test_files_may_be_dropped_anywhere(page: Page, tmp_path: Path) -> None:
     page.evaluate(
         """async bytes => {

@@ -128,7 +128,21 @@ const lrpsegApp = (() => {
       await this.resumed;
       await this.refresh();
       if (value.select) await this.select(value.select, true);
-      else if (!this.open && this.items.length) await this.select(this.strip.ordered[0].id);
+      else if (!this.open && this.items.length) {
+        const last = this.lastOpen();
+        await this.select(this.items.some((i) => i.id === last) ? last : this.strip.ordered[0].id);
+      }
+    }
+
+    /** The picture that this tab had open, over a reload; with `id` it is kept. */
+    lastOpen(id) {
+      const key = `lrpseg-open ${this.store.token}`;
+      try {
+        if (id) sessionStorage.setItem(key, id);
+        return sessionStorage.getItem(key);
+      } catch {
+        return null; // a browser that keeps nothing
+      }
     }
 
     refresh() {
@@ -182,6 +196,7 @@ const lrpsegApp = (() => {
         } else {
           await this.load(item, before, untouched);
         }
+        this.lastOpen(id);
         if (!before) this.trigger("select", { id });
         this.strip.show(this.items, id);
         this.find("delete").hidden = false;
