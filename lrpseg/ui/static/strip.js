@@ -93,8 +93,15 @@ const lrpsegStrip = (() => {
       button.setAttribute("aria-label", `${item.name}, ${words}`);
       if (item.id === this.selected && this.scrolled !== item.id) {
         this.scrolled = item.id;
-        button.scrollIntoView({ block: "nearest", inline: "nearest" });
+        this.reveal(button);
       }
+    }
+
+    /** Scroll the strip, and it alone, so far that a thumbnail is seen. */
+    reveal(button) {
+      const box = button.getBoundingClientRect(), frame = this.list.getBoundingClientRect();
+      if (box.left < frame.left) this.list.scrollLeft += box.left - frame.left;
+      else if (box.right > frame.right) this.list.scrollLeft += box.right - frame.right;
     }
 
     async fetch(button) {
