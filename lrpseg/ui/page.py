@@ -50,6 +50,11 @@ def shown(fn: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
+def counted(number: int, what: str) -> str:
+    """1 mask was, 2 masks were."""
+    return f"{number} {what} was" if number == 1 else f"{number} {what}s were"
+
+
 def labelled(text: str, interactive: bool) -> Callable[[], Any]:
     """An event that gives a button another label."""
     return lambda: gr.update(value=text, interactive=interactive)
@@ -151,7 +156,7 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
         """Masks that were made elsewhere become corrections."""
         workspace = service.sessions.get(token)
         done = actions.import_files(workspace, [Path(p) for p in paths or []], service.limits)
-        gr.Info(f"Masks of {len(done.names)} pictures were taken over.")
+        gr.Info(f"{counted(len(done.names), 'mask')} taken over.")
         for name, reason in done.refused[:5]:
             gr.Warning(f"{name}: {reason}")
         return None, actions.editor_value(token, id or None)
@@ -179,7 +184,7 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
         workspace = service.sessions.get(token)
         if path:
             count = actions.take_session(service, workspace, Path(path))
-            gr.Info(f"{count} pictures were added.")
+            gr.Info(f"{counted(count, 'picture')} added.")
         return None, actions.editor_value(token)
 
     with gr.Blocks(
@@ -275,7 +280,10 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
         everywhere.click(change_all, [token, selected, *chosen], editor, **CHEAP)
         truth.upload(take_truth, [token, selected, truth], [truth, editor], **CHEAP)
         masks.upload(bring_masks, [token, selected, masks], [masks, editor], **CHEAP)
-        bring.upload(open_session, [token, bring], [bring, editor], api_visibility="private")
+        bring.upload(
+            open_session, [token, bring], [bring, editor], api_visibility="private",
+            show_progress="hidden",
+        )  # fmt: skip
         for button, made, given, file in (
             (mask_button, download_mask, [token, selected], files["mask"]),
             (zip_button, make_zip, [token, formats], files["zip"]),

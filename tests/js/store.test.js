@@ -127,6 +127,11 @@ test("a refusal is said, and does not stop what follows", async () => {
   assert.deepEqual(items.get("b"), drawn);
 });
 
+test("a lost connection is told in plain words", async () => {
+  const { store } = make(() => "network");
+  await assert.rejects(store.json("/items"), /^Error: Not connected: try again in a moment\.$/);
+});
+
 test("the token goes along, and errors carry the server's sentence", async () => {
   const { store, fetch } = make(() => 404);
   let headers;

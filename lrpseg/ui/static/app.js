@@ -211,7 +211,7 @@ const lrpsegApp = (() => {
       this.find("verdict").textContent =
         item.status === "failed" ? item.reason
           : ready && !busy(item) ? item.verdict
-            : `${item.name}: ${item.status} …`;
+            : `${item.name}: ${item.status}${lrpsegStrip.tiles(item)} …`;
       this.find("anyway").hidden = !(ready && !item.explained);
       this.find("name").textContent = this.find("name").title = item.name;
       this.root.querySelector(".welcome").hidden = true;

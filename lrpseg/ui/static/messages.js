@@ -14,11 +14,11 @@ const lrpsegMessages = (() => {
       this.box.hidden = !text;
     }
 
-    /** Say how saving goes; `waiting`: changes that the server has not confirmed. */
+    /** Say how saving goes; `waiting`: pictures with changes that the server has not confirmed. */
     saved(state, waiting, message) {
       const words = {
         saved: "✓ saved", saving: "saving …", refused: "Not saved",
-        offline: message || `Not connected: ${waiting} change${waiting === 1 ? " waits" : "s wait"}, nothing is lost.`,
+        offline: message || `Not connected: changes to ${waiting} picture${waiting === 1 ? "" : "s"} wait, nothing is lost.`,
       };
       this.state.textContent = words[state];
       this.state.dataset.state = state;

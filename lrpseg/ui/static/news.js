@@ -48,6 +48,10 @@ const lrpsegNews = (() => {
       this.looking = false;
       const listed = this.listed, item = app.open && app.open.item;
       if (!listed) return;
+      if (listed.status === "running" && item.status === "running") {
+        Object.assign(item, { tiles: listed.tiles, tiles_done: listed.tiles_done });
+        app.describe(item);
+      }
       const differs = listed.analysis !== item.analysis || listed.status !== item.status;
       if (differs || this.behind()) await app.again();
     }

@@ -60,7 +60,10 @@ const lrpsegStore = (() => {
 
     async request(path, options = {}) {
       const headers = { "X-Lrpseg-Workspace": this.token, ...options.headers };
-      const response = await this.fetch(this.base + path, { ...options, headers });
+      const response = await this.fetch(this.base + path, { ...options, headers }).catch((error) => {
+        if (!(error instanceof TypeError)) throw error;
+        throw new Error("Not connected: try again in a moment."); // the browser's words say less
+      });
       if (response.ok) return response;
       let sentence = "The server did not answer as expected. Try again.";
       try {

@@ -13,6 +13,9 @@ const lrpsegStrip = (() => {
   /** Whether an item's analysis is still to come. */
   const busy = ({ status }) => status === "waiting" || status === "running";
 
+  /** How many tiles of a running picture are done, where that is known. */
+  const tiles = (item) => (item.status === "running" && item.tiles ? ` ${item.tiles_done}/${item.tiles}` : "");
+
   /** By name as people sort it, or by how near the probability is to a toss-up. */
   function sorted(items, order) {
     const byName = (a, b) => a.name.localeCompare(b.name, undefined, { numeric: true });
@@ -83,11 +86,10 @@ const lrpsegStrip = (() => {
 
     update(button, item) {
       const [icon, words] = STATUS[item.status] || ["?", item.status];
-      const progress = item.status === "running" && item.tiles ? ` ${item.tiles_done}/${item.tiles}` : "";
       button.dataset.status = item.status;
       button.classList.toggle("selected", item.id === this.selected);
       button.setAttribute("aria-current", String(item.id === this.selected));
-      button.querySelector(".badge").textContent = `${icon} ${words}${progress}`;
+      button.querySelector(".badge").textContent = `${icon} ${words}${tiles(item)}`;
       button.querySelector(".label").textContent = item.name.split("/").pop();
       button.title = item.reason ? `${item.name}: ${item.reason}` : item.name;
       button.setAttribute("aria-label", `${item.name}, ${words}`);
@@ -137,6 +139,6 @@ const lrpsegStrip = (() => {
     return others.find((i) => i.status !== "accepted" && i.status !== "failed") || null;
   }
 
-  return { Strip, busy, sorted, unfinished, STATUS };
+  return { Strip, busy, tiles, sorted, unfinished, STATUS };
 })();
 if (typeof module !== "undefined") module.exports = lrpsegStrip;
