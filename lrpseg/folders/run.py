@@ -198,22 +198,11 @@ def _join(plan: Plan, job: Job, out: Path, shards: Shards) -> Report:
         "settings": job.as_json(), "pictures": report.pictures, "damaged": report.damaged,
         "intact": report.intact, "failures": report.failures,
         "failed": [{"name": n, "reason": r} for n, r in report.failed],
-        "formats": {name: told(w) for name, w in report.formats.items()},
+        "formats": {name: w.as_json() for name, w in report.formats.items()},
     }  # fmt: skip
     save_text(json.dumps(entry, indent=1, ensure_ascii=False) + "\n", out / "report.json")
     write_summary(_rows(plan, shards), entry, out)
     return report
-
-
-def told(written: Written) -> dict[str, Any]:
-    """What an export holds, as JSON types."""
-    return {
-        "images": written.images,
-        "annotations": written.annotations,
-        "mean_iou_kept": written.kept_iou,
-        "lowest_iou_kept": written.lowest_iou,
-        "not_exact": [{"name": n, "iou": iou} for n, iou in written.worst],
-    }
 
 
 def _rows(plan: Plan, shards: Shards) -> Iterator[Row]:

@@ -127,6 +127,16 @@ class Written:
                 :10
             ]
 
+    def as_json(self) -> dict[str, Any]:
+        """The same as JSON types, for reports."""
+        return {
+            "images": self.images,
+            "annotations": self.annotations,
+            "mean_iou_kept": self.kept_iou,
+            "lowest_iou_kept": self.lowest_iou,
+            "not_exact": [{"name": n, "iou": iou} for n, iou in self.worst],
+        }
+
 
 @dataclass(frozen=True)
 class File:

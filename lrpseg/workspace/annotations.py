@@ -57,16 +57,7 @@ def write_formats(
 
 def report(written: Mapping[str, Written]) -> str:
     """What exports hold, as JSON."""
-    told = {
-        name: {
-            "images": w.images,
-            "annotations": w.annotations,
-            "mean_iou_kept": w.kept_iou,
-            "lowest_iou_kept": w.lowest_iou,
-            "not_exact": [{"name": n, "iou": iou} for n, iou in w.worst],
-        }
-        for name, w in written.items()
-    }
+    told = {name: w.as_json() for name, w in written.items()}
     return json.dumps(told, indent=2, ensure_ascii=False) + "\n"
 
 
