@@ -11,7 +11,7 @@ from lrpseg.errors import RelevanceError
 from lrpseg.results import Settings
 from lrpseg.thresholders import THRESHOLDERS, Fitted
 from lrpseg.workspace import Workspace
-from tests.workspace_support import SETTINGS, SHAPE, analysed, picture, result
+from tests.workspace_support import SETTINGS, analysed, picture, result
 
 pytestmark = pytest.mark.usefixtures("only_toy")
 
@@ -19,10 +19,6 @@ pytestmark = pytest.mark.usefixtures("only_toy")
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     return Workspace(tmp_path / "ws")
-
-
-def drawn(seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 3, SHAPE, dtype=np.uint8)
 
 
 def test_an_analysis_is_seen_only_with_its_own_threshold(
