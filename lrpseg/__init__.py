@@ -10,11 +10,12 @@ After Seibold, Künzel, Hilsmann, Eisert: "From Explanations to Segmentation: Us
 for Image Segmentation", VISAPP 2022, DOI 10.5220/0010893600003124.
 """
 
-from lrpseg.errors import LrpsegError
-from lrpseg.operating_curve import OperatingPoint, OperatingPoints
-from lrpseg.operating_points import load_operating_points
-from lrpseg.results import Result, Settings
-from lrpseg.segmenter import Segmenter, load
+from lrpseg.core.errors import LrpsegError
+from lrpseg.core.moved import moved
+from lrpseg.pipeline.operating_curve import OperatingPoint, OperatingPoints
+from lrpseg.pipeline.operating_points import load_operating_points
+from lrpseg.pipeline.results import Result, Settings
+from lrpseg.pipeline.segmenter import Segmenter, load
 from lrpseg.version import __version__
 
 __all__ = [
@@ -28,3 +29,38 @@ __all__ = [
     "load",
     "load_operating_points",
 ]
+
+moved(
+    {
+        "lrpseg.errors": "lrpseg.core.errors",
+        "lrpseg.files": "lrpseg.core.files",
+        "lrpseg.registry": "lrpseg.core.registry",
+        "lrpseg.devices": "lrpseg.core.devices",
+        "lrpseg.images": "lrpseg.core.images",
+        "lrpseg.workspace.cache": "lrpseg.core.cache",
+        "lrpseg.vgg": "lrpseg.models.vgg",
+        "lrpseg.networks": "lrpseg.models.networks",
+        "lrpseg.self_trained": "lrpseg.models.self_trained",
+        "lrpseg.checkpoints": "lrpseg.models.checkpoints",
+        "lrpseg.corrections": "lrpseg.masks.corrections",
+        "lrpseg.levels": "lrpseg.masks.levels",
+        "lrpseg.render": "lrpseg.masks.render",
+        "lrpseg.picture_kind": "lrpseg.domains.picture_kind",
+        "lrpseg.operating_points": "lrpseg.pipeline.operating_points",
+        "lrpseg.operating_curve": "lrpseg.pipeline.operating_curve",
+        "lrpseg.tiling": "lrpseg.pipeline.tiling",
+        "lrpseg.results": "lrpseg.pipeline.results",
+        "lrpseg.segmenter": "lrpseg.pipeline.segmenter",
+        "lrpseg.cli_folders": "lrpseg.cli.folders",
+        "lrpseg.cli_learn": "lrpseg.cli.learn",
+        "lrpseg.folder_benchmark": "lrpseg.benchmark.folder",
+        "lrpseg.label_studio_backend": "lrpseg.web.label_studio",
+        "lrpseg.ui.routes": "lrpseg.web.routes",
+        "lrpseg.ui.describe": "lrpseg.web.describe",
+        "lrpseg.ui.analyser": "lrpseg.app.analyser",
+        "lrpseg.ui.service": "lrpseg.app.service",
+        "lrpseg.ui.samples": "lrpseg.app.samples",
+        "lrpseg.ui.actions": "lrpseg.app.actions",
+        "lrpseg.ui.spaces": "lrpseg.app.spaces",
+    }
+)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from lrpseg.checkpoints import load_checkpoint, save_checkpoint
-from lrpseg.networks import NETWORKS
-from lrpseg.self_trained import Decider
+from lrpseg.models.checkpoints import load_checkpoint, save_checkpoint
+from lrpseg.models.networks import NETWORKS
+from lrpseg.models.self_trained import Decider
 
 os.environ["LRPSEG_DOMAINS"] = ""  # what whoever runs the tests has learned is no part of them
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lrpseg.results import Result, Settings
+from lrpseg.pipeline.results import Result, Settings
 from lrpseg.workspace import Item, Workspace
 from lrpseg.workspace.intake import Limits
 

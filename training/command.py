@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lrpseg.errors import LrpsegError
+from lrpseg.core.errors import LrpsegError
 
 
 @contextmanager

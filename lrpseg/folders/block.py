@@ -17,15 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lrpseg.errors import ImageError, LrpsegError
+from lrpseg.core.errors import ImageError, LrpsegError
+from lrpseg.core.images import read_image
 from lrpseg.folders.job import Job
 from lrpseg.folders.plan import Planned
 from lrpseg.formats import FORMATS, Annotated, File, save_files
 from lrpseg.formats.base import png
-from lrpseg.images import read_image
-from lrpseg.render import overlay, thumbnail
-from lrpseg.results import Result
-from lrpseg.segmenter import Segmenter
+from lrpseg.masks.render import overlay, thumbnail
+from lrpseg.pipeline.results import Result
+from lrpseg.pipeline.segmenter import Segmenter
 
 Row = dict[str, Any]
 AHEAD_PIXELS = 24_000_000

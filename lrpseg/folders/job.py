@@ -6,14 +6,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lrpseg.core.errors import OptionError
 from lrpseg.domains import DOMAIN_FILE, load_domain
-from lrpseg.errors import OptionError
 from lrpseg.formats import FORMATS, ExportOptions
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START
-from lrpseg.operating_points import default_choice, load_operating_points, weights_hash
+from lrpseg.pipeline.operating_points import default_choice, load_operating_points, weights_hash
+from lrpseg.pipeline.segmenter import DEFAULT_BATCH, Segmenter, load
+from lrpseg.pipeline.tiling import DEFAULT_OVERLAP
 from lrpseg.refiners import DEFAULT_REFINER
-from lrpseg.segmenter import DEFAULT_BATCH, Segmenter, load
-from lrpseg.tiling import DEFAULT_OVERLAP
 from lrpseg.version import __version__
 
 

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lrpseg.errors import LrpsegError
-from lrpseg.files import atomically
+from lrpseg.core.errors import LrpsegError
+from lrpseg.core.files import atomically
 from lrpseg.folders.block import Row
 from lrpseg.folders.job import Job
 from lrpseg.folders.plan import Plan, Planned
 from lrpseg.folders.run import JOB_FILE, PLAN_FILE, STATE, Shards
-from lrpseg.results import Settings
+from lrpseg.pipeline.results import Settings
 from lrpseg.workspace import Workspace
 from lrpseg.workspace.schema import FILE_NAME
 

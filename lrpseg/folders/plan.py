@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from lrpseg.errors import ImageError
+from lrpseg.core.errors import ImageError
 from lrpseg.folders.sources import Source
 from lrpseg.formats.names import folded
 

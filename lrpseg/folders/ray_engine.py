@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from lrpseg.errors import OptionError
+from lrpseg.core.errors import OptionError
 from lrpseg.folders.block import annotate_block
 from lrpseg.folders.job import Job
 from lrpseg.folders.plan import Plan

@@ -16,16 +16,16 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from lrpseg.errors import LrpsegError, OptionError
-from lrpseg.files import atomically
+from lrpseg.core.errors import LrpsegError, OptionError
+from lrpseg.core.files import atomically
 from lrpseg.folders.block import Row, annotate_block
 from lrpseg.folders.job import Job
 from lrpseg.folders.plan import BLOCK, Plan, make_plan
 from lrpseg.folders.sources import STATE, find_sources
 from lrpseg.folders.summary import write_summary
 from lrpseg.formats import FORMATS, Record, Written
-from lrpseg.render import save_text
-from lrpseg.segmenter import Segmenter
+from lrpseg.masks.render import save_text
+from lrpseg.pipeline.segmenter import Segmenter
 
 PLAN_FILE = "plan.sqlite"
 JOB_FILE = "job.json"
@@ -174,7 +174,7 @@ def _resumed(state: Path, job: Job) -> Plan:
 
 
 def _remove_halves(out: Path, job: Job) -> None:
-    """Remove the temporary files of writes that a kill cut off (`lrpseg.files.atomically`)."""
+    """Remove the temporary files of writes that a kill cut off (`lrpseg.core.files.atomically`)."""
     below = (out / name for name in (*job.formats, "overlays", "summary", STATE))
     for part in chain(out.glob(".*.part"), *(folder.rglob(".*.part") for folder in below)):
         part.unlink(missing_ok=True)

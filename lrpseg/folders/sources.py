@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
-from lrpseg.errors import ImageError
+from lrpseg.core.errors import ImageError
 from lrpseg.formats import FORMATS
 from lrpseg.workspace.intake import safe_name
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lrpseg.folders.block import Row
-from lrpseg.render import save_text
+from lrpseg.masks.render import save_text
 
 SHOWN = 500
 """Thumbnails in each of the two lists: a page of millions would open in no browser."""

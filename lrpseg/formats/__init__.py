@@ -3,6 +3,7 @@
 A new format is one module with a `Format`, and one more entry in the loop below.
 """
 
+from lrpseg.core.registry import Registry
 from lrpseg.formats.base import (
     Annotated,
     Encoded,
@@ -24,7 +25,6 @@ from lrpseg.formats.names import unique_stems
 from lrpseg.formats.pngs import IndexedPng, Png
 from lrpseg.formats.stream import Record
 from lrpseg.formats.yolo import Yolo
-from lrpseg.registry import Registry
 
 __all__ = [
     "FORMATS",

@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lrpseg.corrections import clean
-from lrpseg.errors import OptionError
-from lrpseg.files import atomically
+from lrpseg.core.errors import OptionError
+from lrpseg.core.files import atomically
 from lrpseg.formats.errors import FormatError
 from lrpseg.formats.names import Taken, check_name, folded, stem_of
 from lrpseg.formats.parts import Mask
 from lrpseg.formats.stream import Record, Spool
+from lrpseg.masks.corrections import clean
 from lrpseg.version import __version__
 
 if TYPE_CHECKING:  # it brings PyTorch along, which no format needs

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 from xml.sax.saxutils import escape, quoteattr
 
-from lrpseg.files import atomically
+from lrpseg.core.files import atomically
 from lrpseg.formats.base import Annotated, Content, ExportOptions, Format
 from lrpseg.formats.parts import Mask, parts
 from lrpseg.formats.rle import runs

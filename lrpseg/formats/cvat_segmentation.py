@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lrpseg.errors import OptionError
-from lrpseg.files import atomically
+from lrpseg.core.errors import OptionError
+from lrpseg.core.files import atomically
 from lrpseg.formats.base import Annotated, Content, ExportOptions, Format, png
 from lrpseg.formats.errors import FormatError
 from lrpseg.formats.parts import Mask, components, parts
 from lrpseg.formats.stream import Record, Spool
-from lrpseg.render import MASK_COLOUR
+from lrpseg.masks.render import MASK_COLOUR
 
 _OBJECTS = 255
 """An 8-bit picture tells so many objects apart; the smallest ones beyond share the last number."""

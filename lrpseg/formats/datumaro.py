@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from lrpseg.files import atomically
+from lrpseg.core.files import atomically
 from lrpseg.formats.base import (
     Annotated,
     Content,

@@ -3,7 +3,7 @@
 import importlib
 from typing import Any
 
-from lrpseg.errors import LrpsegError
+from lrpseg.core.errors import LrpsegError
 
 
 class FormatError(LrpsegError, ValueError):

@@ -15,12 +15,12 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
-from lrpseg.files import atomically
+from lrpseg.core.files import atomically
 from lrpseg.formats.base import Annotated, Content, ExportOptions, Format
 from lrpseg.formats.parts import Mask, parts
 from lrpseg.formats.rle import runs
 from lrpseg.formats.stream import Record, json_bytes, list_writer
-from lrpseg.render import MASK_COLOUR, save_text
+from lrpseg.masks.render import MASK_COLOUR, save_text
 
 FROM_NAME, TO_NAME = "tag", "image"
 """Names of the two tags in the labelling configuration, to which the predictions refer."""

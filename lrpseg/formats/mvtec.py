@@ -4,7 +4,7 @@ https://www.mvtec.com/company/research/datasets/mvtec-ad and `MVTecAD` in anomal
 flat: a picture in folders gets them into its name.
 """
 
-from lrpseg.errors import OptionError
+from lrpseg.core.errors import OptionError
 from lrpseg.formats.base import (
     Annotated,
     Content,
@@ -16,7 +16,7 @@ from lrpseg.formats.base import (
 )
 from lrpseg.formats.names import folded
 from lrpseg.formats.parts import Mask
-from lrpseg.render import mask_image
+from lrpseg.masks.render import mask_image
 
 
 class MvTec(Format):

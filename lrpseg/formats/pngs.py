@@ -12,7 +12,7 @@ from lrpseg.formats.base import (
     png,
 )
 from lrpseg.formats.parts import Mask
-from lrpseg.render import MASK_COLOUR, mask_image
+from lrpseg.masks.render import MASK_COLOUR, mask_image
 
 
 class Png(Format):

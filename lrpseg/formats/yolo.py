@@ -21,7 +21,7 @@ from lrpseg.formats.base import (
 from lrpseg.formats.parts import Mask
 from lrpseg.formats.polygons import fill_opencv, iou, outlines
 from lrpseg.formats.stream import Record
-from lrpseg.render import save_text
+from lrpseg.masks.render import save_text
 
 _INSIDE = 0.25
 """Corners lie this far (in pixels) right of and below a pixel's first coordinate: readers that

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lrpseg.images import enlarge_to
-from lrpseg.networks import INPUT_SIZE
+from lrpseg.core.images import enlarge_to
+from lrpseg.models.networks import INPUT_SIZE
 
 Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]

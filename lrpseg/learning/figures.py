@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lrpseg.domains import Normalisation
-from lrpseg.images import enlarge_to
-from lrpseg.networks import INPUT_SIZE
-from lrpseg.self_trained import Decider
-from lrpseg.tiling import TileGrid
+from lrpseg.core.images import enlarge_to
+from lrpseg.models.inputs import Normalisation
+from lrpseg.models.networks import INPUT_SIZE
+from lrpseg.models.self_trained import Decider
+from lrpseg.pipeline.tiling import TileGrid
 
 THRESHOLD = 0.5
 """Likelihood from which on a pixel is in a mask."""

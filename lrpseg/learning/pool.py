@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrpseg.domains import Normalisation
 from lrpseg.learning.crops import Image, Mask, Patch, crop
-from lrpseg.vgg import VggA
+from lrpseg.models.inputs import Normalisation
+from lrpseg.models.vgg import VggA
 
 BATCH = 8
 """Crops that go through the classifier together."""

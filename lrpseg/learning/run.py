@@ -8,16 +8,16 @@ from datetime import UTC, datetime
 import numpy as np
 import torch
 
-from lrpseg.checkpoints import load_decider
-from lrpseg.devices import pick_device
+from lrpseg.core.devices import pick_device
+from lrpseg.core.errors import LrpsegError, OptionError
 from lrpseg.domains import Domain, load_domain
-from lrpseg.errors import LrpsegError, OptionError
+from lrpseg.domains.weights import load_decider
 from lrpseg.learning.crops import Patch, patches
 from lrpseg.learning.figures import Figures, figures_of, predict
 from lrpseg.learning.source import base_of, corrected_items, load_corrected
 from lrpseg.learning.tuning import Progress, Recipe, fine_tune
 from lrpseg.learning.versions import NETWORK, REPORT, save_version
-from lrpseg.self_trained import Decider
+from lrpseg.models.self_trained import Decider
 from lrpseg.version import __version__
 from lrpseg.workspace import Item, Workspace
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lrpseg.core.errors import LrpsegError
 from lrpseg.domains import known_domain
-from lrpseg.errors import LrpsegError
 from lrpseg.workspace import Item, Workspace
 
 

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lrpseg.domains import Normalisation
-from lrpseg.errors import OptionError
+from lrpseg.core.errors import OptionError
 from lrpseg.learning.crops import Patch
 from lrpseg.learning.loss import weighted_loss
 from lrpseg.learning.pool import Pool, batch_count, make_pool
-from lrpseg.self_trained import Decider
+from lrpseg.models.inputs import Normalisation
+from lrpseg.models.self_trained import Decider
 
 KEEP_WEIGHT = 5.0
 """Of the loss on other pictures, which is small: nearly all of them is background, beyond doubt."""

@@ -17,12 +17,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from lrpseg.checkpoints import save_checkpoint
+from lrpseg.core.errors import LrpsegError, OptionError
+from lrpseg.core.files import atomically
 from lrpseg.domains import DOMAIN_FILE, Domain, learned_domains, learned_folder, load_domain
-from lrpseg.errors import LrpsegError, OptionError
-from lrpseg.files import atomically
-from lrpseg.render import save_text
-from lrpseg.self_trained import SelfTrained
+from lrpseg.masks.render import save_text
+from lrpseg.models.checkpoints import save_checkpoint
+from lrpseg.models.self_trained import SelfTrained
 
 NETWORK = "self-trained"
 REPORT = "learned.json"

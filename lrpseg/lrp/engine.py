@@ -16,8 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lrpseg.domains import Normalisation
-from lrpseg.errors import OptionError
+from lrpseg.core.errors import OptionError
 from lrpseg.lrp import rules
 from lrpseg.lrp.lean_rules import (
     LEAN,
@@ -30,8 +29,9 @@ from lrpseg.lrp.lean_rules import (
     supports,
 )
 from lrpseg.lrp.options import POOLINGS, STARTS, Pooling, Start
-from lrpseg.networks import INPUT_SIZE
-from lrpseg.vgg import VggA
+from lrpseg.models.inputs import Normalisation
+from lrpseg.models.networks import INPUT_SIZE
+from lrpseg.models.vgg import VggA
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from lrpseg.domains import Normalisation
+from lrpseg.core.registry import Registry
 from lrpseg.lrp.engine import LeanEngine
 from lrpseg.lrp.rules import RuleSet
 from lrpseg.lrp.zennit import ZennitEngine
-from lrpseg.registry import Registry
-from lrpseg.self_trained import Decider
-from lrpseg.vgg import VggA
+from lrpseg.models.inputs import Normalisation
+from lrpseg.models.self_trained import Decider
+from lrpseg.models.vgg import VggA
 
 Select = Callable[[Tensor], Tensor]
 """From logits (B, 2) to a bool (B,): the rows whose relevance is wanted."""

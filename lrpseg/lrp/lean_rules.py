@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lrpseg.domains import Normalisation
 from lrpseg.lrp import rules
+from lrpseg.models.inputs import Normalisation
 
 
 def stabilize(z: Tensor, epsilon: float | Tensor) -> Tensor:

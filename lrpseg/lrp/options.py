@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from lrpseg.registry import Registry
+from lrpseg.core.registry import Registry
 
 DEFAULT_START = "log-odds"
 DEFAULT_POOLING = "average"

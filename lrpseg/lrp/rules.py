@@ -6,8 +6,8 @@ To add a rule set, add one `RuleSet` to `RULE_SETS`.
 
 from dataclasses import dataclass
 
-from lrpseg.registry import Registry
-from lrpseg.vgg import FEATURE_NAMES
+from lrpseg.core.registry import Registry
+from lrpseg.models.vgg import FEATURE_NAMES
 
 STABILIZER = 1e-6
 """Added to the denominators of gamma, alpha-beta, z^B and average pooling, with their sign."""

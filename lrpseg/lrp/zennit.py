@@ -12,10 +12,10 @@ from zennit.composites import NameLayerMapComposite
 from zennit.core import Hook, Stabilizer, stabilize
 from zennit.rules import AlphaBeta, Epsilon, Flat, Gamma, WSquare, ZBox
 
-from lrpseg.domains import Normalisation
 from lrpseg.lrp import rules
 from lrpseg.lrp.options import POOLINGS, STARTS
-from lrpseg.vgg import FEATURE_NAMES, VggA
+from lrpseg.models.inputs import Normalisation
+from lrpseg.models.vgg import FEATURE_NAMES, VggA
 
 
 class AveragePoolBackward(Hook):

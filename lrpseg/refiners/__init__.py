@@ -4,10 +4,10 @@ by name.
 A new refiner is one module with a `Refiner`, and one more entry in the loop below.
 """
 
+from lrpseg.core.registry import Registry
 from lrpseg.refiners.base import Refiner
 from lrpseg.refiners.intensity import INTENSITY
 from lrpseg.refiners.support import SUPPORT
-from lrpseg.registry import Registry
 
 __all__ = ["DEFAULT_REFINER", "REFINERS", "Refiner"]
 

@@ -3,7 +3,7 @@
 A new thresholder is one module with a `Thresholder`, and one more entry in the loop below.
 """
 
-from lrpseg.registry import Registry
+from lrpseg.core.registry import Registry
 from lrpseg.thresholders.base import Fitted, Thresholder
 from lrpseg.thresholders.bmm import BMM, BMM_LITERAL
 from lrpseg.thresholders.fraction import FRACTION

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lrpseg.errors import RelevanceError
+from lrpseg.core.errors import RelevanceError
 
 FloatMap = NDArray[np.floating[Any]]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from lrpseg.registry import Registry
+from lrpseg.core.registry import Registry
 
 BACKGROUND, DAMAGE = 0, 1
 

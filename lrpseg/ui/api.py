@@ -9,10 +9,10 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from lrpseg.errors import LrpsegError
-from lrpseg.render import heatmap, mask_image
-from lrpseg.ui import actions
-from lrpseg.ui.service import Service
+from lrpseg.app import actions
+from lrpseg.app.service import Service
+from lrpseg.core.errors import LrpsegError
+from lrpseg.masks.render import heatmap, mask_image
 from lrpseg.ui.workspace_api import domain_name, workspace_endpoints
 
 LRP = {"concurrency_id": "lrp", "concurrency_limit": 2}

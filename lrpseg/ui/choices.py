@@ -7,8 +7,8 @@ from typing import Any
 import gradio as gr
 
 from lrpseg.domains import known_domain, list_domains
-from lrpseg.networks import NETWORKS
-from lrpseg.operating_points import default_choice
+from lrpseg.models.networks import NETWORKS
+from lrpseg.pipeline.operating_points import default_choice
 
 
 def domains(shown: str | None = None) -> dict[str, Any]:

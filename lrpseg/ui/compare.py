@@ -6,13 +6,14 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from lrpseg.errors import LrpsegError
+from lrpseg.app import actions, words
+from lrpseg.app.service import Service
+from lrpseg.core.errors import LrpsegError
 from lrpseg.lrp import RULE_SETS
-from lrpseg.networks import NETWORKS
+from lrpseg.models.networks import NETWORKS
 from lrpseg.refiners import REFINERS
 from lrpseg.thresholders import THRESHOLDERS
-from lrpseg.ui import actions, texts
-from lrpseg.ui.service import Service
+from lrpseg.ui import texts
 
 
 def compare_tab(
@@ -50,7 +51,7 @@ def compare_tab(
         union = int(np.count_nonzero(a | b))
         iou = np.count_nonzero(a & b) / union if union else 1.0
         told = [
-            f"{texts.probability_words(side.probability)}, {np.count_nonzero(side.mask):,} pixels"
+            f"{words.probability_words(side.probability)}, {np.count_nonzero(side.mask):,} pixels"
             for side in sides
         ]
         line = f"Left: {told[0]}. Right: {told[1]}. IoU of the two masks: {iou:.2f}."

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import gradio as gr
 
+from lrpseg.app.analyser import Analyser, Segmenters
+from lrpseg.app.samples import Samples, sample_pictures
+from lrpseg.app.service import Service
+from lrpseg.core.errors import OptionError
+from lrpseg.core.files import data_folder
 from lrpseg.domains import list_domains
-from lrpseg.errors import OptionError
-from lrpseg.files import data_folder
-from lrpseg.ui.analyser import Analyser, Segmenters
 from lrpseg.ui.page import build
-from lrpseg.ui.routes import make_routes
-from lrpseg.ui.samples import Samples, sample_pictures
-from lrpseg.ui.service import Service
+from lrpseg.web.routes import make_routes
 from lrpseg.workspace import Limits, Sessions
 
 CSS = (Path(__file__).parent / "static" / "page.css").read_text("utf-8")

@@ -9,21 +9,22 @@ from typing import Any
 
 import gradio as gr
 
+from lrpseg.app import actions
+from lrpseg.app.samples import Samples
+from lrpseg.app.service import Service
+from lrpseg.core.errors import LrpsegError
 from lrpseg.domains import list_domains, load_domain
-from lrpseg.errors import LrpsegError
 from lrpseg.formats import FORMATS
 from lrpseg.lrp import RULE_SETS
-from lrpseg.networks import NETWORKS
-from lrpseg.operating_points import default_choice
+from lrpseg.models.networks import NETWORKS
+from lrpseg.pipeline.operating_points import default_choice
+from lrpseg.pipeline.results import Settings
 from lrpseg.refiners import REFINERS
-from lrpseg.results import Settings
 from lrpseg.thresholders import THRESHOLDERS
-from lrpseg.ui import actions, choices, texts
+from lrpseg.ui import choices, texts
 from lrpseg.ui.api import add_endpoints
 from lrpseg.ui.compare import compare_tab
 from lrpseg.ui.editor import editor_markup, editor_script, editor_style
-from lrpseg.ui.samples import Samples
-from lrpseg.ui.service import Service
 
 CHEAP = {"concurrency_limit": None, "api_visibility": "private", "show_progress": "hidden"}
 SAVE_TOKEN = "(token) => { try { localStorage.setItem('lrpseg-workspace', token); } catch {} }"

@@ -3,14 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from lrpseg.domains import Domain
-from lrpseg.operating_curve import OperatingPoints
-from lrpseg.picture_kind import unlike
-from lrpseg.workspace import Item
-
 HELP = {
     "domain": "What is on the picture. Each kind of surface has networks of its own.",
     "network": "What decides between damaged and intact; some also mark the pixels themselves.",
@@ -73,44 +65,3 @@ it notices. A mask is a proposal: look at it.
 def choices(registry: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(title, name) of each entry, for a drop-down."""
     return [(entry.title, name) for name, entry in registry.items()]
-
-
-def verdict(item: Item, domain: Domain | None) -> str:
-    """The classifier's decision in words; `domain` is None where it is no longer there."""
-    if domain is None:
-        return f"{item.settings.domain} is no longer here: the mask stays, choose another domain."
-    intact, damaged = domain.classes
-    if item.probability is None:
-        return ""
-    p = probability_words(item.probability)
-    if item.damaged:
-        return f"{damaged.capitalize()}, {p}"
-    if not item.explained:
-        return f"{intact.capitalize()}, {p}: mask left empty."
-    return f"{intact.capitalize()}, {p}: the heatmap shows what comes nearest to damage."
-
-
-def points_note(
-    points: OperatingPoints | None, item: Item, image: NDArray[np.uint8] | None
-) -> str | None:
-    """Why the operating points may not hold for this picture, if there is a reason."""
-    if points is None:
-        return "Nothing was measured with these settings: what to expect is not known."
-    if points.stale:
-        return "The network has changed since this was measured: take it as a rough guide."
-    differs = [] if image is None else unlike(image, points.pictures)
-    if differs:
-        return (
-            f"This picture is {' and '.join(differs)} than any that was measured: what to expect "
-            "is not known."
-        )
-    if item.width > 2 * 224 or item.height > 2 * 224:
-        return "Measured on crops of 224 pixels; on large pictures expect more false alarms."
-    return None
-
-
-def probability_words(value: float) -> str:
-    """Two digits, but never a rounded 0 or 1."""
-    if value < 0.005:
-        return "p < 0.01"
-    return "p > 0.99" if value > 0.995 else f"p = {value:.2f}"

@@ -12,12 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lrpseg.corrections import from_mask
-from lrpseg.errors import ImageError, OptionError
+from lrpseg.app import actions
+from lrpseg.app.service import Service
+from lrpseg.core.errors import ImageError, OptionError
 from lrpseg.masks import read_mask
-from lrpseg.render import mask_image
-from lrpseg.ui import actions, describe
-from lrpseg.ui.service import Service
+from lrpseg.masks.corrections import from_mask
+from lrpseg.masks.render import mask_image
+from lrpseg.web import describe
 from lrpseg.workspace import safe_name
 
 

@@ -1,8 +1,8 @@
 """Workspaces: what the page keeps on disk, so that nothing that was drawn is ever lost."""
 
+from lrpseg.core.cache import Cache
 from lrpseg.workspace.annotations import Imported, import_masks
 from lrpseg.workspace.bundle import export_zip, load_session, provenance, save_session
-from lrpseg.workspace.cache import Cache
 from lrpseg.workspace.errors import NoSuchItem, NoSuchWorkspace, WorkspaceError
 from lrpseg.workspace.intake import Limits, Upload, read_uploads, safe_name
 from lrpseg.workspace.item import STATUSES, Item, read_settings

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from lrpseg.core.errors import LrpsegError
+from lrpseg.core.files import atomically
 from lrpseg.domains import load_domain
-from lrpseg.errors import LrpsegError
-from lrpseg.files import atomically
-from lrpseg.operating_points import weights_hash
-from lrpseg.render import mask_image, save_png, save_text
-from lrpseg.results import Result, Settings
+from lrpseg.masks.render import mask_image, save_png, save_text
+from lrpseg.pipeline.operating_points import weights_hash
+from lrpseg.pipeline.results import Result, Settings
 from lrpseg.workspace.errors import NoSuchItem, WorkspaceError
 from lrpseg.workspace.item import Item, analysis_key, from_row, settings_text
 from lrpseg.workspace.reading import Readable

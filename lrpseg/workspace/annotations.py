@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lrpseg.corrections import ADDED, REMOVED
+from lrpseg.core.errors import LrpsegError, OptionError
 from lrpseg.domains import known_domain
-from lrpseg.errors import LrpsegError, OptionError
 from lrpseg.formats import FORMATS, Annotated, ExportOptions, Written, unique_stems
 from lrpseg.formats.base import png
 from lrpseg.formats.reading import ReadMask, matched
-from lrpseg.render import mask_image
+from lrpseg.masks.corrections import ADDED, REMOVED
+from lrpseg.masks.render import mask_image
 from lrpseg.workspace.item import Item
 from lrpseg.workspace.store import Workspace
 

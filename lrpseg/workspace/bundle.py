@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lrpseg.corrections import Mask
-from lrpseg.errors import ImageError, LrpsegError
+from lrpseg.core.errors import ImageError, LrpsegError
+from lrpseg.core.images import read_image
 from lrpseg.formats import ExportOptions, Written, unique_stems
-from lrpseg.images import read_image
 from lrpseg.masks import read_mask
-from lrpseg.render import mask_image, overlay, save_png
+from lrpseg.masks.corrections import Mask
+from lrpseg.masks.render import mask_image, overlay, save_png
 from lrpseg.version import __version__
 from lrpseg.workspace.annotations import report, write_formats
 from lrpseg.workspace.errors import WorkspaceError

@@ -1,6 +1,6 @@
 """Errors of workspaces; their texts are fit to be shown to a user."""
 
-from lrpseg.errors import LrpsegError
+from lrpseg.core.errors import LrpsegError
 
 
 class WorkspaceError(LrpsegError):

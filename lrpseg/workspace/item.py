@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from lrpseg.results import Settings
-from lrpseg.tiling import DEFAULT_OVERLAP
+from lrpseg.pipeline.results import Settings
+from lrpseg.pipeline.tiling import DEFAULT_OVERLAP
 from lrpseg.workspace.errors import WorkspaceError
 
 STATUSES = ("waiting", "running", "todo", "edited", "accepted", "empty", "failed")

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lrpseg.corrections import Mask, apply, clean
-from lrpseg.images import read_image
+from lrpseg.core.cache import Cache
+from lrpseg.core.images import read_image
 from lrpseg.masks import read_mask
+from lrpseg.masks.corrections import Mask, apply, clean
 from lrpseg.thresholders import Fitted
-from lrpseg.workspace.cache import Cache
 from lrpseg.workspace.errors import NoSuchItem, WorkspaceError
 from lrpseg.workspace.item import Item, from_row
 from lrpseg.workspace.schema import FILE_NAME, connect

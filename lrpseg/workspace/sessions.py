@@ -10,8 +10,8 @@ import threading
 import time
 from pathlib import Path
 
-from lrpseg.files import atomically
-from lrpseg.render import save_text
+from lrpseg.core.files import atomically
+from lrpseg.masks.render import save_text
 from lrpseg.workspace.errors import NoSuchWorkspace, WorkspaceError
 from lrpseg.workspace.reading import make_cache
 from lrpseg.workspace.store import Workspace

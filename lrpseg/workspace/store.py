@@ -23,14 +23,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lrpseg.core.errors import ImageError
+from lrpseg.core.files import atomically
+from lrpseg.core.images import read_image
 from lrpseg.domains import load_domain
-from lrpseg.errors import ImageError
-from lrpseg.files import atomically
-from lrpseg.images import read_image
 from lrpseg.masks import read_mask
-from lrpseg.operating_points import weights_hash
-from lrpseg.render import mask_image, save_png, thumbnail
-from lrpseg.results import Result, Settings
+from lrpseg.masks.render import mask_image, save_png, thumbnail
+from lrpseg.pipeline.operating_points import weights_hash
+from lrpseg.pipeline.results import Result, Settings
 from lrpseg.workspace.analysing import Analysable
 from lrpseg.workspace.errors import NoSuchItem, WorkspaceError
 from lrpseg.workspace.item import Item, settings_text

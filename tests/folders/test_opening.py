@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 
 import lrpseg
-from lrpseg.cli import main
-from lrpseg.corrections import ADDED
+from lrpseg.cli.main import main
 from lrpseg.folders import annotate
 from lrpseg.folders.opening import is_annotated, open_annotated
 from lrpseg.folders.sources import STATE
+from lrpseg.masks.corrections import ADDED
 from lrpseg.workspace import Workspace
 from tests.folders.support import job
 from tests.workspace_support import analysed

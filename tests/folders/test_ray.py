@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lrpseg.cli import main
+from lrpseg.cli.main import main
 from lrpseg.folders import annotate, ray_engine
 from tests.folders.support import job, tree
 

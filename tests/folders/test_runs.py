@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 import lrpseg
-from lrpseg.cli import main
-from lrpseg.errors import ImageError, OptionError
+from lrpseg.cli.main import main
+from lrpseg.core.errors import ImageError, OptionError
 from lrpseg.folders import Job, annotate, block, make_plan
 from lrpseg.folders.run import STATE, here
 from lrpseg.folders.sources import Source, find_sources

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lrpseg.errors import ImageError
+from lrpseg.core.errors import ImageError
 from lrpseg.folders import Job, annotate, make_plan
 from lrpseg.folders.opening import open_annotated
 from lrpseg.folders.sources import Source, find_sources

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lrpseg.core.errors import OptionError
 from lrpseg.domains import load_domain
-from lrpseg.errors import OptionError
 from lrpseg.formats import (
     FORMATS,
     Annotated,
@@ -24,7 +24,7 @@ from lrpseg.formats import (
     save_files,
     unique_stems,
 )
-from lrpseg.render import MASK_COLOUR
+from lrpseg.masks.render import MASK_COLOUR
 from tests.formats.pictures import MASKS, annotated
 
 NAMES = list(FORMATS)

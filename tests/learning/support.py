@@ -6,15 +6,15 @@ import numpy as np
 import torch
 from PIL import Image
 
-from lrpseg.checkpoints import load_decider
 from lrpseg.domains import load_domain
+from lrpseg.domains.weights import load_decider
 from lrpseg.formats.reading import ReadMask
 from lrpseg.learning import Recipe
 from lrpseg.learning.versions import save_version
-from lrpseg.results import Result
+from lrpseg.pipeline.results import Result
 from lrpseg.workspace import Item, Workspace, import_masks
 from tests.workspace_support import SETTINGS
-from training.drawn_damage import Drawing, draw_damage
+from training.data.drawn_damage import Drawing, draw_damage
 
 CPU = torch.device("cpu")
 QUICK = Recipe(steps=40, batch=4, keep=0, size=64, lr=2e-3, blend=1)

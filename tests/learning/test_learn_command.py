@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from lrpseg.cli import main
+from lrpseg.cli.main import main
+from lrpseg.core.errors import CheckpointError, LrpsegError
 from lrpseg.domains import learned_domains, list_domains
-from lrpseg.errors import CheckpointError, LrpsegError
 from lrpseg.learning import (
     corrected_items,
     learn,

@@ -9,10 +9,9 @@ import pytest
 import torch
 
 import lrpseg
-from lrpseg.checkpoints import load_decider
-from lrpseg.corrections import ADDED, REMOVED
+from lrpseg.core.errors import OptionError
 from lrpseg.domains import Normalisation, list_domains, load_domain
-from lrpseg.errors import OptionError
+from lrpseg.domains.weights import load_decider
 from lrpseg.learning import (
     Learned,
     Recipe,
@@ -27,7 +26,8 @@ from lrpseg.learning import (
 from lrpseg.learning.crops import Patch
 from lrpseg.learning.run import _held_out
 from lrpseg.learning.tuning import _forgetting
-from lrpseg.operating_points import default_choice
+from lrpseg.masks.corrections import ADDED, REMOVED
+from lrpseg.pipeline.operating_points import default_choice
 from lrpseg.workspace import Workspace
 from tests.learning.support import CPU, QUICK, add_drawn, add_intact, drawn, encoded
 from tests.workspace_support import SETTINGS

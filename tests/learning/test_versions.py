@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lrpseg.cli import main
+from lrpseg.cli.main import main
+from lrpseg.core.errors import OptionError
 from lrpseg.domains import learned_domains, list_domains, load_domain
-from lrpseg.errors import OptionError
 from lrpseg.learning import (
     forget_version,
 )

@@ -10,12 +10,12 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 import lrpseg
-from lrpseg.corrections import apply, clean
 from lrpseg.domains import load_domain
-from lrpseg.networks import NETWORKS
-from lrpseg.operating_points import default_choice
-from lrpseg.results import Result
-from lrpseg.segmenter import Segmenter
+from lrpseg.masks.corrections import apply, clean
+from lrpseg.models.networks import NETWORKS
+from lrpseg.pipeline.operating_points import default_choice
+from lrpseg.pipeline.results import Result
+from lrpseg.pipeline.segmenter import Segmenter
 from lrpseg.ui.launch import Page as RunningPage
 from tests import page_support as do
 from tests.page_support import DAMAGED, INTACT, SAMPLES

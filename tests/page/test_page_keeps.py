@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from lrpseg.corrections import apply
-from lrpseg.results import Result
-from lrpseg.segmenter import Segmenter
+from lrpseg.masks.corrections import apply
+from lrpseg.pipeline.results import Result
+from lrpseg.pipeline.segmenter import Segmenter
 from lrpseg.ui import actions
 from lrpseg.ui.launch import Page as RunningPage
 from tests import page_support as do

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from lrpseg.segmenter import Segmenter
+from lrpseg.pipeline.segmenter import Segmenter
 from lrpseg.ui import actions
 from lrpseg.ui.launch import Page as RunningPage
 from tests import page_support as do

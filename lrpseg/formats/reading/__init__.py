@@ -6,12 +6,12 @@ Each reader gives `ReadMask` one by one; `matched` finds the pictures that they 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from lrpseg.core.registry import Registry
 from lrpseg.formats.errors import FormatError
 from lrpseg.formats.reading.base import OnError, ReadMask, load_json, matched
 from lrpseg.formats.reading.coco import read_coco
 from lrpseg.formats.reading.labelme import read_labelme
 from lrpseg.formats.reading.pngs import SUFFIXES, read_png, read_pngs
-from lrpseg.registry import Registry
 
 __all__ = [
     "READERS",

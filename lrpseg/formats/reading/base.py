@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from lrpseg.core.images import MAX_PIXELS
 from lrpseg.formats.errors import FormatError
 from lrpseg.formats.names import folded
 from lrpseg.formats.parts import Mask
-from lrpseg.images import MAX_PIXELS
 
 MAX_BYTES = 1_000_000_000
 """Larger JSON files are refused: they are held in memory as a whole."""

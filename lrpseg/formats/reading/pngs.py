@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from lrpseg.core.images import MAX_PIXELS
 from lrpseg.formats.errors import FormatError
 from lrpseg.formats.parts import Mask
 from lrpseg.formats.reading.base import OnError, ReadMask, guarded
-from lrpseg.images import MAX_PIXELS
 
 SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jpg", ".jpeg"})
 
@@ -47,7 +47,7 @@ def read_png(source: Path | bytes, index: int | None = None) -> Mask:
     that is above 0; of more (soft edges, JPEG), what is above half of the highest.
 
     Raises:
-        FormatError: no image, damaged, or larger than `lrpseg.images.MAX_PIXELS`.
+        FormatError: no image, damaged, or larger than `lrpseg.core.images.MAX_PIXELS`.
     """
     shown = "The mask" if isinstance(source, bytes) else str(source)
     try:

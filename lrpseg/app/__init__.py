@@ -1,0 +1,1 @@
+"""What can be done with pictures: the actions behind page, routes, API and commands."""

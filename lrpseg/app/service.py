@@ -1,0 +1,18 @@
+"""What the page's events and routes share. All state of a running page is behind these four."""
+
+from dataclasses import dataclass, field
+
+from lrpseg.app.analyser import Analyser
+from lrpseg.web.describe import LevelCache
+from lrpseg.workspace import Limits, Sessions
+
+
+@dataclass(frozen=True, eq=False)
+class Service:
+    """sessions: the workspaces on disk; analyser: the thread that runs the networks; limits: of
+    what visitors may upload; levels: the last level maps. All are safe to use from any thread."""
+
+    sessions: Sessions
+    analyser: Analyser
+    limits: Limits
+    levels: LevelCache = field(default_factory=LevelCache)

@@ -1,0 +1,50 @@
+"""What is said about a picture: the verdict, and what to trust."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lrpseg.domains import Domain
+from lrpseg.domains.picture_kind import unlike
+from lrpseg.pipeline.operating_curve import OperatingPoints
+from lrpseg.workspace import Item
+
+
+def verdict(item: Item, domain: Domain | None) -> str:
+    """The classifier's decision in words; `domain` is None where it is no longer there."""
+    if domain is None:
+        return f"{item.settings.domain} is no longer here: the mask stays, choose another domain."
+    intact, damaged = domain.classes
+    if item.probability is None:
+        return ""
+    p = probability_words(item.probability)
+    if item.damaged:
+        return f"{damaged.capitalize()}, {p}"
+    if not item.explained:
+        return f"{intact.capitalize()}, {p}: mask left empty."
+    return f"{intact.capitalize()}, {p}: the heatmap shows what comes nearest to damage."
+
+
+def points_note(
+    points: OperatingPoints | None, item: Item, image: NDArray[np.uint8] | None
+) -> str | None:
+    """Why the operating points may not hold for this picture, if there is a reason."""
+    if points is None:
+        return "Nothing was measured with these settings: what to expect is not known."
+    if points.stale:
+        return "The network has changed since this was measured: take it as a rough guide."
+    differs = [] if image is None else unlike(image, points.pictures)
+    if differs:
+        return (
+            f"This picture is {' and '.join(differs)} than any that was measured: what to expect "
+            "is not known."
+        )
+    if item.width > 2 * 224 or item.height > 2 * 224:
+        return "Measured on crops of 224 pixels; on large pictures expect more false alarms."
+    return None
+
+
+def probability_words(value: float) -> str:
+    """Two digits, but never a rounded 0 or 1."""
+    if value < 0.005:
+        return "p < 0.01"
+    return "p > 0.99" if value > 0.995 else f"p = {value:.2f}"

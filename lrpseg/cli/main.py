@@ -1,0 +1,147 @@
+"""The command line: `lrpseg annotate`, `app`, `export`, `import`, `learn`, `benchmark`, `list`."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lrpseg.cli.folders import add_commands, open_for_page
+from lrpseg.cli.learn import add_learn
+from lrpseg.core.errors import LrpsegError
+from lrpseg.domains import list_domains, load_domain
+from lrpseg.formats import FORMATS
+from lrpseg.lrp import POOLINGS, RULE_SETS, STARTS
+from lrpseg.models.networks import NETWORKS, classifiers
+from lrpseg.pipeline.operating_points import default_choice
+from lrpseg.refiners import REFINERS
+from lrpseg.thresholders import THRESHOLDERS
+from lrpseg.version import __version__
+
+
+def _app(args: argparse.Namespace) -> int:
+    from lrpseg.ui import launch  # gradio takes seconds to import: only the page needs it
+
+    if args.workspace is not None and not args.hosted:
+        open_for_page(args.workspace)
+    launch(
+        host=args.host,
+        port=args.port,
+        device=args.device,
+        workspace=args.workspace,
+        hosted=args.hosted or None,
+        auth=args.auth,
+    )
+    return 0
+
+
+def _benchmark(args: argparse.Namespace) -> int:
+    from lrpseg.benchmark.folder import folder_benchmark
+    from lrpseg.benchmark.speed import benchmark
+
+    if args.folder is not None:
+        print(folder_benchmark(args.folder, args.domain, args.network, args.device))
+        return 0
+    print(benchmark(args.domain, args.network, args.device, args.repeats))
+    return 0
+
+
+def _list(args: argparse.Namespace) -> int:
+    print("domains (--domain)")
+    for name in list_domains():
+        domain = load_domain(name)
+        print(f"  {name:14} {domain.title}; networks: {', '.join(domain.checkpoints)}")
+        for network in (None, *domain.checkpoints):
+            choice = default_choice(domain, network)
+            print(
+                f"  {'':14} default{f' for {network}' if network else ''}: {choice.network}, "
+                f"{choice.rule_set}, {choice.thresholder}, {choice.refiner}"
+            )
+    for option, registry in (
+        ("network", NETWORKS),
+        ("rule-set", RULE_SETS),
+        ("thresholder", THRESHOLDERS),
+        ("refiner", REFINERS),
+        ("start", STARTS),
+        ("pooling", POOLINGS),
+        ("format", FORMATS),
+    ):
+        kind, of, rest = registry.kind.partition(" of ")
+        print(f"{kind}s{of}{rest} (--{option})")
+        for name, entry in registry.items():
+            print(f"  {name:14} {entry.title}: {entry.description}")
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="lrpseg",
+        description="Pixel masks of surface damage from a classifier trained on image labels.",
+        epilog="Start with: lrpseg annotate photo.png --out masks, or: lrpseg app",
+    )
+    parser.add_argument("--version", action="version", version=f"lrpseg {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    add_commands(commands)
+    add_learn(commands)
+
+    command = commands.add_parser("app", help="start the page in a browser")
+    command.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    command.add_argument("--port", type=int, help="port (default: the first free one from 7860)")
+    command.add_argument(
+        "--workspace",
+        type=Path,
+        metavar="DIR",
+        help="folder that keeps pictures, masks and strokes (default: "
+        "~/.local/share/lrpseg/workspace); or "
+        "one that `lrpseg annotate` wrote, to correct its masks",
+    )
+    command.add_argument(
+        "--hosted",
+        action="store_true",
+        help="give each visitor a private workspace that is deleted a day after its last use",
+    )
+    command.add_argument(
+        "--auth", action="append", metavar="NAME:PASSWORD", help="ask for a login; repeatable"
+    )
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda, mps, ... (%(default)s)")
+    command.set_defaults(run=_app)
+
+    command = commands.add_parser(
+        "benchmark", help="measure speed, as ratios to one forward pass of the network"
+    )
+    command.add_argument("--domain", default="magnetic-tile")
+    command.add_argument("--network", choices=classifiers(NETWORKS), default="one-fc")
+    command.add_argument("--device", default="auto")
+    command.add_argument("--repeats", type=int, default=7, help="runs of each; the median counts")
+    command.add_argument(
+        "--folder", type=Path, metavar="DIR",
+        help="measure this folder of 224x224 images from files to masks instead, beside a plain "
+        "loop of Zennit and scikit-learn",
+    )  # fmt: skip
+    command.set_defaults(run=_benchmark)
+
+    command = commands.add_parser("list", help="show all names there are to choose from")
+    command.set_defaults(run=_list)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code. A user's mistakes go to stderr, in one line."""
+    args = make_parser().parse_args(argv)
+    try:
+        code = args.run(args)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # Whoever reads has seen enough, as in `lrpseg list | head`. Flushing again at exit would
+        # fail once more (docs.python.org, signal: note on SIGPIPE).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except LrpsegError as error:
+        print(f"lrpseg: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("lrpseg: stopped; what is written so far is whole.", file=sys.stderr)
+        return 130

@@ -1,0 +1,26 @@
+"""Domains: what is inspected, with its classes, normalisation, networks and weights."""
+
+from lrpseg.domains.domain import (
+    DOMAIN_FILE,
+    Domain,
+    assets_folder,
+    known_domain,
+    learned_domains,
+    learned_folder,
+    list_domains,
+    load_domain,
+)
+from lrpseg.models.inputs import Calibration, Normalisation
+
+__all__ = [
+    "DOMAIN_FILE",
+    "Calibration",
+    "Domain",
+    "Normalisation",
+    "assets_folder",
+    "known_domain",
+    "learned_domains",
+    "learned_folder",
+    "list_domains",
+    "load_domain",
+]

@@ -1,0 +1,1 @@
+"""The networks: what lrpseg asks of one, those that there are, and their weights on disk."""

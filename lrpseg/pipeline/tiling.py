@@ -1,0 +1,88 @@
+"""Covers pictures with overlapping 224-pixel tiles and merges their relevance without seams."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lrpseg.core.errors import OptionError
+from lrpseg.models.networks import INPUT_SIZE
+
+DEFAULT_OVERLAP = 64
+"""Least overlap of neighbouring tiles in pixels: damage up to this size is whole in some tile."""
+
+
+def tile_starts(length: int, overlap: int = DEFAULT_OVERLAP, tile: int = INPUT_SIZE) -> list[int]:
+    """First pixels of the fewest evenly spaced tiles that cover `length` with `overlap` at least.
+
+    Raises:
+        OptionError: `overlap` is not in 0 .. tile - 1. ValueError: `length` is below `tile`.
+    """
+    if not 0 <= overlap < tile:
+        raise OptionError(f"The overlap is 0 to {tile - 1} pixels; {overlap} was given.")
+    if length < tile:
+        raise ValueError(f"{length} pixels are less than one tile of {tile}")
+    count = 1 + -(-(length - tile) // (tile - overlap))
+    return [round(i * (length - tile) / max(1, count - 1)) for i in range(count)]
+
+
+def blending_weights(starts: list[int], length: int, tile: int = INPUT_SIZE) -> NDArray[np.float32]:
+    """Weights (len(starts), tile) of each tile's pixels along one axis; they sum to 1."""
+    window = np.sin(np.pi * (np.arange(tile) + 0.5) / tile) ** 2  # Hann, above 0 in each pixel
+    total = np.zeros(length)
+    for start in starts:
+        total[start : start + tile] += window
+    return np.stack([window / total[s : s + tile] for s in starts]).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One tile: index and first pixel along both axes."""
+
+    row: int
+    column: int
+    y: int
+    x: int
+
+    def of(self, image: NDArray) -> NDArray:
+        """View of the tile's pixels in an array (H, W[, C])."""
+        return image[self.y : self.y + INPUT_SIZE, self.x : self.x + INPUT_SIZE]
+
+
+class TileGrid:
+    """The tiles of one picture of `height` by `width` pixels (both at least 224).
+
+    Merging is a weighted mean of the tiles that see a pixel, with weights that fall to zero at a
+    tile's edge (a partition of unity): a tile's relevance neither starts nor ends with a step, so
+    there are no seams, and where all tiles agree the mean is what each says. A tile that was
+    classified intact takes part with relevance 0 (the paper runs LRP only where damage is
+    predicted): it cannot light up itself, and it lowers what a damaged neighbour says of the pixels
+    that both see, by its share. Damage shown near the edge of one tile lies near the middle of
+    another, whose word then counts most.
+
+    The weights are products of one row and one column weight, so that no map of weights is needed:
+    beside the merged map itself, memory is bounded by the batch, whatever the number of tiles.
+    """
+
+    def __init__(self, height: int, width: int, overlap: int = DEFAULT_OVERLAP) -> None:
+        self.height, self.width = height, width
+        self._ys, self._xs = tile_starts(height, overlap), tile_starts(width, overlap)
+        self._rows = blending_weights(self._ys, height)
+        self._columns = blending_weights(self._xs, width)
+
+    def __len__(self) -> int:
+        return len(self._ys) * len(self._xs)
+
+    def __iter__(self) -> Iterator[Tile]:
+        for row, y in enumerate(self._ys):
+            for column, x in enumerate(self._xs):
+                yield Tile(row, column, y, x)
+
+    def add(self, merged: NDArray[np.float32], tile: Tile, relevance: NDArray[np.float32]) -> None:
+        """Add a tile's relevance (224, 224) to `merged` (height, width), in place."""
+        if len(self) == 1:  # its weights are all 1, to rounding
+            merged += relevance
+            return
+        weights = self._rows[tile.row][:, None] * self._columns[tile.column][None]
+        tile.of(merged)[...] += relevance * weights

@@ -1,0 +1,1 @@
+"""What speaks HTTP: the routes of the page's editor, and the backend for Label Studio."""

@@ -1,0 +1,181 @@
+"""What a hosted page needs: the Space's files, a lent GPU, logins, and endpoints for MCP."""
+
+import importlib
+import re
+import shutil
+import socket
+import sys
+import threading
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import httpx
+import pytest
+import torch
+
+from lrpseg.app.analyser import Segmenters
+from lrpseg.core.errors import OptionError
+from lrpseg.models.checkpoints import save_checkpoint
+from lrpseg.models.networks import NETWORKS
+from lrpseg.pipeline.results import Result
+from lrpseg.ui import launch as start
+from lrpseg.ui import spaces
+from lrpseg.ui.launch import default_folder, on_space, parse_auth
+from lrpseg.workspace import Workspace
+from tests.page_support import DAMAGED, running
+from tests.workspace_support import SETTINGS, picture, result
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_space_installs_what_the_package_needs() -> None:
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    assert [line for line in lines if not line.startswith("#")] == wanted
+
+
+def test_the_readme_starts_the_space() -> None:
+    head = (ROOT / "README.md").read_text().split("---")[1]
+    told = dict(re.findall(r"^(\w+): (.+)$", head, re.MULTILINE))
+    assert told["sdk"] == "gradio"
+    assert (ROOT / told["app_file"]).is_file()
+    (minimum,) = re.findall(r"gradio>=([\d.]+)", (ROOT / "requirements.txt").read_text())
+    assert told["sdk_version"].startswith(minimum)
+    assert len(told["short_description"]) <= 60
+
+
+def test_a_space_is_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    assert not on_space()
+    monkeypatch.setenv("SPACE_ID", "someone/lrpseg")
+    assert on_space()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert default_folder() == tmp_path / "lrpseg" / "workspace"
+
+
+@pytest.fixture
+def lent_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """A ZeroGPU Space, made up: the functions that it was asked to lend a GPU for."""
+    asked: list[str] = []
+    module = ModuleType("spaces")
+
+    def gpu(fn: Callable) -> Callable:
+        asked.append(fn.__name__)
+        return fn
+
+    module.GPU = gpu  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "spaces", module)
+    monkeypatch.setenv("SPACES_ZERO_GPU", "1")
+    yield asked
+    monkeypatch.undo()
+    importlib.reload(spaces)
+
+
+def test_a_lent_gpu_is_asked_for(lent_gpu: list[str]) -> None:
+    importlib.reload(spaces)
+    assert lent_gpu == ["explain"]
+    found = spaces.explain({"domain": "magnetic-tile", "network": "one-fc"}, DAMAGED, False)
+    assert found.damaged
+
+
+def test_a_lent_gpu_does_what_was_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def explain(choices: dict[str, Any], image: object, explain_intact: bool) -> Result:
+        asked.append(choices)
+        return result()
+
+    monkeypatch.setenv("SPACES_ZERO_GPU", "1")
+    monkeypatch.setattr(spaces, "explain", explain)
+    chosen = replace(SETTINGS, start="logit", pooling="max")
+    Segmenters("cpu").run(b"", chosen)
+    wanted = {k: v for k, v in asdict(chosen).items() if k not in ("thresholder", "refiner")}
+    assert asked == [wanted]
+
+
+def test_weights_that_are_replaced_count_at_once(toy_assets: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(toy_assets / "toy", folder)
+    settings = replace(SETTINGS, domain=str(folder))
+    segmenters = Segmenters("cpu")
+    first = segmenters.get(settings)
+    assert segmenters.get(replace(settings, thresholder="bmm")) is first
+    torch.manual_seed(5)
+    save_checkpoint(NETWORKS["one-fc"].build(), folder / "one-fc.safetensors", "one-fc")
+    assert segmenters.get(settings) is not first
+
+
+def test_without_one_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SPACES_ZERO_GPU", raising=False)
+    assert spaces.gpu(len) is len
+    monkeypatch.setenv("SPACES_ZERO_GPU", "1")
+    monkeypatch.setitem(sys.modules, "spaces", None)  # not installed
+    assert spaces.gpu(len) is len
+
+
+@pytest.mark.parametrize("pair", ["anna", ":", "anna:", ":secret"])
+def test_logins_that_are_none(pair: str) -> None:
+    with pytest.raises(OptionError, match="NAME:PASSWORD"):
+        parse_auth([pair])
+
+
+def test_a_login_guards_everything(tmp_path: Path) -> None:
+    assert parse_auth(["anna:a:b"]) == [("anna", "a:b")]
+    assert parse_auth(None) is None
+    page = start(block=False, device="cpu", workspace=tmp_path, auth=["anna:secret"])
+    try:
+        token = page.service.sessions.open()[0]
+        asked = httpx.get(f"{page.url}config")
+        assert asked.status_code == 401
+        assert token not in httpx.get(page.url).text
+        right = httpx.post(f"{page.url}login", data={"username": "anna", "password": "secret"})
+        assert right.status_code == 200
+        wrong = httpx.post(f"{page.url}login", data={"username": "anna", "password": "x"})
+        assert wrong.status_code == 400
+    finally:
+        page.stop()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [({"auth": ["foo"]}, "NAME:PASSWORD"), ({"port": 99999}, "1 to 65535")],
+    ids=str,
+)
+def test_wrong_options_are_told_before_anything_starts(
+    wrong: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    before = threading.active_count()
+    with pytest.raises(OptionError, match=told):
+        start(device="cpu", workspace=tmp_path / "ws", **wrong)
+    assert threading.active_count() == before
+    assert not (tmp_path / "ws").exists()
+
+
+def test_a_port_that_is_taken_is_told_and_leaves_no_thread(only_toy: None, tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = int(taken.getsockname()[1])
+        with pytest.raises(OptionError, match="Choose another --port"):
+            start(port=port, device="cpu", workspace=tmp_path, block=False)
+    left = set(threading.enumerate()) - before
+    assert {"analyser", "samples"}.isdisjoint(t.name for t in left)
+
+
+def test_waiting_pictures_are_analysed_before_anybody_opens_the_page(
+    only_toy: None, tmp_path: Path
+) -> None:
+    workspace = Workspace(tmp_path)  # as `lrpseg annotate` leaves it for the page
+    added = workspace.add("a.png", picture(), SETTINGS)
+    with running(tmp_path):
+        for _ in range(600):
+            if workspace.item(added.id).analysis:
+                break
+            time.sleep(0.1)
+    assert workspace.item(added.id).status == "todo"

@@ -1,0 +1,1 @@
+"""Pictures to learn from: data sets, splits, crops, and damage that is drawn."""

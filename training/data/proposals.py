@@ -1,0 +1,109 @@
+"""Masks of training pictures that nobody drew: from LRP, from a network of the round before, or
+empty where a network is mistaken.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from lrpseg.domains import Domain
+from lrpseg.domains.weights import load_classifier
+from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START
+from lrpseg.models.networks import INPUT_SIZE
+from lrpseg.pipeline.operating_points import default_choice
+from lrpseg.pipeline.tiling import TileGrid
+from lrpseg.refiners import REFINERS
+from lrpseg.thresholders import THRESHOLDERS, Fitted
+from training.data.crops import Image, Mask, centre_crop, load_example
+from training.data.datasets import Example
+from training.data.self_training_crops import Proposed
+from training.loops import unet
+from training.reports.systems import lrp_maps
+
+REACH = 13
+"""Pixels: what the network finds counts where LRP's mask, grown by half of this, touches it."""
+
+
+def propose_from_lrp(refined: Fitted) -> tuple[Mask, NDArray[np.float32]]:
+    """A mask from a refined likelihood (H, W), and the pixels' weights, 0 to 1: how far a pixel is
+    from the threshold, as a share of how far it could be."""
+    likelihood, threshold = refined.likelihood, refined.threshold
+    above = (likelihood - threshold) / max(1 - threshold, 1e-6)
+    below = (threshold - likelihood) / max(threshold, 1e-6)
+    return refined.mask, np.clip(np.maximum(above, below), 0.1, 1).astype(np.float32)
+
+
+def propose(likelihood: NDArray[np.float32], lrp: Mask) -> tuple[Mask, NDArray[np.float32]]:
+    """A mask from what a network and LRP find, both (H, W), and the pixels' weights, 0 to 1.
+
+    In the mask: components of likelihood 0.5 or more that LRP's mask comes near. Their pixels, and
+    those that neither finds, count by |2 likelihood - 1|; where only one finds damage: 0.
+    """
+    grown = cv2.dilate(lrp.astype(np.uint8), np.ones((REACH, REACH), np.uint8)) > 0
+    found = likelihood >= 0.5
+    _, labels = cv2.connectedComponents(found.astype(np.uint8), connectivity=8)
+    near = np.unique(labels[found & grown])
+    mask = found & np.isin(labels, near)
+    weight = np.abs(2 * likelihood - 1)
+    weight[found & ~mask] = 0
+    # Along the border the two differ by a few pixels: what counts is what lies apart.
+    beside = cv2.dilate(mask.astype(np.uint8), np.ones((REACH, REACH), np.uint8)) > 0
+    weight[lrp & ~beside] = 0
+    return mask, weight.astype(np.float32)
+
+
+def mistakes(images: Sequence[Image], network: nn.Module, device: torch.device) -> list[Proposed]:
+    """Crops of intact pictures, each around the pixel where `network`, (B, 3, H, W) to logits
+    (B, 2, H, W), is surest of damage, of all tiles where it says 0.3 or more; with empty masks."""
+    found = []
+    for image in images:
+        tiles = list(TileGrid(*image.shape[:2]))
+        likelihoods = unet.predict(network, np.stack([t.of(image) for t in tiles]), device)
+        for tile, likelihood in zip(tiles, likelihoods, strict=True):
+            smooth = cv2.blur(likelihood, (5, 5))
+            y, x = np.unravel_index(int(smooth.argmax()), smooth.shape)
+            if smooth[y, x] < 0.3:
+                continue
+            spot = np.array((tile.y + int(y), tile.x + int(x)))
+            top, left = np.clip(spot - INPUT_SIZE // 2, 0, np.array(image.shape[:2]) - INPUT_SIZE)
+            crop = image[top : top + INPUT_SIZE, left : left + INPUT_SIZE]
+            empty = np.zeros(crop.shape[:2], bool)
+            found.append(Proposed(crop, empty, np.ones(crop.shape[:2], np.float32)))
+    return found
+
+
+def proposals(
+    examples: list[Example],
+    domain: Domain,
+    refiner: str,
+    network: nn.Module | None,
+    device: torch.device,
+) -> list[list[Proposed]]:
+    """Proposed masks of the damaged examples' crops, a list for each region.
+
+    Crops that the classifier calls intact are left out, and those on which LRP and `network`, where
+    there is one, agree on no pixel.
+    """
+    choice = default_choice(domain, classifiers_only=True)
+    model = load_classifier(domain, choice.network).to(device)
+    crops = np.stack([centre_crop(*load_example(e))[0] for e in examples])
+    explained = lrp_maps(
+        model, domain, choice.rule_set, DEFAULT_START, DEFAULT_POOLING, crops, device
+    )
+    fit = THRESHOLDERS[choice.thresholder].fit
+    found: dict[str, list[Proposed]] = {}
+    for i, (example, crop) in enumerate(zip(examples, crops, strict=True)):
+        if explained.probabilities[i] <= 0.5:
+            continue
+        relevance = explained.maps[i]
+        refined = REFINERS[refiner].refine(crop, relevance, relevance, fit(relevance))
+        mask, weight = propose_from_lrp(refined)
+        if network is not None:
+            mask, weight = propose(unet.predict(network, crop[None], device)[0], mask)
+        if mask.any():
+            found.setdefault(example.region, []).append(Proposed(crop, mask, weight))
+    return list(found.values())

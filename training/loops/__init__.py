@@ -1,0 +1,1 @@
+"""Trainings: the loop, what it trains, and the calibration that ends it."""

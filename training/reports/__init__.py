@@ -1,0 +1,1 @@
+"""What is measured and written down: operating points, scores, tables, plots, reports."""

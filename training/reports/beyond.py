@@ -1,0 +1,307 @@
+"""Measures what goes beyond the paper: refiners, the self-trained network, calibration.
+
+    python -m training.reports.beyond --data DIR --domain magnetic-tile --split test
+
+All networks of the domain that have a checkpoint, from image-level labels alone. Masks are scored
+on the centre crops of the damaged pictures as by `training.reports.evaluate`, whose report has the
+paper's systems and the U-Net of pixel labels; the default's masks on whole, tiled pictures too.
+Prints the report, and writes report.md, results.json and PNG files below
+--out/<domain>-<split>-beyond/.
+"""
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, astuple
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lrpseg.core.devices import pick_device
+from lrpseg.domains import Domain, load_domain
+from lrpseg.lrp import RULE_SETS
+from lrpseg.masks.render import save_text
+from lrpseg.models.networks import NETWORKS
+from lrpseg.pipeline.operating_points import Choice, default_choice
+from lrpseg.pipeline.segmenter import load
+from lrpseg.refiners import DEFAULT_REFINER, REFINERS
+from lrpseg.thresholders import THRESHOLDERS
+from lrpseg.version import __version__
+from training.command import told
+from training.data.datasets import READERS, read
+from training.reports import classification, plots
+from training.reports.classification import Classification
+from training.reports.evaluate import UNET_NAME, Pictures, crops_of, whole_of
+from training.reports.segmentation import Score, Segmented, ious, score
+from training.reports.systems import network_maps
+from training.reports.tables import COLUMNS, table
+
+SHOWN = ("simple", "bmm", "fraction")
+"""Thresholders in the table; the GMM and the literal BMM mark too much to be worth refining."""
+
+WORST = 6
+"""Pictures among the failure cases."""
+
+
+def name_of(choice: Choice) -> str:
+    """A system's name in the tables."""
+    rules = [RULE_SETS[choice.rule_set].title]
+    refiner = [] if choice.refiner == DEFAULT_REFINER else [f"refined: {choice.refiner}"]
+    parts = [NETWORKS[choice.network].title, *rules, THRESHOLDERS[choice.thresholder].title]
+    return ", ".join([*parts, *refiner])
+
+
+def systems(
+    domain: Domain, networks: Sequence[str], pictures: Pictures, device: torch.device
+) -> dict[Choice, Segmented]:
+    """Each network, rule set, shown thresholder and refiner on crops (224, 224, 3)."""
+    images, found = np.stack(pictures.images), {}
+    for network in networks:
+        for rules in RULE_SETS:
+            made = network_maps(domain, network, rules, images, device)
+            for thresholder in SHOWN:
+                fits = [THRESHOLDERS[thresholder].fit(m) for m in made.maps]
+                for refiner, entry in REFINERS.items():
+                    if refiner == "support" and not NETWORKS[network].segments:
+                        continue  # of relevance, Simple's mask is the likelihood's own
+                    refined = [
+                        entry.refine(i, r, m, f)
+                        for i, r, m, f in zip(images, made.relevance, made.maps, fits, strict=True)
+                    ]
+                    choice = Choice(network, rules, thresholder, refiner)
+                    found[choice] = Segmented(
+                        name_of(choice),
+                        [f.likelihood for f in refined],
+                        [f.mask for f in refined],
+                        made.probabilities > 0.5,
+                    )
+    return found
+
+
+def whole_score(
+    domain: Domain, choice: Choice, pictures: Pictures, seed: int, device: str
+) -> Score:
+    """The masks of `lrpseg.load(...)` on whole pictures, as a user gets them."""
+    names = asdict(choice)
+    segmenter = load(str(domain.folder), **names, device=device)
+    results = list(segmenter.stream(pictures.images, explain_intact=True))
+    made = Segmented(
+        name_of(choice),
+        [r.likelihood for r in results],
+        [r.mask for r in results],
+        np.array([r.damaged for r in results]),
+    )
+    return score(made, pictures.truth, pictures.regions, seed)
+
+
+def best(scores: dict[Choice, Score], segments: bool, refiner: str | None = None) -> Choice | None:
+    """The choice of highest mean IoU among LRP's, or among those of networks that segment."""
+    among = {
+        c: s.mean.iou
+        for c, s in scores.items()
+        if NETWORKS[c.network].segments == segments and refiner in (None, c.refiner)
+    }
+    return max(among, key=among.__getitem__, default=None)
+
+
+def worst_cases(made: Segmented, pictures: Pictures, out: Path) -> None:
+    """Save the pictures of lowest IoU, one a region first: exposures of one fail alike."""
+    reached = ious(made, pictures.truth)
+    order = np.argsort(reached, kind="stable")
+    first = [i for n, i in enumerate(order) if pictures.regions[i] not in
+             {pictures.regions[j] for j in order[:n]}]  # fmt: skip
+    rows = [
+        (
+            f"IoU {reached[i]:.2f}",
+            [
+                pictures.images[i],
+                pictures.truth[i],
+                made.likelihood[i],
+                plots.outlined(pictures.images[i], made.used(i)),
+            ],
+        )
+        for i in first[:WORST]
+    ]
+    plots.cases(out / "worst.png", rows, ["picture", "truth", "likelihood", "mask"])
+
+
+def classification_lines(results: Sequence[Classification]) -> list[str]:
+    """The table of balanced accuracies and calibration errors."""
+    if not results:
+        return []
+    lines = [
+        "## Classification and calibration",
+        "",
+        results[0].about.split(": ", 1)[1].capitalize(),
+        "ECE: expected calibration error of whole pictures' probabilities, ten bins.",
+        "",
+        "| network | pictures | balanced accuracy | TPR | TNR | ECE |",
+        "|---" * 6 + "|",
+    ]
+    for result in results:
+        for row in result.rows:
+            ece = f"{result.calibration_error:.3f}" if row is result.rows[-1] else ""
+            lines.append(
+                f"| {NETWORKS[result.network].title} | {row.pictures} | {row.balanced_accuracy} "
+                f"| {row.tpr} | {row.tnr} | {ece} |"
+            )
+    return [*lines, "", "![Reliability](reliability.png)", ""]
+
+
+def unet_figure(out: Path, domain: str, split: str) -> dict | None:
+    """The score of the U-Net of pixel labels that `evaluate` reported, if it did."""
+    path = out / f"{domain}-{split}" / "results.json"
+    others = json.loads(path.read_text("utf-8"))["others"] if path.is_file() else []
+    return next((s for s in others if s["name"] == UNET_NAME), None)
+
+
+def summary(
+    scores: dict[Choice, Score],
+    results: Sequence[Classification],
+    unet: dict | None,
+    default: Choice,
+) -> list[str]:
+    """What was reached, in a few lines."""
+    lines = []
+    if results:
+        top = max(results, key=lambda r: r.crops.balanced_accuracy.value)
+        lines.append(
+            f"- Best classification: {NETWORKS[top.network].title}, balanced accuracy "
+            f"{top.crops.balanced_accuracy} on crops with flips, {top.rows[-1].balanced_accuracy} "
+            "on whole pictures."
+        )
+    for words, choice in (
+        ("Best LRP mask as in the paper", best(scores, False, DEFAULT_REFINER)),
+        ("Best refined LRP mask", best(scores, False)),
+        ("Best mask of a self-trained network", best(scores, True)),
+        ("The default, chosen on val", default if default in scores else None),
+    ):
+        if choice is not None:
+            s = scores[choice]
+            lines.append(
+                f"- {words}: {s.name}, mean IoU {s.mean.iou:.3f} (95 % interval "
+                f"{s.low:.2f}-{s.high:.2f}); {s.found} of {s.images} found."
+            )
+    if unet:
+        lines.append(
+            f"- {UNET_NAME}, from the report of `training.reports.evaluate`: mean IoU "
+            f"{unet['mean']['iou']:.3f} (95 % interval {unet['low']:.2f}-{unet['high']:.2f})."
+        )
+    return [*lines, ""]
+
+
+def report(args: argparse.Namespace, shown: Sequence[str]) -> str:
+    """Measure, write the files, and return the Markdown."""
+    device, domain = pick_device(args.device), load_domain(args.domain)
+    networks = [n for n in NETWORKS if n in domain.checkpoints]
+    examples = read(args.domain, args.data, args.seed).splits.get(args.split, ())
+    damaged = [e for e in examples if e.damaged and e.mask is not None]
+    if not damaged:
+        raise SystemExit(f"The split {args.split!r} of {args.domain} has no masks in {args.data}.")
+    out = args.out / f"{args.domain}-{args.split}-beyond"
+    crops, whole = crops_of(damaged, flips=False), whole_of(damaged)
+    results = [
+        classification.measure(examples, args.domain, n, args.split, args.seed, args.device)
+        for n in (networks if not args.no_classification else ())
+    ]
+    made = systems(domain, networks, crops, device)
+    scores = dict(zip(made, crops.scored(list(made.values()), args.seed), strict=True))
+    default = default_choice(domain)
+    lrp = default_choice(domain, classifiers_only=True)
+    wholes = [
+        whole_score(domain, choice, whole, args.seed, args.device)
+        for choice in dict.fromkeys([default, lrp])
+    ]
+    if results:
+        plots.reliability(
+            out / "reliability.png",
+            f"{domain.title}, {args.split}",
+            {
+                NETWORKS[r.network].title: [(b.probability, b.damaged, b.count) for b in r.bins]
+                for r in results
+            },
+        )
+    shown_case = default if default in made else best(scores, NETWORKS[default.network].segments)
+    if shown_case is not None:
+        worst_cases(made[shown_case], crops, out)
+    unet = unet_figure(args.out, args.domain, args.split)
+    text = "\n".join(
+        [
+            f"# {domain.title}, {args.split} split: beyond the paper",
+            "",
+            "```sh",
+            f"python -m training.reports.beyond {' '.join(shown)}",
+            "```",
+            "",
+            f"lrpseg {__version__}, torch {torch.__version__}, Python "
+            f"{platform.python_version()}, device {device}, seed {args.seed}.",
+            "",
+            "Masks from image-level labels alone. Refiners, thresholders and the default were "
+            "chosen on val.",
+            "",
+            *summary(scores, results, unet, default),
+            *classification_lines(results),
+            "## Masks",
+            "",
+            f"{len(damaged)} damaged crops of {len(set(crops.regions))} regions. {COLUMNS}",
+            "",
+            *table(list(scores.values())),
+            "",
+            "Whole pictures, tiled as a user gets them, of the default and of the best LRP mask:",
+            "",
+            *table(wholes),
+            "",
+            "## Worst cases",
+            "",
+            "Lowest IoU of "
+            f"{made[shown_case].name if shown_case else ''}, one picture of each region.",
+            "",
+            "![Worst cases](worst.png)",
+            "",
+        ]
+    )
+    stored = {
+        "command": list(shown),
+        "lrpseg": __version__,
+        "torch": torch.__version__,
+        "split": args.split,
+        "seed": args.seed,
+        "default": asdict(default),
+        "classification": [asdict(r) | {"calibration_error": r.calibration_error} for r in results],
+        "masks": {"/".join(astuple(c)): asdict(s) for c, s in scores.items()},
+        "whole": [asdict(s) for s in wholes],
+    }
+    save_text(json.dumps(stored, indent=1) + "\n", out / "results.json")
+    save_text(text, out / "report.md")
+    return text
+
+
+def get_args_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.reports.beyond", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="folder of the data set")
+    add("--domain", choices=list(READERS), default="magnetic-tile")
+    add("--split", choices=["train", "val", "test", "audit"], default="test")
+    add("--no-classification", action="store_true", help="leave out what takes most of the time")
+    add("--out", type=Path, default=Path("docs/results"))
+    add("--seed", type=int, default=0)
+    add("--device", default="auto")
+    return parser
+
+
+def main(words: Sequence[str] | None = None) -> str:
+    """Measure, write the report below --out, and return its Markdown."""
+    given = sys.argv[1:] if words is None else list(words)
+    shown = ["DIR" if before == "--data" else w for before, w in zip(["", *given], given)]  # noqa: B905
+    return report(get_args_parser().parse_args(given), shown)
+
+
+if __name__ == "__main__":
+    with told():
+        print(main())

@@ -1,0 +1,193 @@
+"""Scores a shipped classifier on a split, on centre crops (paper 3.4) and on whole images.
+
+    python -m training.reports.classification --data DIR --domain magnetic-tile --split val
+
+Intervals resample regions, not pictures: pictures of one region are near-identical.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lrpseg.core.devices import pick_device
+from lrpseg.domains import load_domain
+from lrpseg.models.networks import NETWORKS
+from training.command import told
+from training.data.datasets import READERS, Example, read
+from training.loops.validation import Validation, classify, damage_probability
+from training.reports.systems import load_classifying
+
+ROUNDS = 2000
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A share, 0 to 1, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.1%} ({self.low:.1%}-{self.high:.1%})"
+
+
+@dataclass(frozen=True)
+class Classified:
+    """Balanced accuracy, TPR and TNR at probability 0.5 on one kind of pictures."""
+
+    pictures: str
+    balanced_accuracy: Rate
+    tpr: Rate
+    tnr: Rate
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Pictures whose probability lies in one tenth: how many, its mean, and the damaged share."""
+
+    count: int
+    probability: float
+    damaged: float
+
+
+@dataclass(frozen=True)
+class Classification:
+    """One network on one split; `about` says what the rows were measured on.
+
+    bins: reliability of the whole pictures' probabilities, in ten equal parts of 0 to 1, the empty
+    ones left out. calibration_error: their expected calibration error.
+    """
+
+    network: str
+    about: str
+    rows: tuple[Classified, ...]
+    bins: tuple[Bin, ...] = ()
+
+    @property
+    def calibration_error(self) -> float:
+        """Mean distance of probability and damaged share over the pictures (Guo et al. 2017,
+        arXiv 1706.04599, section 2), 0 to 1."""
+        total = sum(b.count for b in self.bins)
+        return sum(b.count * abs(b.probability - b.damaged) for b in self.bins) / max(1, total)
+
+    @property
+    def crops(self) -> Classified:
+        """On centre crops with their flips, as the paper scores (3.4)."""
+        return self.rows[1]
+
+
+def classified(
+    pictures: str,
+    labels: NDArray[np.bool_],
+    regions: Sequence[str],
+    probabilities: NDArray[np.float64],
+    seed: int = 0,
+) -> Classified:
+    """Figures of N pictures: whether damaged (N,), their regions, and probabilities (N,)."""
+    right = (probabilities > 0.5) == labels
+    names = np.array(regions)
+    random = np.random.default_rng(seed)
+
+    def rates(damaged: bool) -> tuple[float, NDArray[np.float64]]:
+        here = labels == damaged
+        unique = np.unique(names[here])
+        hits = np.array([right[here][names[here] == n].sum() for n in unique], float)
+        sizes = np.array([(names[here] == n).sum() for n in unique], float)
+        drawn = random.integers(len(unique), size=(ROUNDS, len(unique)))
+        return float(right[here].mean()), hits[drawn].sum(1) / sizes[drawn].sum(1)
+
+    def rate(value: float, sample: NDArray[np.float64]) -> Rate:
+        low, high = np.quantile(sample, [0.025, 0.975])
+        return Rate(value, float(low), float(high))
+
+    (tpr, tprs), (tnr, tnrs) = rates(True), rates(False)
+    both = rate((tpr + tnr) / 2, (tprs + tnrs) / 2)
+    return Classified(pictures, both, rate(tpr, tprs), rate(tnr, tnrs))
+
+
+def reliability(labels: NDArray[np.bool_], probabilities: NDArray[np.float64]) -> tuple[Bin, ...]:
+    """Ten bins of equal width of N probabilities (N,), 0 to 1, and whether damaged (N,)."""
+    index = np.minimum((probabilities * 10).astype(int), 9)
+    return tuple(
+        Bin(
+            int((index == i).sum()),
+            float(probabilities[index == i].mean()),
+            float(labels[index == i].mean()),
+        )
+        for i in range(10)
+        if (index == i).any()
+    )
+
+
+def measure(
+    examples: Sequence[Example], domain: str, network: str, split: str, seed: int, device: str
+) -> Classification:
+    """Score the domain's checkpoint of `network` on the examples, which are those of `split`."""
+    where = pick_device(device)
+    loaded = load_domain(domain)
+    model = load_classifying(loaded, network).to(where)
+    sets = Validation.of(examples, flips=True)
+    flips = damage_probability(classify(model, sets.crops, where, loaded.normalisation))
+    tiles = classify(model, sets.tiles, where, loaded.normalisation)
+    whole = damage_probability(sets.whole(tiles))
+    damaged = sum(e.damaged for e in examples)
+    about = (
+        f"{domain}, {NETWORKS[network].title}, {split}: {damaged} damaged and "
+        f"{len(examples) - damaged} intact pictures, {len({e.region for e in examples})} regions; "
+        f"probability above 0.5 counts as damaged; 95 % intervals resample regions (seed {seed})."
+    )
+    rows = []
+    for title, repeated, probabilities in (
+        ("centre crops", 1, flips[::3]),  # each crop is followed by its two flips
+        ("centre crops with flips", 3, flips),
+        ("whole, tiled", 1, whole),
+    ):
+        each = [e for e in examples for _ in range(repeated)]
+        labels = np.array([e.damaged for e in each])
+        regions = [e.region for e in each]
+        rows.append(classified(title, labels, regions, probabilities.numpy(), seed))
+    # Of whole pictures, as the last row: what a user reads on the page.
+    return Classification(network, about, tuple(rows), reliability(labels, probabilities.numpy()))
+
+
+def table(result: Classification) -> str:
+    """The figures as Markdown."""
+    lines = [
+        result.about,
+        "",
+        "| pictures | balanced accuracy | TPR | TNR |",
+        "|---|---|---|---|",
+        *(f"| {r.pictures} | {r.balanced_accuracy} | {r.tpr} | {r.tnr} |" for r in result.rows),
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.reports.classification", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data set")
+    parser.add_argument("--domain", choices=list(READERS), default="magnetic-tile")
+    parser.add_argument("--network", choices=list(NETWORKS), default="one-fc")
+    parser.add_argument("--split", choices=["train", "val", "test", "audit"], default="val")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto")
+    given = parser.parse_args()
+    examples = read(given.domain, given.data, given.seed).splits.get(given.split, ())
+    if not examples:
+        raise SystemExit(
+            f"The split {given.split!r} of {given.domain} has no pictures in {given.data}."
+        )
+    result = measure(examples, given.domain, given.network, given.split, given.seed, given.device)
+    print(table(result))
+
+
+if __name__ == "__main__":
+    with told():
+        main()

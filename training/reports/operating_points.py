@@ -1,0 +1,285 @@
+"""Measures on validation images what each threshold gives, and writes it beside the weights.
+
+    python -m training.reports.operating_points --data DIR --domain magnetic-tile
+
+For each network, rule set, thresholder and refiner: precision, recall and IoU along the thresholds,
+with 95 % intervals that resample regions. The file is written whole: networks that are not named
+are no longer in it. Crops are the centre crops of section 3.4 of the paper.
+"""
+
+import argparse
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lrpseg.core.devices import pick_device
+from lrpseg.domains import load_domain
+from lrpseg.domains.picture_kind import ranges
+from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, POOLINGS, RULE_SETS, STARTS
+from lrpseg.masks.render import save_text
+from lrpseg.models.checkpoints import checkpoint_hash
+from lrpseg.models.networks import NETWORKS
+from lrpseg.pipeline.operating_curve import Interval, OperatingPoint, columns
+from lrpseg.pipeline.operating_points import (
+    CHOICES,
+    FORMAT,
+    operating_points_file,
+)
+from lrpseg.refiners import REFINERS
+from lrpseg.thresholders import THRESHOLDERS, Fitted
+from lrpseg.version import __version__
+from training.command import told
+from training.data.crops import centre_crop, load_example
+from training.data.datasets import READERS, DataError, Example, read
+from training.reports.systems import network_maps
+
+SPLIT = "val"
+METRIC = (
+    "Means over the damaged images of each image's precision, recall and IoU at the threshold, on "
+    "224-pixel centre crops. A pixel is marked if its likelihood is at least float32(threshold). "
+    "LRP runs on every damaged image, also where the classifier calls it intact. An empty mask "
+    "counts as precision 0 and recall 0. Images without a mask, and crops that show none of the "
+    "damage, are left out. 'own' takes each image's own threshold; its threshold is their mean. "
+    "average_precision: sum over thresholds, from 1 down in steps of 0.0001, of the mean "
+    "precision times the gain in mean recall. Intervals: 95 %, by resampling regions."
+)
+ROUNDS = 2000
+LEVEL = 0.95
+RECALL_STEPS = 32
+
+Mask = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+GRID: Floats = np.arange(10001) / 10000
+"""Every threshold that the file can hold (4 digits): figures are measured at just these."""
+
+
+@dataclass(frozen=True, eq=False)  # eq would compare arrays, which has no single truth value
+class Rates:
+    """Precision, recall and IoU of N images, each (N, T) at T thresholds."""
+
+    precision: Floats
+    recall: Floats
+    iou: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Resampling:
+    """Which regions a bootstrap draws, the same for each figure, as `metrics.interval`."""
+
+    regions: tuple[str, ...]
+    seed: int = 0
+
+    @cached_property
+    def weights(self) -> Floats:
+        """(rounds, N): each image's share in the mean of a round; rows sum to 1."""
+        names, owner = np.unique(self.regions, return_inverse=True)
+        random = np.random.default_rng(self.seed)
+        drawn = random.integers(len(names), size=(ROUNDS, len(names)))
+        times = (drawn[:, :, None] == np.arange(len(names))).sum(axis=1)
+        shares = times[:, owner].astype(np.float64)
+        return shares / shares.sum(axis=1, keepdims=True)
+
+    def intervals(self, values: Floats) -> list[Interval]:
+        """(N, T) values of N images to the T intervals of their means."""
+        return [ends(column) for column in (self.weights @ values).T]
+
+
+def ends(sample: Floats) -> Interval:
+    """The central 95 % of a sample."""
+    low, high = np.quantile(sample, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def rates(
+    likelihoods: Iterable[NDArray[np.float32]], truths: Iterable[Mask], thresholds: Floats
+) -> Rates:
+    """The figures of `likelihood >= float32(threshold)` for each image and threshold.
+
+    One sort per image and a binary search per threshold instead of a comparison of all pixels.
+    `truths` are (H, W) bool with at least one pixel set; `thresholds` (T,), in any order.
+    """
+    edges = thresholds.astype(np.float32)
+    found: list[tuple[Floats, Floats, Floats]] = []
+    for likelihood, truth in zip(likelihoods, truths, strict=True):
+        damage = int(np.count_nonzero(truth))
+        marked = likelihood.size - np.searchsorted(np.sort(likelihood, axis=None), edges)
+        right = damage - np.searchsorted(np.sort(likelihood[truth]), edges)
+        # An empty mask has right = 0: dividing by 1 makes its precision 0.
+        precision = right / np.maximum(marked, 1)
+        found.append((precision, right / damage, right / (marked + damage - right)))
+    return Rates(*(np.stack(figure) for figure in zip(*found, strict=True)))
+
+
+def average_precision(precision: Floats, recall: Floats) -> NDArray[np.float64]:
+    """Area under curves (..., T) over ascending thresholds: sum of precision times recall gained.
+
+    The step rule of `sklearn.metrics.average_precision_score`; it never interpolates.
+    """
+    gained = recall - np.concatenate([recall[..., 1:], np.zeros_like(recall[..., :1])], axis=-1)
+    return np.asarray((precision * gained).sum(axis=-1))
+
+
+def selected(recall: Floats, iou: Floats) -> NDArray[np.intp]:
+    """Indices, ascending, of about 50 of the T thresholds, spread evenly in mean recall (T,).
+
+    For each of `RECALL_STEPS` levels the highest threshold that still reaches it, and the next,
+    where recall jumps past a level between the two (many pixels share the likelihoods 0 and 1).
+    Each 0.05 in the threshold, as recall may stand still over a wide range. The best IoU.
+    """
+    last = len(recall) - 1
+    levels = np.linspace(recall[0], recall[-1], RECALL_STEPS)
+    # Recall falls with the index: the last index at which it is at least the level.
+    reach = len(recall) - 1 - np.argmax(recall[::-1] >= levels[:, None], axis=1)
+    after = np.minimum(reach + 1, last)
+    jump = recall[reach] - recall[after] > 1.5 / RECALL_STEPS
+    every = np.linspace(0, last, 21).round().astype(np.intp)
+    return np.unique(np.concatenate([reach, after[jump], every, [int(np.argmax(iou))]]))
+
+
+def points(thresholds: Floats, at: Rates, resampling: Resampling) -> list[OperatingPoint]:
+    """The means over images at each threshold (T,), with their intervals."""
+    figures = (at.precision, at.recall, at.iou)
+    means = [figure.mean(axis=0).tolist() for figure in figures]
+    spans = [resampling.intervals(figure) for figure in figures]
+    return [OperatingPoint(*row) for row in zip(thresholds.tolist(), *means, *spans, strict=True)]
+
+
+def curve_of(
+    fitted: Sequence[Fitted], truths: Sequence[Mask], resampling: Resampling
+) -> dict[str, Any]:
+    """One thresholder's entry in the file, from its result on each image."""
+    whole = rates((f.likelihood for f in fitted), truths, GRID)
+    chosen = selected(whole.recall.mean(axis=0), whole.iou.mean(axis=0))
+    here = Rates(whole.precision[:, chosen], whole.recall[:, chosen], whole.iou[:, chosen])
+    own = [
+        rates([f.likelihood], [truth], np.array([f.threshold]))
+        for f, truth in zip(fitted, truths, strict=True)
+    ]
+    together = Rates(
+        *(np.concatenate([getattr(r, n) for r in own]) for n in ("precision", "recall", "iou"))
+    )
+    mean_threshold = np.array([np.mean([f.threshold for f in fitted])])
+    area = average_precision(whole.precision.mean(axis=0), whole.recall.mean(axis=0))
+    areas = [  # in parts: rounds x thresholds would be a large array
+        average_precision(part @ whole.precision, part @ whole.recall)
+        for part in np.array_split(resampling.weights, 40)
+    ]
+    return {
+        "average_precision": round(float(area), 4),
+        "average_precision_interval": [round(x, 4) for x in ends(np.concatenate(areas))],
+        "own": columns(points(mean_threshold, together, resampling)),
+        "curve": columns(points(GRID[chosen], here, resampling)),
+    }
+
+
+def damaged_crops(
+    examples: Iterable[Example],
+) -> tuple[NDArray[np.uint8], list[Mask], tuple[str, ...]]:
+    """Centre crops (N, 224, 224, 3), masks and regions of the examples that show damage."""
+    kept = []
+    for example in examples:
+        if example.damaged and example.mask:
+            image, truth = centre_crop(*load_example(example))
+            if truth.any():  # recall has no meaning on a crop beside the damage
+                kept.append((image, truth, example.region))
+    if not kept:
+        raise DataError(f"The {SPLIT} split has no damaged picture with a mask; one is needed.")
+    images, truths, regions = zip(*kept, strict=True)
+    return np.stack(images), list(truths), tuple(regions)
+
+
+def measure(
+    data: Path,
+    domain: str,
+    networks: Sequence[str] | None = None,
+    start: str = DEFAULT_START,
+    pooling: str = DEFAULT_POOLING,
+    split: str = SPLIT,
+    seed: int = 0,
+    device: str = "auto",
+) -> str:
+    """The file's text, for the named networks or for all that the domain has weights of.
+
+    `seed` draws the resampled regions, and the splits where the data set brings none. Raises
+    `DataError` for another split than val: who picks a threshold by its figures chooses by them.
+    """
+    if split != SPLIT:
+        raise DataError(
+            f"Operating points are measured on {SPLIT!r} alone; {split!r} was given. A threshold "
+            "is chosen by them, and nothing is chosen on the split that it is judged on."
+        )
+    loaded, where = load_domain(domain), pick_device(device)
+    reader = loaded.name if loaded.name in READERS else "folder"
+    images, truths, regions = damaged_crops(read(reader, data, seed).splits.get(split, ()))
+    resampling = Resampling(regions, seed)
+    pictures = ranges(load_example(e)[0] for e in read(reader, data, seed).splits[split])
+    hashes, curves = {}, []
+    for network in networks or list(loaded.checkpoints):
+        hashes[network] = checkpoint_hash(loaded.checkpoint(network))
+        for rule_set in RULE_SETS:
+            made = network_maps(loaded, network, rule_set, images, where, start, pooling)
+            for thresholder, refiner in product(THRESHOLDERS, REFINERS):
+                combination = (network, rule_set, thresholder, refiner, start, pooling)
+                fit, refine = THRESHOLDERS[thresholder].fit, REFINERS[refiner].refine
+                fitted = [
+                    refine(i, r, m, fit(m))
+                    for i, r, m in zip(images, made.relevance, made.maps, strict=True)
+                ]
+                names = dict(zip(CHOICES, combination, strict=True))
+                curves.append(names | curve_of(fitted, truths, resampling))
+    head = {
+        "format": FORMAT,
+        "lrpseg": __version__,
+        "domain": loaded.name,
+        "checkpoints": hashes,
+        "start": start,
+        "pooling": pooling,
+        "split": split,
+        "images": len(images),
+        "regions": len(set(regions)),
+        "pictures": pictures,
+        "seed": seed,
+        "metric": METRIC,
+    }
+    return as_text(head, curves)
+
+
+def as_text(head: dict[str, Any], curves: Sequence[dict[str, Any]]) -> str:
+    """JSON with a line for each entry of `head` and for each curve, which diffs can show."""
+    lines = ",\n".join(json.dumps(curve, separators=(",", ":")) for curve in curves)
+    return f'{json.dumps(head, indent=1)[:-2]},\n "curves": [\n{lines}\n]}}\n'
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.reports.operating_points", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="folder of the data set")
+    add("--domain", default="magnetic-tile", help="a domain's name, or its folder")
+    add("--networks", nargs="+", choices=list(NETWORKS), help="default: all of the domain")
+    add("--start", choices=list(STARTS), default=DEFAULT_START)
+    add("--pooling", choices=list(POOLINGS), default=DEFAULT_POOLING)
+    add("--split", default=SPLIT, help=f"{SPLIT}; others are refused")
+    add("--seed", type=int, default=0)
+    add("--device", default="auto")
+    add("--out", type=Path, help="default: operating-points.json beside the domain's weights")
+    given = vars(parser.parse_args(arguments))
+    out = given.pop("out") or operating_points_file(load_domain(given["domain"]))
+    text = measure(**given)
+    save_text(text, out)
+    print(f"{out}: {len(text.encode()) / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    with told():
+        main()
