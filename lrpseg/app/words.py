@@ -13,7 +13,7 @@ def verdict(item: Item, domain: Domain | None) -> str:
     """The classifier's decision in words; `domain` is None where it is no longer there."""
     if domain is None:
         return f"{item.settings.domain} is no longer here: the mask stays, choose another domain."
-    intact, damaged = domain.classes
+    intact, damaged = domain.intact, domain.classes[0].name
     if item.probability is None:
         return ""
     p = probability_words(item.probability)

@@ -1,5 +1,6 @@
 """Domains: what is inspected, with its classes, normalisation, networks and weights."""
 
+from lrpseg.domains.classes import ClassSet, DamageClass
 from lrpseg.domains.domain import (
     DOMAIN_FILE,
     Domain,
@@ -15,6 +16,8 @@ from lrpseg.models.inputs import Calibration, Normalisation
 __all__ = [
     "DOMAIN_FILE",
     "Calibration",
+    "ClassSet",
+    "DamageClass",
     "Domain",
     "Normalisation",
     "assets_folder",

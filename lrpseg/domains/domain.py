@@ -14,6 +14,7 @@ from typing import Any
 
 from lrpseg.core.errors import CheckpointError, OptionError
 from lrpseg.core.files import data_folder
+from lrpseg.domains.classes import ClassSet, check_name
 from lrpseg.models.inputs import Calibration, Normalisation
 from lrpseg.models.networks import NETWORKS, classifiers
 
@@ -24,7 +25,7 @@ DOMAIN_FILE = "domain.json"
 class Domain:
     """What is inspected. `checkpoints` maps a network's name to its weights file.
 
-    base: the domain that this one was learned from; None: it stands by itself. decides: the
+    intact: what a picture without damage is called; classes: the kinds of damage. base: the domain that this one was learned from; None: it stands by itself. decides: the
     classifier that decides beside networks that segment, None: the first one. calibration: of
     classifiers, by name.
     """
@@ -32,7 +33,8 @@ class Domain:
     name: str
     folder: Path
     title: str
-    classes: tuple[str, str]
+    intact: str
+    classes: ClassSet
     normalisation: Normalisation
     checkpoints: dict[str, Path]
     base: "Domain | None" = None
@@ -182,7 +184,7 @@ def _read(folder: Path) -> dict[str, Any]:
 
 
 def _parse(folder: Path, entry: dict[str, Any], base: Domain | None = None) -> Domain:
-    intact, damaged = entry["classes"]
+    intact, classes = _classes(entry)
     mean, std = entry["normalisation"]["mean"], entry["normalisation"]["std"]
     if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
         raise ValueError("normalisation needs three means and three positive deviations")
@@ -204,13 +206,27 @@ def _parse(folder: Path, entry: dict[str, Any], base: Domain | None = None) -> D
         name=os.path.basename(os.path.abspath(folder)),  # of "." too
         folder=folder,
         title=str(entry["title"]),
-        classes=(str(intact), str(damaged)),
+        intact=intact,
+        classes=classes,
         normalisation=Normalisation(_triple(mean), _triple(std)),
         checkpoints=held,
         base=base,
         decides=decides,
         calibration=calibration,
     )
+
+
+def _classes(entry: dict[str, Any]) -> tuple[str, ClassSet]:
+    """What "intact" is called, and the classes of damage: `"intact"` beside a list of classes, or
+    the pair (intact, damaged) that domains of one class have."""
+    if "intact" in entry:
+        return str(entry["intact"]), ClassSet.parse(entry["classes"])
+    intact, damaged = map(str, entry["classes"])
+    try:
+        return intact, ClassSet.parse([check_name(damaged)])
+    except OptionError:  # a name from before formats and folders had to hold it
+        safe = re.sub(r'[/\\:"<>|?*]', "_", damaged).strip(" .") or "damaged"
+        return intact, ClassSet.parse([{"name": safe, "title": damaged}])
 
 
 def _triple(values: list[float]) -> tuple[float, float, float]:

@@ -98,7 +98,7 @@ class ExportOptions:
     @classmethod
     def of(cls, domain: "Domain", **changes: Any) -> "ExportOptions":
         """Options with the domain's name of damage as the label, unless `changes` has another."""
-        return cls(**{"label": domain.classes[1], **changes})
+        return cls(**{"label": domain.classes[0].name, **changes})
 
 
 @dataclass

@@ -38,7 +38,7 @@ def annotated(workspace: Workspace, items: Sequence[Item]) -> Iterator[Annotated
 def default_options(items: Iterable[Item]) -> ExportOptions:
     """The class name is the domain's; "damage" where the pictures are of several."""
     domains = [known_domain(name) for name in {item.settings.domain for item in items}]
-    labels = {domain.classes[1] if domain else "damage" for domain in domains}
+    labels = {domain.classes[0].name if domain else "damage" for domain in domains}
     return ExportOptions(label=labels.pop() if len(labels) == 1 else "damage")
 
 
