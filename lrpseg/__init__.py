@@ -14,8 +14,9 @@ from lrpseg.core.errors import LrpsegError
 from lrpseg.core.moved import moved
 from lrpseg.pipeline.operating_curve import OperatingPoint, OperatingPoints
 from lrpseg.pipeline.operating_points import load_operating_points
-from lrpseg.pipeline.results import Result, Settings
+from lrpseg.pipeline.results import Result
 from lrpseg.pipeline.segmenter import Segmenter, load
+from lrpseg.pipeline.settings import Settings
 from lrpseg.version import __version__
 
 __all__ = [

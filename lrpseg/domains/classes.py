@@ -38,7 +38,7 @@ class DamageClass:
 class ClassSet:
     """The classes of a domain in their order, at least one; "intact" is none of them.
 
-    >>> kinds = ClassSet.parse(["crack", {"name": "hole", "title": "Blowhole", "colour": "#ff0000"}])
+    >>> kinds = ClassSet.parse(["crack", {"name": "hole", "colour": "#ff0000"}])
     >>> kinds.names, kinds["hole"].colour, kinds[0].key, len(kinds)
     (('crack', 'hole'), (255, 0, 0), '1', 2)
     """

@@ -25,9 +25,9 @@ DOMAIN_FILE = "domain.json"
 class Domain:
     """What is inspected. `checkpoints` maps a network's name to its weights file.
 
-    intact: what a picture without damage is called; classes: the kinds of damage. base: the domain that this one was learned from; None: it stands by itself. decides: the
-    classifier that decides beside networks that segment, None: the first one. calibration: of
-    classifiers, by name.
+    intact: what a picture without damage is called; classes: the kinds of damage. base: the domain
+    that this one was learned from; None: it stands by itself. decides: the classifier that decides
+    beside networks that segment, None: the first one. calibration: of classifiers, by name.
     """
 
     name: str

@@ -1,86 +1,91 @@
-"""What a segmenter gives: probability, relevance, likelihood, mask, and cheap second thoughts."""
+"""What a segmenter gives: for each class probability, relevance, likelihood and mask, their union,
+and cheap second thoughts."""
 
-import json
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lrpseg.core.errors import OptionError
-from lrpseg.refiners import DEFAULT_REFINER, REFINERS
+from lrpseg.pipeline.settings import Settings
+from lrpseg.refiners import REFINERS
 from lrpseg.thresholders import THRESHOLDERS, Fitted
 
+Image = NDArray[np.uint8]
+Map = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 
-@dataclass(frozen=True)
-class Settings:
-    """What decides a result; each is a name in the registry of its kind."""
 
-    domain: str
-    network: str
-    rule_set: str
-    thresholder: str
-    start: str
-    pooling: str
-    engine: str
-    overlap: int
-    refiner: str = DEFAULT_REFINER
+def fit(settings: Settings, image: Image, relevance: Map, evidence: Map) -> Fitted:
+    """Likelihood and own threshold of one class: the thresholder's, bettered by the refiner.
 
-    def as_json(self) -> str:
-        return json.dumps(asdict(self), indent=2)
+    Args:
+        image: (H, W, 3) uint8 RGB. relevance, evidence: (H, W) float32, see `Found`.
 
-    def fit(
-        self,
-        image: NDArray[np.uint8],
-        relevance: NDArray[np.float32],
-        evidence: NDArray[np.float32],
-    ) -> Fitted:
-        """Likelihood and own threshold: the thresholder's, bettered by the refiner.
-
-        Args:
-            image: (H, W, 3) uint8 RGB. relevance, evidence: (H, W) float32, see `Result`.
-
-        Raises:
-            RelevanceError: see `lrpseg.thresholders.base.scaled_relevance`.
-        """
-        fitted = THRESHOLDERS[self.thresholder].fit(evidence)
-        return REFINERS[self.refiner].refine(image, relevance, evidence, fitted)
+    Raises:
+        RelevanceError: see `lrpseg.thresholders.base.scaled_relevance`.
+    """
+    fitted = THRESHOLDERS[settings.thresholder].fit(evidence)
+    return REFINERS[settings.refiner].refine(image, relevance, evidence, fitted)
 
 
 @dataclass(frozen=True, eq=False)  # eq would compare arrays, which has no single truth value
-class Result:
-    """One picture's result. Arrays have the picture's height and width and must not be written to.
+class Found:
+    """What the networks found of one class on a picture (H, W); arrays must not be written to.
 
-    image: (H, W, 3) uint8, upright RGB. probability: of damage, 0 to 1, the highest of all tiles.
-    damaged: whether some tile was classified damaged. explained: whether LRP ran; if not (intact),
-    relevance is 0 everywhere and the mask is empty. relevance: (H, W) float32, positive where a
-    pixel speaks for damage, in units of the network's output. own_likelihood: (H, W) float32 in
-    [0, 1], where the network gives a likelihood by itself; relevance is then the reason that a
-    classifier of the same domain sees, to be shown beside it.
+    name: of the class. probability: that it is there, 0 to 1, the highest of all tiles. damaged:
+    whether some tile was said to show it. explained: whether LRP ran for it; if not, relevance is 0
+    everywhere and the mask is empty. relevance: (H, W) float32, positive where a pixel speaks for
+    the class, in units of the network's output. own_likelihood: (H, W) float32 in [0, 1], where the
+    network gives a likelihood by itself; relevance is then the reason that a classifier of the same
+    domain sees, to be shown beside it.
     """
 
-    image: NDArray[np.uint8]
+    name: str
     probability: float
     damaged: bool
     explained: bool
-    relevance: NDArray[np.float32]
-    settings: Settings
-    own_likelihood: NDArray[np.float32] | None = None
+    relevance: Map
+    own_likelihood: Map | None = None
 
     @property
-    def evidence(self) -> NDArray[np.float32]:
+    def evidence(self) -> Map:
         """(H, W) float32: what the thresholder gets, the network's own likelihood or else the
         relevance."""
         return self.relevance if self.own_likelihood is None else self.own_likelihood
 
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Layer(Found):
+    """What was found of one class, with the picture and the settings that make a mask of it."""
+
+    image: Image
+    settings: Settings
+
+    @classmethod
+    def of(cls, found: Found, image: Image, settings: Settings) -> "Layer":
+        """`found` on `image` under `settings`."""
+        return cls(
+            name=found.name,
+            probability=found.probability,
+            damaged=found.damaged,
+            explained=found.explained,
+            relevance=found.relevance,
+            own_likelihood=found.own_likelihood,
+            image=image,
+            settings=settings,
+        )
+
     @cached_property
     def fitted(self) -> Fitted:
         """Likelihood and threshold of thresholder and refiner; fitted at first use, then kept."""
-        return self.settings.fit(self.image, self.relevance, self.evidence)
+        return fit(self.settings, self.image, self.relevance, self.evidence)
 
     @property
-    def likelihood(self) -> NDArray[np.float32]:
-        """(H, W) float32 in [0, 1]: how likely each pixel is damaged."""
+    def likelihood(self) -> Map:
+        """(H, W) float32 in [0, 1]: how likely each pixel shows the class."""
         return self.fitted.likelihood
 
     @property
@@ -89,14 +94,14 @@ class Result:
         return self.fitted.threshold
 
     @property
-    def mask(self) -> NDArray[np.bool_]:
+    def mask(self) -> Mask:
         """(H, W) bool: `likelihood >= threshold`."""
         return self.at()
 
-    def at(self, threshold: float | None = None) -> NDArray[np.bool_]:
+    def at(self, threshold: float | None = None) -> Mask:
         """The mask at another threshold in [0, 1]; nothing but the comparison is computed.
 
-        An unexplained result (intact) stays empty at any threshold.
+        A layer that was not explained stays empty at any threshold.
         """
         if not self.explained:
             return np.zeros(self.relevance.shape, bool)
@@ -105,16 +110,119 @@ class Result:
             raise OptionError(f"A threshold is 0 to 1; {threshold} was given.")
         return self.fitted.at(value)
 
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """One picture's result: a layer for each class of the domain, and their union.
+
+    image: (H, W, 3) uint8, upright RGB. layers: at least one; they may overlap. Of one class, all
+    that is said of the union is said of that layer, and the arrays are its own. Arrays have the
+    picture's height and width and must not be written to.
+    """
+
+    image: Image
+    settings: Settings
+    layers: tuple[Layer, ...]
+
+    @classmethod
+    def of(cls, image: Image, settings: Settings, found: Sequence[Found]) -> "Result":
+        """The result of what was found of each class."""
+        return cls(image, settings, tuple(Layer.of(f, image, settings) for f in found))
+
+    def layer(self, name: str) -> Layer:
+        """The layer of the class `name`; raises `OptionError`."""
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        known = ", ".join(layer.name for layer in self.layers)
+        raise OptionError(f"There is no class {name!r} here. Choose one of: {known}.")
+
+    @property
+    def probability(self) -> float:
+        """Of damage of any class, 0 to 1: the highest of the layers'."""
+        return max(layer.probability for layer in self.layers)
+
+    @property
+    def damaged(self) -> bool:
+        """Whether some class was said to be there."""
+        return any(layer.damaged for layer in self.layers)
+
+    @property
+    def explained(self) -> bool:
+        """Whether LRP ran for some class."""
+        return any(layer.explained for layer in self.layers)
+
+    @property
+    def relevance(self) -> Map:
+        """(H, W) float32: the highest of the layers' at each pixel."""
+        return _highest([layer.relevance for layer in self.layers])
+
+    @property
+    def own_likelihood(self) -> Map | None:
+        """(H, W) float32: the highest of the layers' own likelihoods, where the network gives
+        them."""
+        own = [layer.own_likelihood for layer in self.layers]
+        return None if own[0] is None else _highest([o for o in own if o is not None])
+
+    @property
+    def evidence(self) -> Map:
+        """(H, W) float32: the highest of the layers' evidence at each pixel."""
+        return _highest([layer.evidence for layer in self.layers])
+
+    @property
+    def likelihood(self) -> Map:
+        """(H, W) float32 in [0, 1]: the highest of the layers'."""
+        return _highest([layer.likelihood for layer in self.layers])
+
+    @property
+    def fitted(self) -> Fitted:
+        """Of the only class; raises `OptionError` where there are several."""
+        return self._only.fitted
+
+    @property
+    def threshold(self) -> float:
+        """Of the only class; raises `OptionError` where there are several, of which each has its
+        own: ask the layers."""
+        return self._only.threshold
+
+    @property
+    def mask(self) -> Mask:
+        """(H, W) bool: what is in the mask of some class."""
+        return self.at()
+
+    def at(self, threshold: float | Mapping[str, float] | None = None) -> Mask:
+        """The union of the masks at another threshold in [0, 1], one for all classes or one for
+        each that is named; nothing but the comparison is computed."""
+        values = threshold if isinstance(threshold, Mapping) else None
+        for name in values or ():
+            self.layer(name)
+        masks = (
+            layer.at(threshold if values is None else values.get(layer.name))  # type: ignore[arg-type]
+            for layer in self.layers
+        )
+        return reduce(np.logical_or, masks)
+
     def using(self, thresholder: str | None = None, refiner: str | None = None) -> "Result":
         """The same evidence under another thresholder or refiner; no network runs again.
 
         Raises `OptionError` for a name that does not exist.
         """
-        settings = replace(
-            self.settings,
-            thresholder=self.settings.thresholder if thresholder is None else thresholder,
-            refiner=self.settings.refiner if refiner is None else refiner,
+        settings = self.settings.but(thresholder=thresholder, refiner=refiner)
+        # New layers, so that what was fitted is not carried over.
+        return replace(
+            self,
+            settings=settings,
+            layers=tuple(replace(layer, settings=settings) for layer in self.layers),
         )
-        THRESHOLDERS[settings.thresholder], REFINERS[settings.refiner]
-        # `replace` makes a new object, so that what was fitted is not carried over.
-        return replace(self, settings=settings)
+
+    @property
+    def _only(self) -> Layer:
+        if len(self.layers) > 1:
+            names = ", ".join(layer.name for layer in self.layers)
+            raise OptionError(f"Each class has its own: ask one of the layers ({names}).")
+        return self.layers[0]
+
+
+def _highest(maps: Sequence[Map]) -> Map:
+    """The highest of the maps at each pixel; a single map as it is."""
+    return reduce(np.maximum, maps)

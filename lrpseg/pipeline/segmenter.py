@@ -3,8 +3,9 @@
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,19 +17,12 @@ from lrpseg.core.devices import pick_device
 from lrpseg.core.errors import OptionError, RelevanceError
 from lrpseg.core.images import ImageSource, enlarge_to, read_image
 from lrpseg.domains import Domain, load_domain
-from lrpseg.domains.weights import load_classifier, load_decider
-from lrpseg.lrp import (
-    DEFAULT_POOLING,
-    DEFAULT_START,
-    RULE_SETS,
-    Explainer,
-    make_explainer,
-    self_explainer,
-)
-from lrpseg.models.networks import INPUT_SIZE, NETWORKS
-from lrpseg.pipeline.operating_points import Choice, default_choice
-from lrpseg.pipeline.results import Result, Settings
-from lrpseg.pipeline.tiling import DEFAULT_OVERLAP, Tile, TileGrid
+from lrpseg.lrp import RULE_SETS, Explainer
+from lrpseg.models.networks import NETWORKS
+from lrpseg.pipeline.defaults import default_settings
+from lrpseg.pipeline.results import Found, Result
+from lrpseg.pipeline.settings import OPTIONS, Settings, taking
+from lrpseg.pipeline.tiling import TILE, Tile, TileGrid
 
 DEFAULT_BATCH = 8
 
@@ -36,34 +30,26 @@ Progress = Callable[[int, int], None]
 """Called with (tiles done, tiles in all) of the image at hand."""
 
 
+@taking(*(name for name in OPTIONS if name != "domain"))
 def load(
     domain: str = "magnetic-tile",
     *,
-    network: str | None = None,
-    rule_set: str | None = None,
-    thresholder: str | None = None,
-    refiner: str | None = None,
-    start: str = DEFAULT_START,
-    pooling: str = DEFAULT_POOLING,
-    engine: str = "lean",
     device: str = "auto",
     batch: int = DEFAULT_BATCH,
-    overlap: int = DEFAULT_OVERLAP,
     assets: Path | None = None,
+    **choices: Any,
 ) -> "Segmenter":
     """Load a segmenter.
 
     Args:
         domain: what is inspected: a shipped domain's name, or a folder that holds a `domain.json`.
-        network, rule_set, thresholder, refiner: names in the registries `NETWORKS`, `RULE_SETS`,
-            `THRESHOLDERS` and `REFINERS`. Those that are None become the ones with the best masks
-            on the domain's validation images, beside those that are given
-            (`operating_points.default_choice`).
-        start, pooling, engine: names in the registries `STARTS`, `POOLINGS`, `ENGINES`.
         device: "auto" (CUDA, MPS, CPU), or a name that PyTorch knows.
         batch: tiles that run at once; it bounds the memory.
-        overlap: least overlap of tiles in pixels, 0 to 223.
         assets: folder of domains, instead of the shipped one.
+        {choices}
+
+    What is not given, or None, becomes what made the best masks on the domain's validation images,
+    beside what is given (`lrpseg.pipeline.defaults`).
 
     Raises:
         OptionError: a name or value that does not exist; the message lists those that do.
@@ -71,48 +57,40 @@ def load(
     """
     if batch < 1:
         raise OptionError(f"A batch has at least one tile; {batch} was given.")
-    if not 0 <= overlap < INPUT_SIZE:
-        raise OptionError(f"The overlap is 0 to {INPUT_SIZE - 1} pixels; {overlap} was given.")
     loaded = load_domain(domain, assets)
-    choice = default_choice(loaded, network, rule_set, thresholder, refiner)
+    settings = replace(default_settings(loaded, **choices), domain=loaded.name)
     where = pick_device(device)
-    explainer = _explainer(loaded, choice, start, pooling, engine, where)
-    settings = Settings(
-        loaded.name, choice.network, choice.rule_set, choice.thresholder, start, pooling, engine,
-        overlap, choice.refiner,
-    )  # fmt: skip
-    return Segmenter(loaded, explainer, settings, where, batch)
-
-
-def _explainer(
-    domain: Domain, choice: Choice, start: str, pooling: str, engine: str, device: torch.device
-) -> Explainer:
-    network, rules = choice.network, RULE_SETS[choice.rule_set]
-    if NETWORKS[network].segments:
-        decider = load_decider(domain, network).to(device)
-        reason = make_explainer(
-            decider.classifier, rules, domain.normalisation, start, pooling, engine
-        )
-        return self_explainer(decider, reason)
-    model = load_classifier(domain, network).to(device)
-    return make_explainer(model, rules, domain.normalisation, start, pooling, engine)
+    network = NETWORKS[settings.network].load(loaded).to(where)
+    side = network.side or TILE
+    if not 0 <= settings.overlap < side:
+        raise OptionError(f"The overlap is 0 to {side - 1} pixels; {settings.overlap} was given.")
+    explainer = network.explainer(
+        RULE_SETS[settings.rule_set],
+        loaded.normalisation,
+        settings.start,
+        settings.pooling,
+        settings.engine,
+    )
+    return Segmenter(loaded, explainer, settings, where, batch, side)
 
 
 @dataclass
 class _Job:
-    """One image under way: its tiles' maps are merged into `maps` as they come back.
+    """One image under way: its tiles' maps are merged as they come back.
 
-    maps: relevance, and the network's own likelihood where it gives one; of the enlarged image.
+    relevance, likelihood: a map of the enlarged image for each class; probability, explained: a
+    value for each class. likelihood stays None where the network gives none by itself.
     """
 
     image: NDArray[np.uint8]
     enlarged: NDArray[np.uint8]
     grid: TileGrid
     explain_all: bool
-    maps: tuple[NDArray[np.float32], ...]
-    probability: float = 0.0
+    relevance: list[NDArray[np.float32]]
+    likelihood: list[NDArray[np.float32]] | None
+    probability: list[float]
+    explained: list[bool]
     done: int = 0
-    explained: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,6 +106,8 @@ class Segmenter:
     settings: Settings
     device: torch.device
     batch: int
+    side: int = field(default=TILE)
+    """Of a tile in pixels."""
 
     def __call__(
         self,
@@ -181,8 +161,8 @@ class Segmenter:
 
     def _start(self, source: ImageSource, explain_all: bool) -> _Job:
         image = read_image(source)
-        enlarged = enlarge_to(image, INPUT_SIZE)
-        grid = TileGrid(enlarged.shape[0], enlarged.shape[1], self.settings.overlap)
+        enlarged = enlarge_to(image, self.side)
+        grid = TileGrid(*enlarged.shape[:2], self.settings.overlap, self.side)
         return self._job(image, enlarged, grid, explain_all)
 
     def _job(
@@ -192,10 +172,24 @@ class Segmenter:
         grid: TileGrid,
         explain_all: bool,
     ) -> _Job:
-        count = 2 if NETWORKS[self.settings.network].segments else 1
-        # np.zeros is lazy: pages of a huge map that no damaged tile touches are never in memory.
-        maps = tuple(np.zeros(enlarged.shape[:2], np.float32) for _ in range(count))
-        return _Job(image, enlarged, grid, explain_all, maps)
+        count = len(self.domain.classes)
+
+        def maps() -> list[NDArray[np.float32]]:
+            # np.zeros is lazy: pages of a huge map that no damaged tile touches are never in
+            # memory.
+            return [np.zeros(enlarged.shape[:2], np.float32) for _ in range(count)]
+
+        proposes = NETWORKS[self.settings.network].evidence == "likelihood"
+        return _Job(
+            image,
+            enlarged,
+            grid,
+            explain_all,
+            maps(),
+            maps() if proposes else None,
+            [0.0] * count,
+            [False] * count,
+        )
 
     def _run(self, pending: list[tuple[_Job, Tile]], progress: Progress | None) -> None:
         """Classify a batch of tiles, explain the damaged ones, and merge what comes back."""
@@ -204,24 +198,27 @@ class Segmenter:
             tiles = tiles.pin_memory()
         x = self.domain.normalisation(tiles.to(self.device, non_blocking=True))
         always = torch.tensor([job.explain_all for job, _ in pending], device=self.device)
-        logits, rows, *found = self.explainer(x, lambda z: is_damaged(z) | always)
+        found = self.explainer(x, lambda log_odds: is_damaged(log_odds) | always[:, None])
         # One transfer of each kind for the whole batch.
         # On the CPU: not every device has float64 (MPS).
-        probabilities = torch.softmax(logits.cpu().double(), dim=1)[:, 1].tolist()
-        if not all(map(math.isfinite, probabilities)):
+        probabilities = torch.sigmoid(found.log_odds.cpu().double()).tolist()
+        if not all(math.isfinite(p) for row in probabilities for p in row):
             # max() would pass over it, and the picture would count as intact.
             raise RelevanceError(
                 "The network gave NaN. Try another device (--device cpu), or fetch its weights "
                 "again."
             )
-        found_maps = [m.float().cpu().numpy() for m in found]
-        for index, row in enumerate(rows.tolist()):
+        relevance = found.relevance.float().cpu().numpy()
+        likelihood = None if found.likelihood is None else found.likelihood.float().cpu().numpy()
+        pairs = zip(found.rows.tolist(), found.classes.tolist(), strict=True)
+        for index, (row, kind) in enumerate(pairs):
             job, tile = pending[row]
-            for merged, maps in zip(job.maps, found_maps, strict=True):
-                job.grid.add(merged, tile, maps[index])
-            job.explained = True
-        for (job, _), probability in zip(pending, probabilities, strict=True):
-            job.probability = max(job.probability, probability)
+            job.grid.add(job.relevance[kind], tile, relevance[index])
+            if job.likelihood is not None and likelihood is not None:
+                job.grid.add(job.likelihood[kind], tile, likelihood[index])
+            job.explained[kind] = True
+        for (job, _), row_probabilities in zip(pending, probabilities, strict=True):
+            job.probability = list(map(max, job.probability, row_probabilities))
             job.done += 1
         if progress is not None:
             last = pending[-1][0]
@@ -229,14 +226,21 @@ class Segmenter:
 
     def _finish(self, job: _Job, explain_intact: bool, progress: Progress | None) -> Result:
         damaged = job.explained
-        if explain_intact and not damaged:
+        if explain_intact and not any(damaged):
             job = self._explain_all(job, progress)
         height, width = job.image.shape[:2]
-        maps = [_reduced(m, height, width) for m in job.maps]
-        return Result(
-            job.image, job.probability, damaged, job.explained, maps[0], self.settings,
-            maps[1] if len(maps) > 1 else None,
-        )  # fmt: skip
+        found = [
+            Found(
+                name,
+                job.probability[kind],
+                damaged[kind],
+                job.explained[kind],
+                _reduced(job.relevance[kind], height, width),
+                None if job.likelihood is None else _reduced(job.likelihood[kind], height, width),
+            )
+            for kind, name in enumerate(self.domain.classes.names)
+        ]
+        return Result.of(job.image, self.settings, found)
 
     def _explain_all(self, job: _Job, progress: Progress | None) -> _Job:
         again = self._job(job.image, job.enlarged, job.grid, explain_all=True)
@@ -246,9 +250,9 @@ class Segmenter:
         return again
 
 
-def is_damaged(logits: Tensor) -> Tensor:
-    """(B, 2) logits of (intact, damaged) to a bool (B,): probability of damage above 0.5."""
-    return logits[:, 1] > logits[:, 0]
+def is_damaged(log_odds: Tensor) -> Tensor:
+    """(B, K) log-odds to a bool (B, K): probability of the class above 0.5."""
+    return log_odds > 0
 
 
 def _reduced(merged: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:

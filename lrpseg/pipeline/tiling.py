@@ -1,4 +1,4 @@
-"""Covers pictures with overlapping 224-pixel tiles and merges their relevance without seams."""
+"""Covers pictures with overlapping square tiles and merges their relevance without seams."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrpseg.core.errors import OptionError
-from lrpseg.models.networks import INPUT_SIZE
+from lrpseg.models.contract import TILE
 
 DEFAULT_OVERLAP = 64
 """Least overlap of neighbouring tiles in pixels: damage up to this size is whole in some tile."""
 
 
-def tile_starts(length: int, overlap: int = DEFAULT_OVERLAP, tile: int = INPUT_SIZE) -> list[int]:
+def tile_starts(length: int, overlap: int = DEFAULT_OVERLAP, tile: int = TILE) -> list[int]:
     """First pixels of the fewest evenly spaced tiles that cover `length` with `overlap` at least.
 
     Raises:
@@ -27,7 +27,7 @@ def tile_starts(length: int, overlap: int = DEFAULT_OVERLAP, tile: int = INPUT_S
     return [round(i * (length - tile) / max(1, count - 1)) for i in range(count)]
 
 
-def blending_weights(starts: list[int], length: int, tile: int = INPUT_SIZE) -> NDArray[np.float32]:
+def blending_weights(starts: list[int], length: int, tile: int = TILE) -> NDArray[np.float32]:
     """Weights (len(starts), tile) of each tile's pixels along one axis; they sum to 1."""
     window = np.sin(np.pi * (np.arange(tile) + 0.5) / tile) ** 2  # Hann, above 0 in each pixel
     total = np.zeros(length)
@@ -38,20 +38,21 @@ def blending_weights(starts: list[int], length: int, tile: int = INPUT_SIZE) -> 
 
 @dataclass(frozen=True)
 class Tile:
-    """One tile: index and first pixel along both axes."""
+    """One tile: index and first pixel along both axes, and its side in pixels."""
 
     row: int
     column: int
     y: int
     x: int
+    side: int = TILE
 
     def of(self, image: NDArray) -> NDArray:
         """View of the tile's pixels in an array (H, W[, C])."""
-        return image[self.y : self.y + INPUT_SIZE, self.x : self.x + INPUT_SIZE]
+        return image[self.y : self.y + self.side, self.x : self.x + self.side]
 
 
 class TileGrid:
-    """The tiles of one picture of `height` by `width` pixels (both at least 224).
+    """The tiles of one picture of `height` by `width` pixels (both at least `tile`, a tile's side).
 
     Merging is a weighted mean of the tiles that see a pixel, with weights that fall to zero at a
     tile's edge (a partition of unity): a tile's relevance neither starts nor ends with a step, so
@@ -65,11 +66,13 @@ class TileGrid:
     beside the merged map itself, memory is bounded by the batch, whatever the number of tiles.
     """
 
-    def __init__(self, height: int, width: int, overlap: int = DEFAULT_OVERLAP) -> None:
-        self.height, self.width = height, width
-        self._ys, self._xs = tile_starts(height, overlap), tile_starts(width, overlap)
-        self._rows = blending_weights(self._ys, height)
-        self._columns = blending_weights(self._xs, width)
+    def __init__(
+        self, height: int, width: int, overlap: int = DEFAULT_OVERLAP, tile: int = TILE
+    ) -> None:
+        self.height, self.width, self.tile = height, width, tile
+        self._ys, self._xs = tile_starts(height, overlap, tile), tile_starts(width, overlap, tile)
+        self._rows = blending_weights(self._ys, height, tile)
+        self._columns = blending_weights(self._xs, width, tile)
 
     def __len__(self) -> int:
         return len(self._ys) * len(self._xs)
@@ -77,10 +80,10 @@ class TileGrid:
     def __iter__(self) -> Iterator[Tile]:
         for row, y in enumerate(self._ys):
             for column, x in enumerate(self._xs):
-                yield Tile(row, column, y, x)
+                yield Tile(row, column, y, x, self.tile)
 
     def add(self, merged: NDArray[np.float32], tile: Tile, relevance: NDArray[np.float32]) -> None:
-        """Add a tile's relevance (224, 224) to `merged` (height, width), in place."""
+        """Add a tile's relevance (tile, tile) to `merged` (height, width), in place."""
         if len(self) == 1:  # its weights are all 1, to rounding
             merged += relevance
             return
