@@ -44,7 +44,7 @@ def predict(
     for first in range(0, len(tiles), batch):
         part = tiles[first : first + batch]
         x = normalise(torch.from_numpy(np.stack([t.of(enlarged) for t in part])).to(device))
-        likelihood = model.likelihood(x)
+        likelihood = model.likelihood(x)[:, 0]
         for tile, found in zip(part, likelihood.cpu().numpy(), strict=True):
             grid.add(merged, tile, found)
     if merged.shape != image.shape[:2]:

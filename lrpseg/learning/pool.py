@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from lrpseg.learning.crops import Image, Mask, Patch, crop
+from lrpseg.models.contract import Classifier
 from lrpseg.models.inputs import Normalisation
-from lrpseg.models.vgg import VggA
 
 BATCH = 8
 """Crops that go through the classifier together."""
@@ -18,9 +18,9 @@ BATCH = 8
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """N random crops. scales: `VggA.scales` of them, each (N, C, size / 2**i, size / 2**i) fp16
-    (half the memory: 4 MB for a crop of 128 pixels). masks: (N, size, size) bool, true where
-    damaged."""
+    """N random crops. scales: `Classifier.scales` of them, each (N, C, size / stride, size /
+    stride) fp16 (half the memory: 4 MB for a crop of 128 pixels). masks: (N, size, size) bool, true
+    where damaged."""
 
     scales: list[Tensor]
     masks: Tensor
@@ -29,8 +29,8 @@ class Pool:
         return len(self.masks)
 
     def draw(self, count: int, random: np.random.Generator) -> tuple[list[Tensor], Tensor]:
-        """`count` different crops: scales (count, C, size / 2**i, size / 2**i) float32, and masks
-        (count, size, size) bool."""
+        """`count` different crops: scales (count, C, size / stride, size / stride) float32, and
+        masks (count, size, size) bool."""
         chosen = torch.from_numpy(random.choice(len(self), count, replace=False))
         chosen = chosen.to(self.masks.device)
         return [s[chosen].float() for s in self.scales], self.masks[chosen]
@@ -43,7 +43,7 @@ def batch_count(count: int) -> int:
 
 @torch.no_grad()
 def make_pool(
-    classifier: VggA,
+    classifier: Classifier,
     pictures: Sequence[Sequence[Patch]],
     count: int,
     size: int,
@@ -56,8 +56,8 @@ def make_pool(
 
     Args:
         classifier: on `device`. pictures: patches of each; pictures count alike, however many
-            patches they have. size: of a crop in pixels, a multiple of 16. tick: called after each
-            batch.
+            patches they have. size: of a crop in pixels, a multiple of the coarsest stride. tick:
+            called after each batch.
     """
     made, masks = [], []
     for first in range(0, count, BATCH):

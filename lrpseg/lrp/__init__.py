@@ -1,6 +1,13 @@
-"""Layer-wise Relevance Propagation for VGG-A: rule sets, the lean engine, and Zennit beside it."""
+"""Layer-wise Relevance Propagation: rule sets, the lean engine, and Zennit beside it."""
 
-from lrpseg.lrp.explainer import ENGINES, Explainer, make_explainer, self_explainer
+from lrpseg.lrp.explainer import (
+    ENGINES,
+    Explained,
+    Explainer,
+    Select,
+    explainer_of,
+    make_explainer,
+)
 from lrpseg.lrp.options import DEFAULT_POOLING, DEFAULT_START, POOLINGS, STARTS
 from lrpseg.lrp.rules import RULE_SETS, RuleSet
 
@@ -11,8 +18,10 @@ __all__ = [
     "POOLINGS",
     "RULE_SETS",
     "STARTS",
+    "Explained",
     "Explainer",
     "RuleSet",
+    "Select",
+    "explainer_of",
     "make_explainer",
-    "self_explainer",
 ]

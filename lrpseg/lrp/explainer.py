@@ -1,6 +1,8 @@
-"""One interface over both engines: logits of a batch, and relevance of the wanted rows."""
+"""One interface over both engines: log-odds of a batch, and relevance of what is selected."""
 
+import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -10,62 +12,86 @@ from lrpseg.core.registry import Registry
 from lrpseg.lrp.engine import LeanEngine
 from lrpseg.lrp.rules import RuleSet
 from lrpseg.lrp.zennit import ZennitEngine
+from lrpseg.models.contract import Classifier
 from lrpseg.models.inputs import Normalisation
-from lrpseg.models.self_trained import Decider
-from lrpseg.models.vgg import VggA
+from lrpseg.models.loaded import Loaded
 
 Select = Callable[[Tensor], Tensor]
-"""From logits (B, 2) to a bool (B,): the rows whose relevance is wanted."""
+"""From log-odds (B, K) to a bool (B, K): the pairs of picture and class that are explained."""
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What an explainer finds for B inputs and K classes; N pairs of them were selected.
+
+    log_odds: (B, K) of the classes. rows, classes: (N,) indices of the pairs, by picture and then
+    by class. relevance: (N, H, W). likelihood: (N, H, W), 0 to 1, of a network that proposes masks
+    by itself, else None.
+    """
+
+    log_odds: Tensor
+    rows: Tensor
+    classes: Tensor
+    relevance: Tensor
+    likelihood: Tensor | None = None
 
 
 class Explainer(Protocol):
     """Classifies a batch and explains some of it; safe to call from many threads."""
 
-    def __call__(self, x: Tensor, select: Select) -> tuple[Tensor, ...]:
-        """(B, 3, 224, 224) to logits (B, 2), selected rows (K,), relevance (K, 224, 224); and where
-        the network gives one by itself a fourth: its likelihood (K, 224, 224), 0 to 1."""
+    def __call__(self, x: Tensor, select: Select) -> Explained:
+        """(B, 3, H, W) normalised, of the network's side."""
         ...
 
 
+class Engine(Protocol):
+    """LRP for one network, rule set, start and pooling."""
+
+    def __call__(self, x: Tensor, select: Select) -> Explained: ...
+
+
 def _lean(
-    model: VggA, rule_set: RuleSet, normalisation: Normalisation, start: str, pooling: str
+    model: Classifier, rule_set: RuleSet, normalisation: Normalisation, start: str, pooling: str
 ) -> Explainer:
     engine = LeanEngine(model, rule_set, normalisation, start, pooling)
 
     @torch.inference_mode()
-    def explain(x: Tensor, select: Select) -> tuple[Tensor, Tensor, Tensor]:
+    def explain(x: Tensor, select: Select) -> Explained:
         activations = engine.forward(x)
-        rows = select(activations.logits).nonzero().flatten()
+        log_odds = model.log_odds(activations.logits)
+        rows, classes = select(log_odds).nonzero().unbind(1)
         if not len(rows):
-            return activations.logits, rows, x.new_zeros(0, *x.shape[2:])
-        return activations.logits, rows, engine.relevance(activations.rows(rows))
+            return Explained(log_odds, rows, classes, x.new_zeros(0, *x.shape[2:]))
+        return Explained(log_odds, rows, classes, engine.relevance(activations.rows(rows)))
 
     return explain
 
 
 def _zennit(
-    model: VggA, rule_set: RuleSet, normalisation: Normalisation, start: str, pooling: str
+    model: Classifier, rule_set: RuleSet, normalisation: Normalisation, start: str, pooling: str
 ) -> Explainer:
     engine = ZennitEngine(model, rule_set, normalisation, start, pooling)
 
-    def explain(x: Tensor, select: Select) -> tuple[Tensor, Tensor, Tensor]:
-        logits = engine.logits(x)
-        rows = select(logits).nonzero().flatten()
+    def explain(x: Tensor, select: Select) -> Explained:
+        log_odds = model.log_odds(engine.logits(x))
+        rows, classes = select(log_odds).nonzero().unbind(1)
         if not len(rows):
-            return logits, rows, x.new_zeros(0, *x.shape[2:])
-        return logits, rows, engine.relevance(x[rows])
+            return Explained(log_odds, rows, classes, x.new_zeros(0, *x.shape[2:]))
+        return Explained(log_odds, rows, classes, engine.relevance(x[rows]))
 
     return explain
 
 
-Engine = Callable[[VggA, RuleSet, Normalisation, str, str], Explainer]
-ENGINES: Registry[Engine] = Registry("engine")
+ENGINES: Registry[Callable[[Classifier, RuleSet, Normalisation, str, str], Explainer]] = Registry(
+    "engine"
+)
 ENGINES.add("lean", _lean)
 ENGINES.add("zennit", _zennit)
+logger = logging.getLogger(__name__)
 
 
 def make_explainer(
-    model: VggA,
+    model: Classifier,
     rule_set: RuleSet,
     normalisation: Normalisation,
     start: str,
@@ -76,23 +102,29 @@ def make_explainer(
     return ENGINES[engine](model, rule_set, normalisation, start, pooling)
 
 
-def self_explainer(decider: Decider, reason: Explainer) -> Explainer:
-    """An explainer for a network that segments: the likelihood is its own.
-
-    `reason` explains the classifier in `decider`; its relevance is what is shown beside the
-    likelihood.
-    """
+def explainer_of(
+    network: Loaded,
+    rule_set: RuleSet,
+    normalisation: Normalisation,
+    start: str,
+    pooling: str,
+    engine: str = "lean",
+) -> Explainer:
+    """An explainer for a network as a domain has it: its classifier's relevance, its own
+    likelihood where it gives one, and the log-odds by which it decides."""
+    reason = make_explainer(network.classifier, rule_set, normalisation, start, pooling, engine)
 
     @torch.inference_mode()
-    def explain(x: Tensor, select: Select) -> tuple[Tensor, ...]:
-        likelihood = decider.likelihood(x)
-        logits: list[Tensor] = []
+    def explain(x: Tensor, select: Select) -> Explained:
+        likelihood = network.likelihood(x)
+        decided: list[Tensor] = []
 
-        def decide(classifier: Tensor) -> Tensor:
-            logits.append(decider.own.logits(likelihood, classifier))
-            return select(logits[0])
+        def decide(log_odds: Tensor) -> Tensor:
+            decided.append(network.judge(likelihood, log_odds))
+            return select(decided[0])
 
-        _, rows, relevance = reason(x, decide)
-        return logits[0], rows, relevance, likelihood[rows]
+        found = reason(x, decide)
+        own = None if likelihood is None else likelihood[found.rows, found.classes]
+        return Explained(decided[0], found.rows, found.classes, found.relevance, own)
 
     return explain

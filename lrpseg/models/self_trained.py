@@ -2,12 +2,14 @@
 
 import hashlib
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
-from lrpseg.models.vgg import SCALE_CHANNELS, VggA
+from lrpseg.models.contract import COUNTER, Classifier, Stage, log_odds_of, output_count
+from lrpseg.models.vgg import VGG_A_STAGES
 
 
 class Block(nn.Sequential):
@@ -34,35 +36,42 @@ class SelfTrained(nn.Module):
     classifier, by a logistic function of two log-odds: the classifier's, and that of the highest
     mean likelihood of a 5x5 window. Its weights `slope` (of its own), `trust` (of the
     classifier's) and `offset` are fitted on validation images (Platt 1999); before that, the
-    classifier decides alone. `features` is the `fingerprint` of the classifier that it was trained
-    on.
+    classifier decides alone. Each is one number, or for K > 1 classes one each, (K,). `features` is
+    the `fingerprint` of the classifier that it was trained on.
     """
 
-    CHANNELS = (16, 32, 48, 64, 64)
-    """Of each scale, from the finest on."""
+    WIDTHS = (16, 32, 48, 64)
+    """Channels of each scale, from the finest on; the last also of all that follow."""
     WINDOW = 5
 
-    def __init__(self, dropout: float = 0.0) -> None:
-        """`dropout`: at the coarsest scale, in training."""
+    def __init__(
+        self, stages: Sequence[Stage] = VGG_A_STAGES, classes: int = 1, dropout: float = 0.0
+    ) -> None:
+        """`stages`, `classes`: of the classifier. `dropout`: at the coarsest scale, in training."""
         super().__init__()
-        sizes = self.CHANNELS
+        sizes = [self.WIDTHS[min(i, len(self.WIDTHS) - 1)] for i in range(len(stages))]
+        strides = [stage.stride for stage in stages]
+        self.class_count = classes
+        # From the coarsest scale up; the last is from the finest scale to the input's pixels.
+        self.factors = [b // a for a, b in pairwise([1, *strides])][::-1]
         self.narrow = nn.ModuleList(
-            nn.Conv2d(i, o, 1) for i, o in zip(SCALE_CHANNELS, sizes, strict=True)
+            nn.Conv2d(stage.channels, size, 1) for stage, size in zip(stages, sizes, strict=True)
         )
         # From the coarsest scale up.
         self.merge = nn.ModuleList(
             Block(sizes[i + 1] + sizes[i], sizes[i], norm=True) for i in range(len(sizes) - 1)[::-1]
         )
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Conv2d(sizes[0], 2, 1)
+        self.head = nn.Conv2d(sizes[0], output_count(classes), 1)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        self.register_buffer("slope", torch.zeros(()))
-        self.register_buffer("trust", torch.ones(()))
-        self.register_buffer("offset", torch.zeros(()))
+        each = () if classes == 1 else (classes,)
+        self.register_buffer("slope", torch.zeros(each))
+        self.register_buffer("trust", torch.ones(each))
+        self.register_buffer("offset", torch.zeros(each))
         self.register_buffer("features", torch.zeros(32))
         self.slope: Tensor
         self.trust: Tensor
@@ -70,36 +79,42 @@ class SelfTrained(nn.Module):
         self.features: Tensor
 
     def forward(self, scales: Sequence[Tensor]) -> Tensor:
-        """A classifier's `scales` of (B, 3, H, W) to logits (B, 2, H, W) of intact (0) and damaged
-        (1) for each pixel."""
+        """A classifier's `scales` of (B, 3, H, W) to the outputs of each pixel: logits (B, 2, H, W)
+        of intact (0) and damaged (1) for one class, else (B, K, H, W), a logit for each class."""
         *finer, coarsest = (n(s) for n, s in zip(self.narrow, scales, strict=True))
         x = self.dropout(coarsest)
-        for merge, skip in zip(self.merge, finer[::-1], strict=True):
-            x = merge(torch.cat([interpolate(x, scale_factor=2, mode="bilinear"), skip], dim=1))
-        return self.head(x)
+        *factors, last = self.factors
+        for merge, skip, factor in zip(self.merge, finer[::-1], factors, strict=True):
+            x = merge(torch.cat([_enlarged(x, factor), skip], dim=1))
+        return _enlarged(self.head(x), last)
+
+    def likelihood(self, pixels: Tensor) -> Tensor:
+        """Outputs of `forward` to the likelihood of each class (B, K, H, W), float32, 0 to 1."""
+        return likelihood_of(pixels, self.class_count)
 
     def evidence(self, likelihood: Tensor) -> Tensor:
-        """(B, H, W) likelihood to (B,) float32 log-odds of the highest mean of a window."""
-        window, pad = self.WINDOW, self.WINDOW // 2
-        means = avg_pool2d(likelihood[:, None], window, 1, pad)
-        return torch.logit(means.amax(dim=(1, 2, 3)).float(), eps=1e-6)
+        """(B, K, H, W) likelihood to (B, K) float32 log-odds of the highest mean of a window."""
+        means = avg_pool2d(likelihood, self.WINDOW, 1, self.WINDOW // 2)
+        return torch.logit(means.amax(dim=(2, 3)).float(), eps=1e-6)
 
-    def logits(self, likelihood: Tensor, classifier: Tensor) -> Tensor:
-        """(B, H, W) likelihood and a classifier's (B, 2) logits to (B, 2) logits of (intact,
-        damaged)."""
-        log_odds = classifier[:, 1] - classifier[:, 0]
-        odds = self.slope * self.evidence(likelihood) + self.trust * log_odds + self.offset
-        return torch.stack([torch.zeros_like(odds), odds], dim=1).float()
+    def log_odds(self, likelihood: Tensor, classifier: Tensor) -> Tensor:
+        """(B, K, H, W) likelihood and a classifier's log-odds (B, K) to log-odds (B, K)."""
+        odds = self.slope * self.evidence(likelihood) + self.trust * classifier + self.offset
+        return odds.float()
 
-    def belongs_to(self, classifier: VggA) -> bool:
+    def belongs_to(self, classifier: Classifier) -> bool:
         """Whether it was trained on the features of `classifier`."""
         return torch.equal(self.features.cpu(), fingerprint(classifier))
+
+
+def _enlarged(x: Tensor, factor: int) -> Tensor:
+    return x if factor == 1 else interpolate(x, scale_factor=factor, mode="bilinear")
 
 
 class Decider(nn.Module):
     """A network that segments and the classifier on whose features it does, as one classifier."""
 
-    def __init__(self, own: SelfTrained, classifier: VggA) -> None:
+    def __init__(self, own: SelfTrained, classifier: Classifier) -> None:
         """Raises `ValueError` where `own` belongs to other weights."""
         super().__init__()
         if not own.belongs_to(classifier):
@@ -107,42 +122,65 @@ class Decider(nn.Module):
         self.own, self.classifier = own, classifier
 
     @classmethod
-    def untrained(cls, classifier: VggA, dropout: float = 0.0) -> "Decider":
+    def untrained(cls, classifier: Classifier, dropout: float = 0.0) -> "Decider":
         """A new network on the features of `classifier`."""
-        own = SelfTrained(dropout)
+        own = SelfTrained(classifier.stages, len(classifier.classes), dropout)
         own.features.copy_(fingerprint(classifier))
         return cls(own, classifier)
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the damage classes."""
+        return self.classifier.classes
+
     def pixels(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W) normalised RGB, sides multiples of 16, to logits (B, 2, H, W)."""
+        """(B, 3, H, W) normalised RGB, sides multiples of the coarsest stride, to the outputs of
+        each pixel, as of `SelfTrained.forward`."""
         return self.own(self.classifier.scales(x))
 
     def likelihood(self, x: Tensor) -> Tensor:
-        """As `pixels`, but the likelihood of damage (B, H, W), 0 to 1."""
-        return likelihood_of(self.pixels(x))
+        """As `pixels`, but the likelihood of each class (B, K, H, W), 0 to 1."""
+        return self.own.likelihood(self.pixels(x))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, 224, 224) normalised RGB to (B, 2) logits of (intact, damaged)."""
-        return self.decide(x)[1]
+        """(B, 3, side, side) normalised RGB to outputs as of a `Classifier`: (B, 2) for one class,
+        of which the first is 0, else log-odds (B, K)."""
+        odds = self.decide(x)[1]
+        if len(self.classes) > 1:
+            return odds
+        return torch.cat([torch.zeros_like(odds), odds], dim=1)
+
+    def log_odds(self, outputs: Tensor) -> Tensor:
+        """Outputs of `forward` to log-odds (B, K), positive where a class is predicted."""
+        return log_odds_of(outputs, len(self.classes))
 
     def decide(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 3, 224, 224) normalised RGB to the likelihood (B, 224, 224) and the logits (B, 2), of
-        one pass through the convolutions."""
+        """(B, 3, side, side) normalised RGB to the likelihood (B, K, side, side) and the log-odds
+        (B, K), of one pass through the convolutions."""
         scales = self.classifier.scales(x)
-        likelihood = likelihood_of(self.own(scales))
-        return likelihood, self.own.logits(likelihood, self.classifier.classify(scales[-1]))
+        likelihood = self.own.likelihood(self.own(scales))
+        odds = self.classifier.log_odds(self.classifier.classify(scales[-1]))
+        return likelihood, self.own.log_odds(likelihood, odds)
 
 
-def likelihood_of(pixels: Tensor) -> Tensor:
-    """Logits (B, 2, H, W) to the likelihood of damage (B, H, W), float32."""
-    return torch.softmax(pixels.float(), dim=1)[:, 1]
+def likelihood_of(pixels: Tensor, classes: int = 1) -> Tensor:
+    """Outputs of each pixel, (B, 2, H, W) for one class, else (B, K, H, W), to the likelihood of
+    each class (B, K, H, W), float32."""
+    pixels = pixels.float()
+    return torch.softmax(pixels, dim=1)[:, 1:] if classes == 1 else torch.sigmoid(pixels)
 
 
-def fingerprint(classifier: VggA) -> Tensor:
-    """SHA-256 of a classifier's convolutions as stored (fp16), (32,) float32 of 0 to 255."""
+def fingerprint(classifier: Classifier) -> Tensor:
+    """SHA-256 of a classifier's features, (32,) float32 of 0 to 255.
+
+    Weights and biases count as fp16, as kernels are stored; what batch norm measured, which would
+    overflow, as float32.
+    """
     digest = hashlib.sha256()
-    for _, module in classifier.conv_layers():
-        for tensor in (module.weight, module.bias):
-            assert tensor is not None
-            digest.update(tensor.detach().to("cpu", torch.float16).contiguous().numpy().tobytes())
+    learned = {name for name, _ in classifier.named_parameters()}
+    for name, tensor in classifier.state_dict().items():
+        if classifier.stage_of(name) is None or name.endswith(COUNTER):
+            continue
+        stored = torch.float16 if name in learned else torch.float32
+        digest.update(tensor.detach().to("cpu", stored).contiguous().numpy().tobytes())
     return torch.tensor(list(digest.digest()), dtype=torch.float32)

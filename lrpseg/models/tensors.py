@@ -1,0 +1,123 @@
+"""Weights on disk: safetensors only, checked against the network that they are for."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from lrpseg.core.errors import CheckpointError
+from lrpseg.core.files import atomically
+from lrpseg.models.contract import DAMAGED
+
+Net = TypeVar("Net", bound=nn.Module)
+
+CLASSES = "classes"
+"""Key of the class names in a file's metadata, a JSON list; those of one class have none."""
+
+
+def save_checkpoint(
+    model: nn.Module, path: Path, network: str, metadata: dict[str, str] | None = None
+) -> None:
+    """Write the weights of `model` as safetensors, atomically; matrices and kernels as fp16.
+
+    Vectors keep their type: the variances of batch norm would overflow. `metadata` (strings only)
+    is stored in the file's header next to the network's name, and the names of its classes where
+    there are several.
+    """
+    tensors = {
+        k: v.detach().to("cpu", torch.float16 if v.ndim >= 2 else v.dtype).contiguous()
+        for k, v in model.state_dict().items()
+    }
+    about = {**(metadata or {}), "network": network}
+    classes = getattr(model, "classes", DAMAGED)
+    if len(classes) > 1:
+        about[CLASSES] = json.dumps(list(classes))
+    data = save(tensors, metadata=about)
+    atomically(path, lambda file: file.write(data))
+
+
+def fill(model: Net, path: Path, network: str, classes: Sequence[str] = DAMAGED) -> Net:
+    """`model`, which is a `network` for `classes`, with the weights in `path`: in float32, in
+    `eval()` mode.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or holds another network or other classes.
+    """
+    tensors, metadata = read_tensors(path)
+    held = metadata.get("network", network)
+    if held != network:
+        raise CheckpointError(
+            f"{path} holds the network {held!r}, not {network!r}. Choose network={held!r}, or "
+            f"put a checkpoint of {network!r} there."
+        )
+    known = json.loads(metadata[CLASSES]) if CLASSES in metadata else None
+    # One class is one class, whatever a domain calls it.
+    if (known or list(classes)[:1]) != list(classes):
+        told = f"the classes {', '.join(known)}" if known else "one class"
+        raise CheckpointError(
+            f"{path} was trained for {told}, not for {', '.join(classes)}. Name the classes in "
+            "the domain's domain.json as it was trained, or train it again."
+        )
+    expected = {name: tuple(t.shape) for name, t in model.state_dict().items()}
+    given = {name: tuple(t.shape) for name, t in tensors.items()}
+    if expected != given:
+        wrong = sorted(k for k in expected.keys() | given.keys() if expected.get(k) != given.get(k))
+        raise CheckpointError(
+            f"{path} does not fit the network {network!r}: {', '.join(wrong[:4])} "
+            f"{'differ' if len(wrong) > 1 else 'differs'}. Put a checkpoint of {network!r} there."
+        )
+    bad = [name for name, t in tensors.items() if not torch.isfinite(t).all()]
+    if bad:
+        raise CheckpointError(
+            f"{path} is damaged: {bad[0]} holds NaN or infinite values. Fetch or train it again."
+        )
+    # Counts of batches stay whole numbers, all else was fp16 or float32.
+    model.load_state_dict(
+        {k: t.float() if t.is_floating_point() else t for k, t in tensors.items()}
+    )
+    return model.eval().requires_grad_(False)
+
+
+def checkpoint_hash(path: Path) -> str:
+    """SHA-256 of a weights file, in hexadecimal; not read again while it stays as it is.
+
+    Raises `CheckpointError` where there is none.
+    """
+    if not path.is_file():
+        raise _missing(path)
+    stat = path.stat()
+    return _hash(path, stat.st_mtime_ns, stat.st_size)
+
+
+def _missing(path: Path) -> CheckpointError:
+    return CheckpointError(
+        f"The checkpoint {path} is missing. Fetch it with the project's files, or train it "
+        "with `python -m training.loops.train --help`."
+    )
+
+
+@lru_cache(maxsize=64)
+def _hash(path: Path, modified: int, size: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """(tensors by name, metadata) of a safetensors file; raises `CheckpointError`."""
+    if not path.is_file():
+        raise _missing(path)
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return tensors, file.metadata() or {}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} is damaged or is no safetensors file ({error}). Fetch or train it again."
+        ) from error
