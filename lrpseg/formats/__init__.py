@@ -6,10 +6,12 @@ A new format is one module with a `Format`, and one more entry in the loop below
 from lrpseg.core.registry import Registry
 from lrpseg.formats.base import (
     Annotated,
+    ClassLabel,
     Encoded,
     ExportOptions,
     File,
     Format,
+    Overlap,
     Written,
     save_files,
 )
@@ -29,12 +31,14 @@ from lrpseg.formats.yolo import Yolo
 __all__ = [
     "FORMATS",
     "Annotated",
+    "ClassLabel",
     "Encoded",
     "ExportOptions",
     "File",
     "Format",
     "FormatError",
     "MissingExtraError",
+    "Overlap",
     "Record",
     "Written",
     "save_files",

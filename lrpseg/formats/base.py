@@ -1,4 +1,4 @@
-"""What all formats share: a picture with its mask, options, and the three steps of an export.
+"""What all formats share: the three steps of an export.
 
 An export encodes each picture into a small record (`Format.encode`, pure), writes the files that
 belong to it alone (`save_files`), and joins the records into the format's common files
@@ -9,133 +9,37 @@ JSON, and assembles them at the end in the order of the pictures, with the same 
 
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from lrpseg.core.errors import OptionError
 from lrpseg.core.files import atomically
+from lrpseg.formats.annotated import Annotated, Layer, layers_of
 from lrpseg.formats.errors import FormatError
-from lrpseg.formats.names import Taken, check_name, folded, stem_of
-from lrpseg.formats.parts import Mask
+from lrpseg.formats.names import Taken, folded
+from lrpseg.formats.options import ClassLabel, ExportOptions
 from lrpseg.formats.stream import Record, Spool
-from lrpseg.masks.corrections import clean
-from lrpseg.version import __version__
+from lrpseg.formats.written import Overlap, Written
 
-if TYPE_CHECKING:  # it brings PyTorch along, which no format needs
-    from lrpseg.domains import Domain
-
-
-@dataclass(frozen=True, eq=False)
-class Annotated:
-    """One picture with its mask, as an export takes it.
-
-    name: relative POSIX path of the picture with its suffix, no two alike. mask: (H, W) bool.
-    probability: of damage, 0 to 1. image: gives (H, W, 3) uint8, upright; only called where
-    pictures are copied. stem: name without suffix for formats that pair a file with its picture by
-    stem; where two pictures share one, take those of `unique_stems`. settings: scalars that say
-    where the mask comes from, for formats that have a place for them.
-    """
-
-    name: str
-    mask: Mask
-    probability: float | None = None
-    image: Callable[[], NDArray[np.uint8]] | None = None
-    stem: str = ""
-    settings: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        check_name(self.name)
-        object.__setattr__(self, "stem", check_name(self.stem) if self.stem else stem_of(self.name))
-        if self.mask.dtype != np.bool_ or self.mask.ndim != 2 or not self.mask.size:
-            raise FormatError(
-                f"{self.name}: the mask has shape {self.mask.shape} and type {self.mask.dtype}. "
-                "Give (height, width) of bool, of one pixel at least."
-            )
-        if self.probability is not None and not 0 <= self.probability <= 1:
-            raise FormatError(f"{self.name}: a probability is 0 to 1, not {self.probability}.")
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """How masks are exported.
-
-    per_component: one annotation for each 8-connected component, else one for each mask (polygons
-    are one for each component in any case). min_area: components of fewer pixels are left out.
-    label: class name of damage. image_url: where Label Studio finds a picture; `{name}` stands for
-    its name, quoted for URLs. copy_pictures: lay the upright pictures beside the annotations, as
-    PNG, where the format has a place for them. model_version: what Label Studio shows.
-    """
-
-    per_component: bool = False
-    min_area: int = 0
-    label: str = "damage"
-    image_url: str = "/data/local-files/?d={name}"
-    copy_pictures: bool = False
-    model_version: str = f"lrpseg-{__version__}"
-
-    def __post_init__(self) -> None:
-        if (
-            not self.label.strip()
-            or not self.label.isprintable()
-            or self.label != self.label.strip()
-        ):
-            raise OptionError(
-                f"{self.label!r} cannot be a class name. Give printable text without spaces around."
-            )
-        if self.min_area < 0:
-            raise OptionError(f"The minimum area is 0 pixels or more; {self.min_area} was given.")
-        if "{name}" not in self.image_url or not self.image_url.isprintable():
-            raise OptionError(
-                f"The image URL {self.image_url!r} lacks {{name}}, which stands for the picture."
-            )
-
-    @classmethod
-    def of(cls, domain: "Domain", **changes: Any) -> "ExportOptions":
-        """Options with the domain's name of damage as the label, unless `changes` has another."""
-        return cls(**{"label": domain.classes[0].name, **changes})
-
-
-@dataclass
-class Written:
-    """What an export holds. kept_iou and lowest_iou: mean and lowest intersection over union of
-    what the files hold and the masks (after `min_area`), 1 for exact formats. worst: names and IoU
-    of up to ten pictures that were not kept exactly, the worst first."""
-
-    images: int = 0
-    annotations: int = 0
-    kept_iou: float = 1.0
-    lowest_iou: float = 1.0
-    worst: list[tuple[str, float]] = field(default_factory=list)
-    _sum: float = field(default=0.0, repr=False)
-
-    def count(self, record: Record) -> None:
-        """Take in one picture's record."""
-        kept = float(record["iou"])
-        self.images += 1
-        self.annotations += int(record["annotations"])
-        self._sum += kept
-        self.kept_iou = self._sum / self.images
-        self.lowest_iou = min(self.lowest_iou, kept)
-        if kept < 1:
-            self.worst = sorted([*self.worst, (record["name"], kept)], key=lambda w: (w[1], w[0]))[
-                :10
-            ]
-
-    def as_json(self) -> dict[str, Any]:
-        """The same as JSON types, for reports."""
-        return {
-            "images": self.images,
-            "annotations": self.annotations,
-            "mean_iou_kept": self.kept_iou,
-            "lowest_iou_kept": self.lowest_iou,
-            "not_exact": [{"name": n, "iou": iou} for n, iou in self.worst],
-        }
+__all__ = [
+    "Annotated",
+    "ClassLabel",
+    "Content",
+    "Encoded",
+    "ExportOptions",
+    "File",
+    "Format",
+    "Layer",
+    "Overlap",
+    "Written",
+    "picture_files",
+    "png",
+    "save_files",
+]
 
 
 @dataclass(frozen=True)
@@ -148,12 +52,17 @@ class File:
 
 @dataclass(frozen=True)
 class Content:
-    """What a format makes of one picture: `data` goes into the record and is made of JSON types."""
+    """What a format makes of one picture.
+
+    data: goes into the record and is made of JSON types. iou: of what the files hold and the masks,
+    class by class. overlaps: see `lrpseg.formats.overlaps.flatten`.
+    """
 
     annotations: int
     data: Any = None
     files: tuple[File, ...] = ()
     iou: float = 1.0
+    overlaps: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -168,8 +77,9 @@ class Format(ABC):
     """One format. Subclasses declare what it is and implement `_encode` and `_assemble`.
 
     extra: the pip extra that it needs, or None. exact: whether every pixel survives by the format's
-    own definition. files: what is written below the folder of an export. by_stem: whether files are
-    paired with pictures by name without suffix. copies: whether it has a place for pictures.
+    own definition, of one class at least. files: what is written below the folder of an export.
+    by_stem: whether files are paired with pictures by name without suffix. copies: whether it has a
+    place for pictures.
     """
 
     name: ClassVar[str]
@@ -182,25 +92,27 @@ class Format(ABC):
     copies: ClassVar[bool] = False
 
     def check(self, options: ExportOptions) -> None:  # noqa: B027
-        """Raise `OptionError` where this format cannot hold the options' label."""
+        """Raise `OptionError` where this format cannot hold the options' classes."""
 
     def encode(self, picture: Annotated, options: ExportOptions) -> Encoded:
         """One picture's record and files; pure: equal input gives equal output.
 
         Raises:
-            FormatError: a name that the format cannot hold, or a picture that is to be copied and
-                is not there or has another size than its mask.
+            FormatError: a name that the format cannot hold, layers that are not the options'
+                classes, or a picture that is to be copied and is not there or has another size
+                than its mask.
         """
         self.check(options)
-        wanted = clean(picture.mask, options.min_area)
-        content = self._encode(picture, wanted, options)
-        record = {
+        content = self._encode(picture, layers_of(picture, options), options)
+        record: Record = {
             "name": picture.name,
             "key": self._key(picture),
             "annotations": content.annotations,
             "iou": content.iou,
             "data": content.data,
         }
+        if content.overlaps:
+            record["overlaps"] = list(content.overlaps)
         return Encoded(record, content.files)
 
     def assemble(self, records: Iterable[Record], out: Path, options: ExportOptions) -> Written:
@@ -251,8 +163,11 @@ class Format(ABC):
         return folded(picture.stem) if self.by_stem else picture.name
 
     @abstractmethod
-    def _encode(self, picture: Annotated, mask: Mask, options: ExportOptions) -> Content:
-        """What the format makes of a picture, whose cleaned mask is `mask`."""
+    def _encode(
+        self, picture: Annotated, layers: Sequence[Layer], options: ExportOptions
+    ) -> Content:
+        """What the format makes of a picture; `layers` has one for each of the options' `labels`,
+        in their order, at least one, cleaned."""
 
     def _assemble(  # noqa: B027
         self, records: Iterator[Record], out: Path, options: ExportOptions

@@ -2,15 +2,16 @@
 
 https://cocodataset.org/#format-data. Masks are run lengths with `iscrowd` 0: polygons would lose
 pixels, and `iscrowd` 1, which other writers set for run lengths, makes the evaluation ignore them.
+All classes are listed as categories, also those that no picture has.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
 from lrpseg.core.files import atomically
-from lrpseg.formats.base import Annotated, Content, ExportOptions, Format
-from lrpseg.formats.parts import Mask, parts
+from lrpseg.formats.base import Annotated, Content, ExportOptions, Format, Layer
+from lrpseg.formats.parts import parts
 from lrpseg.formats.rle import coco_counts
 from lrpseg.formats.stream import Record, Spool, json_bytes, list_writer
 
@@ -23,10 +24,13 @@ class Coco(Format):
     description = "One JSON file; masks are compressed run lengths, exact to the pixel."
     files = "annotations.json"
 
-    def _encode(self, picture: Annotated, mask: Mask, options: ExportOptions) -> Content:
-        height, width = mask.shape
+    def _encode(
+        self, picture: Annotated, layers: Sequence[Layer], options: ExportOptions
+    ) -> Content:
+        height, width = picture.mask.shape
         entries = [
             {
+                "category_id": layer.index + 1,
                 "segmentation": {
                     "size": [height, width],
                     "counts": coco_counts(part.within((height, width))),
@@ -34,7 +38,8 @@ class Coco(Format):
                 "area": part.area,
                 "bbox": [part.left, part.top, part.width, part.height],
             }
-            for part in parts(mask, options.per_component)
+            for layer in layers
+            for part in parts(layer.mask, options.per_component)
         ]
         data = {"width": width, "height": height, "annotations": entries}
         return Content(len(entries), data)
@@ -43,9 +48,12 @@ class Coco(Format):
         with Spool(out) as waiting:
 
             def write(file: IO[bytes]) -> None:
-                category = {"id": 1, "name": options.label, "supercategory": ""}
-                file.write(b'{"info":{},"licenses":[],"categories":[')
-                file.write(json_bytes(category) + b'],\n"images":[\n')
+                categories = [
+                    {"id": number, "name": entry.name, "supercategory": ""}
+                    for number, entry in enumerate(options.labels, start=1)
+                ]
+                file.write(b'{"info":{},"licenses":[],"categories":')
+                file.write(json_bytes(categories) + b',\n"images":[\n')
                 add = list_writer(file)
                 number = 0
                 for index, record in enumerate(records, start=1):
@@ -69,4 +77,5 @@ def _image(index: int, name: str, data: Record) -> Record:
 
 
 def _annotation(number: int, image: int, entry: Record) -> Record:
+    # Records of before there were several classes name no category.
     return {"id": number, "image_id": image, "category_id": 1, "iscrowd": 0, **entry}

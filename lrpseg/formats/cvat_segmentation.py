@@ -2,26 +2,31 @@
 
 https://docs.cvat.ai/docs/dataset_management/formats/format-smask/. `SegmentationClass` holds the
 class by its colour in `labelmap.txt`, `SegmentationObject` the number of the object by its colour
-in VOC's colour map.
+in VOC's colour map. A pixel has one class: see `lrpseg.formats.overlaps.flatten`.
 """
 
 import base64
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from lrpseg.core.errors import OptionError
 from lrpseg.core.files import atomically
-from lrpseg.formats.base import Annotated, Content, ExportOptions, Format, png
+from lrpseg.formats.base import Annotated, Content, ExportOptions, Format, Layer
 from lrpseg.formats.errors import FormatError
-from lrpseg.formats.parts import Mask, components, parts
+from lrpseg.formats.indexed import (
+    check_colours,
+    check_labelmap,
+    class_png,
+    indexed_png,
+    labelmap,
+)
+from lrpseg.formats.overlaps import Flat, flatten
+from lrpseg.formats.parts import Part, parts
 from lrpseg.formats.stream import Record, Spool
-from lrpseg.masks.render import MASK_COLOUR
 
 _OBJECTS = 255
 """An 8-bit picture tells so many objects apart; the smallest ones beyond share the last number."""
@@ -37,39 +42,38 @@ class CvatSegmentation(Format):
     by_stem = True
 
     def check(self, options: ExportOptions) -> None:
-        if ":" in options.label or options.label.startswith("#") or options.label == "background":
-            raise OptionError(
-                f"The class name {options.label!r} cannot stand in labelmap.txt: it must hold no "
-                "':', not begin with '#' and not be 'background'. Choose another label."
-            )
+        check_labelmap(options)
+        check_colours(options)
 
-    def _encode(self, picture: Annotated, mask: Mask, options: ExportOptions) -> Content:
+    def _encode(
+        self, picture: Annotated, layers: Sequence[Layer], options: ExportOptions
+    ) -> Content:
         stem = picture.stem
         if stem != stem.strip() or stem.startswith("#"):
             raise FormatError(
                 f"{picture.name}: default.txt cannot hold a name that begins with '#' or has "
                 "spaces around it. Rename the picture."
             )
-        found = parts(mask, options.per_component)
+        flat = flatten(layers)
+        objects = [
+            (layer.index, part)
+            for layer in flat.layers
+            for part in parts(layer.mask, options.per_component)
+        ]
+        numbers = _object_numbers(flat, objects)
         entry = {
             "stem": stem,
-            "class": _text(_class_png(mask)),
-            "object": _text(_object_png(mask, options)),
+            "class": _text(class_png(flat.numbers, options)),
+            "object": _text(indexed_png(numbers, voc_colours().ravel().tolist())),
         }
-        return Content(min(len(found), _OBJECTS), entry)
+        return Content(min(len(objects), _OBJECTS), entry, iou=flat.iou, overlaps=flat.overlaps)
 
     def _assemble(self, records: Iterator[Record], out: Path, options: ExportOptions) -> None:
         with Spool(out) as stems:
 
             def write(file: IO[bytes]) -> None:
                 with zipfile.ZipFile(file, "w") as archive:
-                    colour = ",".join(map(str, MASK_COLOUR))
-                    _add(
-                        archive,
-                        "labelmap.txt",
-                        "# label:color_rgb:parts:actions\nbackground:0,0,0::\n"
-                        f"{options.label}:{colour}::\n".encode(),
-                    )
+                    _add(archive, "labelmap.txt", labelmap(options).encode())
                     for record in records:
                         data = record["data"]
                         stems.add(data["stem"].encode())
@@ -83,25 +87,21 @@ class CvatSegmentation(Format):
             atomically(out / "annotations.zip", write)
 
 
-def _class_png(mask: Mask) -> bytes:
-    image = Image.fromarray(mask.astype(np.uint8))
-    image.putpalette([0, 0, 0, *MASK_COLOUR])
-    return png(image, bits=8)
+def _object_numbers(flat: Flat, objects: Sequence[tuple[int, Part]]) -> NDArray[np.uint8]:
+    """(H, W) uint8: the number of each pixel's object, the largest first, 0 for none.
 
-
-def _object_png(mask: Mask, options: ExportOptions) -> bytes:
-    numbers = mask.astype(np.uint8)
-    if options.per_component:
-        found = components(mask)
-        # Stable: of equal areas the one further up first.
-        order = sorted(range(len(found)), key=lambda i: -found[i].area)
-        kept = {index: place + 1 for place, index in enumerate(order[:_OBJECTS])}
-        for index, part in enumerate(found):
-            view = numbers[part.top : part.top + part.height, part.left : part.left + part.width]
-            view[part.crop] = kept.get(index, _OBJECTS)
-    image = Image.fromarray(numbers)
-    image.putpalette(voc_colours().ravel().tolist())
-    return png(image, bits=8)
+    objects: index of the class, and the object. Where there are too many, the smallest of each
+    class share a number: readers take the class of any of an object's pixels for all.
+    """
+    shared = sorted({index for index, _ in objects}) if len(objects) > _OBJECTS else []
+    alone = _OBJECTS - len(shared)
+    # Stable: of equal areas that of the first class, and the one further up.
+    order = sorted(objects, key=lambda entry: -entry[1].area)
+    numbers = np.zeros(flat.numbers.shape, np.uint8)
+    for place, (index, part) in enumerate(order):
+        view = numbers[part.top : part.top + part.height, part.left : part.left + part.width]
+        view[part.crop] = place + 1 if place < alone else alone + 1 + shared.index(index)
+    return numbers
 
 
 def voc_colours() -> NDArray[np.uint8]:

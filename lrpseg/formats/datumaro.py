@@ -4,7 +4,7 @@ https://open-edge-platform.github.io/datumaro/latest/docs/data-formats/formats/d
 splits masks of several components into one object each when it imports it (CVAT issue 7458).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,9 +14,10 @@ from lrpseg.formats.base import (
     Content,
     ExportOptions,
     Format,
+    Layer,
     picture_files,
 )
-from lrpseg.formats.parts import Mask, parts
+from lrpseg.formats.parts import parts
 from lrpseg.formats.rle import coco_counts
 from lrpseg.formats.stream import Record, json_bytes, list_writer
 
@@ -33,22 +34,28 @@ class Datumaro(Format):
     by_stem = True  # an item's id is the picture's path without suffix
     copies = True
 
-    def _encode(self, picture: Annotated, mask: Mask, options: ExportOptions) -> Content:
-        height, width = mask.shape
+    def _encode(
+        self, picture: Annotated, layers: Sequence[Layer], options: ExportOptions
+    ) -> Content:
+        height, width = picture.mask.shape
         annotations = [
             {
-                "id": index,
+                "id": number,
                 "type": "mask",
                 "attributes": {},
                 "group": 0,
-                "label_id": 0,
+                "label_id": index,
                 "rle": {
                     "counts": coco_counts(part.within((height, width))),
                     "size": [height, width],
                 },
                 "z_order": 0,
             }
-            for index, part in enumerate(parts(mask, options.per_component))
+            for number, (index, part) in enumerate(
+                (layer.index, part)
+                for layer in layers
+                for part in parts(layer.mask, options.per_component)
+            )
         ]
         copied = picture_files(picture, f"images/{_SUBSET}/{picture.stem}.png", options)
         path = f"{picture.stem}.png" if copied else picture.name
@@ -65,8 +72,8 @@ class Datumaro(Format):
         return Content(len(annotations), item, copied)
 
     def _assemble(self, records: Iterator[Record], out: Path, options: ExportOptions) -> None:
-        label = {"name": options.label, "parent": "", "attributes": []}
-        categories = {"label": {"labels": [label], "label_groups": [], "attributes": []}}
+        labels = [{"name": c.name, "parent": "", "attributes": []} for c in options.labels]
+        categories = {"label": {"labels": labels, "label_groups": [], "attributes": []}}
 
         def write(file: IO[bytes]) -> None:
             # Media type 2 is a picture.

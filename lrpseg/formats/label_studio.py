@@ -7,7 +7,7 @@ packed here as `label_studio_sdk.converter.brush.encode_rle` does, to the byte.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
@@ -16,11 +16,11 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 
 from lrpseg.core.files import atomically
-from lrpseg.formats.base import Annotated, Content, ExportOptions, Format
+from lrpseg.formats.base import Annotated, ClassLabel, Content, ExportOptions, Format, Layer
 from lrpseg.formats.parts import Mask, parts
 from lrpseg.formats.rle import runs
 from lrpseg.formats.stream import Record, json_bytes, list_writer
-from lrpseg.masks.render import MASK_COLOUR, save_text
+from lrpseg.masks.render import save_text
 
 FROM_NAME, TO_NAME = "tag", "image"
 """Names of the two tags in the labelling configuration, to which the predictions refer."""
@@ -37,10 +37,17 @@ class LabelStudio(Format):
     description = "Tasks with brush masks and scores as predictions, and a labelling configuration."
     files = "predictions.json, labeling-config.xml"
 
-    def _encode(self, picture: Annotated, mask: Mask, options: ExportOptions) -> Content:
+    def _encode(
+        self, picture: Annotated, layers: Sequence[Layer], options: ExportOptions
+    ) -> Content:
+        shape = (picture.mask.shape[0], picture.mask.shape[1])
         result = [
-            region(part.within(mask.shape), options.label, f"{picture.name}:{index}")
-            for index, part in enumerate(parts(mask, options.per_component))
+            region(part.within(shape), label, f"{picture.name}:{number}")
+            for number, (label, part) in enumerate(
+                (layer.label, part)
+                for layer in layers
+                for part in parts(layer.mask, options.per_component)
+            )
         ]
         prediction: dict[str, Any] = {"model_version": options.model_version, "result": result}
         if picture.probability is not None:
@@ -62,7 +69,7 @@ class LabelStudio(Format):
             file.write(b"\n]\n")
 
         atomically(out / "predictions.json", write)
-        save_text(labeling_config(options.label), out / "labeling-config.xml")
+        save_text(labeling_config(options.labels), out / "labeling-config.xml")
 
 
 def region(mask: Mask, label: str, seed: str) -> dict[str, Any]:
@@ -99,14 +106,21 @@ def brush_rle(mask: Mask) -> list[int]:
     return [int(value) for value in values]
 
 
-def labeling_config(label: str) -> str:
-    """The labelling configuration (XML) of a project that takes these predictions."""
-    colour = "#{:02X}{:02X}{:02X}".format(*MASK_COLOUR)
+def labeling_config(labels: str | Sequence[ClassLabel]) -> str:
+    """The labelling configuration (XML) of a project that takes these predictions.
+
+    labels: the classes with their colours, or the name of the only one.
+    """
+    classes = [ClassLabel(labels)] if isinstance(labels, str) else labels
+    listed = "".join(
+        f'    <Label value={quoteattr(entry.name)} background="{entry.hex}"/>\n'
+        for entry in classes
+    )
     return (
         "<View>\n"
         f'  <Image name="{TO_NAME}" value="$image" zoom="true"/>\n'
         f'  <BrushLabels name="{FROM_NAME}" toName="{TO_NAME}">\n'
-        f'    <Label value={quoteattr(label)} background="{colour}"/>\n'
+        f"{listed}"
         "  </BrushLabels>\n"
         "</View>\n"
     )

@@ -7,6 +7,7 @@ labelme is under the GPL, the files are not.
 """
 
 import base64
+from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -19,11 +20,13 @@ from lrpseg.formats.base import (
     ExportOptions,
     File,
     Format,
+    Layer,
     picture_files,
     png,
 )
+from lrpseg.formats.overlaps import kept
 from lrpseg.formats.parts import Mask, Part, parts
-from lrpseg.formats.polygons import Points, fill_opencv, fill_pillow, iou, outlines
+from lrpseg.formats.polygons import Points, fill_opencv, fill_pillow, outlines
 from lrpseg.formats.stream import json_bytes
 
 _VERSION = "6.3.1"
@@ -42,8 +45,14 @@ class LabelmeMask(Format):
     by_stem = True
     copies = True
 
-    def _encode(self, picture: Annotated, mask: Mask, options: ExportOptions) -> Content:
-        shapes = [_mask_shape(part, options.label) for part in parts(mask, options.per_component)]
+    def _encode(
+        self, picture: Annotated, layers: Sequence[Layer], options: ExportOptions
+    ) -> Content:
+        shapes = [
+            _mask_shape(part, layer.label)
+            for layer in layers
+            for part in parts(layer.mask, options.per_component)
+        ]
         return _content(picture, options, shapes, _VERSION)
 
 
@@ -58,13 +67,11 @@ class LabelmePolygon(Format):
     by_stem = True
     copies = True
 
-    def _encode(self, picture: Annotated, mask: Mask, options: ExportOptions) -> Content:
-        polygons = outlines(mask)
-        # The group says that several polygons are one object.
-        group = 1 if len(polygons) > 1 and not options.per_component else None
-        shapes = [_polygon(points, options.label, group) for points in polygons]
-        kept = iou(fill_pillow(polygons, picture.mask.shape), mask)
-        return _content(picture, options, shapes, _VERSION, kept)
+    def _encode(
+        self, picture: Annotated, layers: Sequence[Layer], options: ExportOptions
+    ) -> Content:
+        shapes, held = _polygons(layers, options, fill_pillow)
+        return _content(picture, options, shapes, _VERSION, held)
 
 
 class XAnyLabeling(Format):
@@ -78,16 +85,13 @@ class XAnyLabeling(Format):
     by_stem = True
     copies = True
 
-    def _encode(self, picture: Annotated, mask: Mask, options: ExportOptions) -> Content:
-        polygons = outlines(mask)
-        group = 1 if len(polygons) > 1 and not options.per_component else None
+    def _encode(
+        self, picture: Annotated, layers: Sequence[Layer], options: ExportOptions
+    ) -> Content:
+        shapes, held = _polygons(layers, options, fill_opencv)
         more = {"difficult": False, "attributes": {}, "kie_linking": []}
-        shapes = [
-            {**_polygon(points, options.label, group), "score": picture.probability, **more}
-            for points in polygons
-        ]
-        kept = iou(fill_opencv(polygons, picture.mask.shape), mask)
-        return _content(picture, options, shapes, _X_VERSION, kept)
+        scored = [{**shape, "score": picture.probability, **more} for shape in shapes]
+        return _content(picture, options, scored, _X_VERSION, held)
 
 
 def _content(
@@ -95,7 +99,7 @@ def _content(
     options: ExportOptions,
     shapes: list[dict[str, Any]],
     version: str,
-    kept: float = 1.0,
+    held: float = 1.0,
 ) -> Content:
     copied = picture_files(picture, f"{picture.stem}.png", options)
     # The path is relative to the JSON file, which lies beside the picture.
@@ -110,7 +114,24 @@ def _content(
         "imageWidth": int(picture.mask.shape[1]),
     }
     data = json_bytes(entry) + b"\n"
-    return Content(len(shapes), files=(*copied, File(f"{picture.stem}.json", data)), iou=kept)
+    return Content(len(shapes), files=(*copied, File(f"{picture.stem}.json", data)), iou=held)
+
+
+def _polygons(
+    layers: Sequence[Layer],
+    options: ExportOptions,
+    fill: Callable[[Sequence[Points], tuple[int, int]], Mask],
+) -> tuple[list[dict[str, Any]], float]:
+    """The shapes of all classes, and the IoU that they keep where `fill` fills them."""
+    shapes, pairs = [], []
+    for layer in layers:
+        polygons = outlines(layer.mask)
+        # The group says that several polygons are one object.
+        group = layer.index + 1 if len(polygons) > 1 and not options.per_component else None
+        shapes += [_polygon(points, layer.label, group) for points in polygons]
+        height, width = layer.mask.shape
+        pairs.append((fill(polygons, (height, width)), layer.mask))
+    return shapes, kept(pairs)
 
 
 def _mask_shape(part: Part, label: str) -> dict[str, Any]:

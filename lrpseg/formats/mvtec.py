@@ -1,22 +1,31 @@
-"""MVTec AD's layout, as anomalib reads it: masks of damaged pictures, by kind of defect.
+"""MVTec AD's layout, as anomalib reads it: one mask of a damaged picture, by kind of defect.
 
 https://www.mvtec.com/company/research/datasets/mvtec-ad and `MVTecAD` in anomalib. The folders are
-flat: a picture in folders gets them into its name.
+flat: a picture in folders gets them into its name. A picture with defects of several kinds lies in
+`combined`, as MVTec's own do, with their union as its mask: anomalib pairs each picture below
+`test` with one mask, and fails where it finds any other PNG.
 """
 
-from lrpseg.core.errors import OptionError
+from collections.abc import Sequence
+
+import numpy as np
+
 from lrpseg.formats.base import (
     Annotated,
     Content,
     ExportOptions,
     File,
     Format,
+    Layer,
     picture_files,
     png,
 )
 from lrpseg.formats.names import folded
-from lrpseg.formats.parts import Mask
+from lrpseg.formats.options import check_folders
 from lrpseg.masks.render import mask_image
+
+COMBINED = "combined"
+"""The kind of defect of pictures that have several, in MVTec AD too."""
 
 
 class MvTec(Format):
@@ -30,21 +39,25 @@ class MvTec(Format):
     copies = True
 
     def check(self, options: ExportOptions) -> None:
-        if "/" in options.label or "\\" in options.label or options.label in (".", "..", "good"):
-            raise OptionError(
-                f"The class name {options.label!r} cannot be a folder of defects. "
-                "Choose one without slashes that is not 'good'."
-            )
+        check_folders(options, "good", *([COMBINED] if len(options.labels) > 1 else []))
 
-    def _encode(self, picture: Annotated, mask: Mask, options: ExportOptions) -> Content:
+    def _encode(
+        self, picture: Annotated, layers: Sequence[Layer], options: ExportOptions
+    ) -> Content:
         stem = _flat(picture.stem)
-        damaged = bool(mask.any())
-        kind = options.label if damaged else "good"
+        there = [layer for layer in layers if layer.mask.any()]
+        kind = COMBINED if len(there) > 1 else there[0].label if there else "good"
         files = picture_files(picture, f"test/{kind}/{stem}.png", options)
-        if damaged:
-            path = f"ground_truth/{options.label}/{stem}_mask.png"
-            files = (*files, File(path, png(mask_image(mask))))
-        return Content(int(damaged), files=files)
+        if there:
+            union = np.logical_or.reduce([layer.mask for layer in there])
+            path = f"ground_truth/{kind}/{stem}_mask.png"
+            files = (*files, File(path, png(mask_image(union))))
+        # The union is kept to the pixel, and which class a pixel has is not.
+        lost = [
+            {"winner": COMBINED, "loser": layer.label, "pixels": int(layer.mask.sum())}
+            for layer in (there if kind == COMBINED else ())
+        ]
+        return Content(int(bool(there)), files=files, overlaps=tuple(lost))
 
     def _key(self, picture: Annotated) -> str:
         return folded(_flat(picture.stem))

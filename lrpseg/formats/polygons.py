@@ -66,12 +66,6 @@ def fill_pillow(polygons: Sequence[Points], shape: tuple[int, int]) -> Mask:
     return np.asarray(canvas) > 0
 
 
-def iou(first: Mask, second: Mask) -> float:
-    """Intersection over union; 1 where both are empty."""
-    either = int(np.count_nonzero(first | second))
-    return int(np.count_nonzero(first & second)) / either if either else 1.0
-
-
 def _joined(crop: Mask, contours: list[Points], parents: NDArray[np.int32]) -> Points:
     """One closed path along the outer contour and all holes.
 

@@ -16,10 +16,12 @@ from lrpseg.formats.base import (
     ExportOptions,
     File,
     Format,
+    Layer,
     picture_files,
 )
+from lrpseg.formats.overlaps import kept
 from lrpseg.formats.parts import Mask
-from lrpseg.formats.polygons import fill_opencv, iou, outlines
+from lrpseg.formats.polygons import fill_opencv, outlines
 from lrpseg.formats.stream import Record
 from lrpseg.masks.render import save_text
 
@@ -39,26 +41,38 @@ class Yolo(Format):
     by_stem = True
     copies = True
 
-    def _encode(self, picture: Annotated, mask: Mask, options: ExportOptions) -> Content:
-        height, width = mask.shape
-        scale = np.array([width, height], np.float64)
-        rows = []
-        for points in outlines(mask):
-            values = ((points + _INSIDE) / scale).ravel()
-            rows.append("0 " + " ".join(f"{value:.7f}" for value in values))
-        text = "".join(row + "\n" for row in rows)
-        kept = iou(read_rows(rows, (height, width)), mask)
+    def _encode(
+        self, picture: Annotated, layers: Sequence[Layer], options: ExportOptions
+    ) -> Content:
+        shape = (picture.mask.shape[0], picture.mask.shape[1])
+        rows = [_rows(layer) for layer in layers]
+        text = "".join(row + "\n" for own in rows for row in own)
+        held = kept(
+            (read_rows(own, shape), layer.mask) for own, layer in zip(rows, layers, strict=True)
+        )
         files = (
             *picture_files(picture, f"images/{picture.stem}.png", options),
             File(f"labels/{picture.stem}.txt", text.encode()),
         )
-        return Content(len(rows), files=files, iou=kept)
+        return Content(sum(map(len, rows)), files=files, iou=held)
 
     def _assemble(self, records: Iterator[Record], out: Path, options: ExportOptions) -> None:
         # JSON strings are YAML strings. An empty path stands for the folder of data.yaml.
-        name = json.dumps(options.label, ensure_ascii=False)
-        text = f'path: ""\ntrain: images\nval: images\nnc: 1\nnames: [{name}]\n'
+        names = [entry.name for entry in options.labels]
+        listed = json.dumps(names, ensure_ascii=False)
+        text = f'path: ""\ntrain: images\nval: images\nnc: {len(names)}\nnames: {listed}\n'
         save_text(text, out / "data.yaml")
+
+
+def _rows(layer: Layer) -> list[str]:
+    """A row for each polygon of a class."""
+    height, width = layer.mask.shape
+    scale = np.array([width, height], np.float64)
+    rows = []
+    for points in outlines(layer.mask):
+        values = ((points + _INSIDE) / scale).ravel()
+        rows.append(f"{layer.index} " + " ".join(f"{value:.7f}" for value in values))
+    return rows
 
 
 def read_rows(rows: Sequence[str], shape: tuple[int, int]) -> Mask:
