@@ -1,9 +1,10 @@
 """Keeps the last arrays that were read or computed, up to a number of bytes."""
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
+
+from cachetools import LRUCache
 
 T = TypeVar("T")
 
@@ -15,10 +16,8 @@ class Cache(Generic[T]):
     """
 
     def __init__(self, limit: int, size: Callable[[T], int]) -> None:
-        self._limit, self._size = limit, size
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Hashable, T] = OrderedDict()
-        self._bytes = 0
+        self._kept: LRUCache[Hashable, T] = LRUCache(limit, size)
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         """The value of `key`, made by `make` where it is not kept.
@@ -27,15 +26,28 @@ class Cache(Generic[T]):
         """
         with self._lock:
             if key in self._kept:
-                self._kept.move_to_end(key)
                 return self._kept[key]
         made = make()
-        size = self._size(made)
         with self._lock:
-            if key not in self._kept and size <= self._limit:  # else all others would go for it
-                self._kept[key] = made
-                self._bytes += size
-            while self._bytes > self._limit and self._kept:
-                _, old = self._kept.popitem(last=False)
-                self._bytes -= self._size(old)
+            if key in self._kept:
+                return self._kept[key]
+        self.put(key, made)
         return made
+
+    def find(self, key: Hashable) -> T | None:
+        """The value of `key`; None where it is not kept."""
+        with self._lock:
+            return self._kept.get(key)
+
+    def put(self, key: Hashable, value: T) -> None:
+        """Keep `value` instead of what is kept of `key`; one that is larger than the limit is not
+        kept, as all others would go for it."""
+        with self._lock:
+            self._kept.pop(key, None)
+            if self._kept.getsizeof(value) <= self._kept.maxsize:
+                self._kept[key] = value
+
+    def clear(self) -> None:
+        """Forget all values."""
+        with self._lock:
+            self._kept.clear()

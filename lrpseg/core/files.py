@@ -2,25 +2,35 @@
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+import platformdirs
 
-def atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Call `write` with a new file and put that in the place of `path`, making its folder."""
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A new file that takes the place of `path` at the end, unless the block raises; its folder is
+    made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
     try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
+        with os.fdopen(handle, "w+b") as file:
+            yield file
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     finally:
         Path(temporary).unlink(missing_ok=True)
 
 
+def atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Call `write` with a new file and put that in the place of `path`, making its folder."""
+    with replacing(path) as file:
+        write(file)
+
+
 def data_folder() -> Path:
     """The folder below the user's own data folder where all is kept that has no place elsewhere."""
-    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(base) / "lrpseg"
+    return platformdirs.user_data_path("lrpseg", appauthor=False)
