@@ -38,11 +38,12 @@ def flatten(layers: Sequence[Layer]) -> Flat:
         return Flat(numbers, list(layers), (), 1.0)
     lost: list[dict[str, Any]] = []
     for loser in layers:
-        pixels = np.bincount(numbers[loser.mask], minlength=len(layers) + 1)
+        taken = loser.mask & (numbers != loser.index + 1)
+        pixels = np.bincount(numbers[taken], minlength=len(layers) + 1)
         lost += [
             {"winner": winner.label, "loser": loser.label, "pixels": int(pixels[winner.index + 1])}
             for winner in layers
-            if winner is not loser and pixels[winner.index + 1]
+            if pixels[winner.index + 1]
         ]
     held = [Layer(layer.index, layer.label, numbers == layer.index + 1) for layer in layers]
     pairs = ((left.mask, layer.mask) for left, layer in zip(held, layers, strict=True))

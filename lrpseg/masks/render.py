@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -10,7 +11,9 @@ from PIL import Image
 
 from lrpseg.core.files import atomically
 from lrpseg.core.registry import Registry
-from lrpseg.pipeline.results import Result
+
+if TYPE_CHECKING:  # it brings PyTorch along, and comes after masks
+    from lrpseg.pipeline.results import Result
 
 MASK_COLOUR = (0, 114, 178)
 """Blue of the Okabe-Ito palette, told apart from grey and brown surfaces with any colour vision."""
@@ -51,7 +54,7 @@ COLORMAPS.add("signed", _signed)
 COLORMAPS.add("positive", _positive)
 
 
-def heatmap(result: Result, colormap: str = "signed", opacity: float = 0.85) -> NDArray[np.uint8]:
+def heatmap(result: "Result", colormap: str = "signed", opacity: float = 0.85) -> NDArray[np.uint8]:
     """Relevance over the image, (H, W, 3) uint8; where relevance is 0 the image shows as it is."""
     return blend(result.image, result.relevance, colormap, opacity)
 

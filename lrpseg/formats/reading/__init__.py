@@ -1,6 +1,7 @@
 """Masks that other tools wrote, for use as corrections or as ground truth.
 
-Each reader gives `ReadMask` one by one; `matched` finds the pictures that they belong to.
+Each reader gives `ReadMask` one by one, with the labels that it finds; `matched` finds the pictures
+that they belong to.
 """
 
 from collections.abc import Callable, Iterator
@@ -8,9 +9,10 @@ from pathlib import Path
 
 from lrpseg.core.registry import Registry
 from lrpseg.formats.errors import FormatError
-from lrpseg.formats.reading.base import OnError, ReadMask, load_json, matched
+from lrpseg.formats.reading.base import OnError, ReadMask, load_json
 from lrpseg.formats.reading.coco import read_coco
 from lrpseg.formats.reading.labelme import read_labelme
+from lrpseg.formats.reading.matching import matched
 from lrpseg.formats.reading.pngs import SUFFIXES, read_png, read_pngs
 
 __all__ = [

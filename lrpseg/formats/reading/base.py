@@ -1,4 +1,4 @@
-"""What all readers share: a mask with the name of its picture, checks, and the match to pictures.
+"""What all readers share: a mask with the name of its picture, and checks.
 
 Files come from other people: whatever they hold is checked before memory is taken for it.
 """
@@ -6,13 +6,12 @@ Files come from other people: whatever they hold is checked before memory is tak
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from lrpseg.core.images import MAX_PIXELS
 from lrpseg.formats.errors import FormatError
-from lrpseg.formats.names import folded
 from lrpseg.formats.parts import Mask
 
 MAX_BYTES = 1_000_000_000
@@ -24,53 +23,18 @@ OnError = Callable[[str, FormatError], None]
 
 @dataclass(frozen=True, eq=False)
 class ReadMask:
-    """A mask that another tool wrote. name: of the picture, as the tool has it (relative POSIX
-    path; from PNG files without suffix). mask: (H, W) bool. notes: sentences on what was left
-    out."""
+    """A mask that another tool wrote.
+
+    name: of the picture, as the tool has it (relative POSIX path; from PNG files without suffix).
+    mask: (H, W) bool, the union of all labels. notes: sentences on what was left out. layers: label
+    to (H, W) bool, which may overlap; empty where the file knows no labels. A label without a pixel
+    may be missing. A layer may be made anew whenever it is asked for.
+    """
 
     name: str
     mask: Mask
     notes: tuple[str, ...] = ()
-
-
-def matched(
-    masks: Iterable[ReadMask],
-    pictures: Mapping[str, tuple[int, int]],
-    on_error: OnError | None = None,
-) -> Iterator[ReadMask]:
-    """The masks under the names of the pictures that they belong to.
-
-    A mask belongs to the picture of its name; else to the one of the same path without suffix; else
-    to the only one whose file name without suffix is the same, in whatever folder.
-
-    Args:
-        pictures: name to (height, width).
-        on_error: without it, the first mask that fits no picture ends the iteration.
-
-    Raises:
-        FormatError: no picture or several have that name, the size differs, or a second mask comes
-            for a picture.
-    """
-    by_path, by_file = _index(pictures, _path_key), _index(pictures, _file_key)
-    seen: set[str] = set()
-    for mask in masks:
-        try:
-            name = _picture_of(mask.name, pictures, by_path, by_file)
-            height, width = pictures[name]
-            if mask.mask.shape != (height, width):
-                raise FormatError(
-                    f"The mask of {name} has {mask.mask.shape[1]}x{mask.mask.shape[0]} pixels and "
-                    f"the picture {width}x{height}. Export it at the picture's size, upright."
-                )
-            if name in seen:
-                raise FormatError(f"There are two masks of {name}. Keep one of them.")
-        except FormatError as error:
-            if on_error is None:
-                raise
-            on_error(mask.name, error)
-            continue
-        seen.add(name)
-        yield replace(mask, name=name)
+    layers: Mapping[str, Mask] = field(default_factory=dict)
 
 
 def guarded(
@@ -106,6 +70,17 @@ def load_json(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise FormatError(f"{path} holds no JSON object: it has another format.")
     return value
+
+
+def text_lines(path: Path, max_bytes: int = 1_000_000) -> list[str]:
+    """The lines of a text file in UTF-8 that are not empty; none of what is no such file."""
+    try:
+        if path.stat().st_size > max_bytes:
+            return []
+        lines = path.read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+    return [line.strip() for line in lines if line.strip()]
 
 
 def integer(value: object, low: int, high: int, what: str) -> int:
@@ -164,44 +139,3 @@ def coordinates(values: Iterable[object], size: tuple[int, int], what: str) -> l
 def _shown(value: object) -> str:
     shown = repr(value) if not isinstance(value, int) or abs(value) < 10**12 else "a huge number"
     return shown if len(shown) <= 40 else shown[:37] + "..."
-
-
-def _index(pictures: Iterable[str], key: Callable[[str], str]) -> dict[str, list[str]]:
-    index: dict[str, list[str]] = {}
-    for name in pictures:
-        index.setdefault(key(name), []).append(name)
-    return index
-
-
-def _path_key(name: str) -> str:
-    return folded(str(PurePosixPath(name).with_suffix("")) if PurePosixPath(name).name else name)
-
-
-def _file_key(name: str) -> str:
-    return folded(PurePosixPath(name).stem)
-
-
-def _picture_of(
-    name: str,
-    pictures: Mapping[str, tuple[int, int]],
-    by_path: dict[str, list[str]],
-    by_file: dict[str, list[str]],
-) -> str:
-    if name in pictures:
-        return name
-    # A name that came without suffix may hold a dot of its own: try it as it is, too.
-    for index, keys in (
-        (by_path, (folded(name), _path_key(name))),
-        (by_file, (folded(PurePosixPath(name).name), _file_key(name))),
-    ):
-        for key in keys:
-            found = index.get(key, [])
-            if len(found) == 1:
-                return found[0]
-            if found:
-                raise FormatError(
-                    f"The mask of {name} fits {' and '.join(found[:3])}. Name it in full."
-                )
-    raise FormatError(
-        f"There is a mask of {name}, but no such picture. Give the folder of its pictures too."
-    )

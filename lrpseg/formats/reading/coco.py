@@ -4,6 +4,7 @@ https://cocodataset.org/#format-data. Polygons are filled by pycocotools, as eve
 """
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from lrpseg.formats.reading.base import (
     picture_size,
     text,
 )
+from lrpseg.formats.reading.layers import layers_of
 from lrpseg.formats.rle import from_coco_counts, from_runs
 
 _MAX_OUTLINE = 5_000_000
@@ -40,6 +42,8 @@ def read_coco(
 ) -> Iterator[ReadMask]:
     """A mask for each picture of the file, in its order; an empty one where nothing is annotated.
 
+    Its layers are the categories that the picture has annotations of.
+
     Args:
         label: the category that counts; without it, all of them.
         on_error: is told of pictures that cannot be read; without it, the first one ends the
@@ -50,7 +54,8 @@ def read_coco(
         MissingExtraError: there are polygons and pycocotools is not installed.
     """
     entry = load_json(path, max_bytes)
-    wanted = _categories(entry, label)
+    names = _categories(entry)
+    wanted = _wanted(names, label)
     images = objects(entry.get("images"), f"{path}: images")
     grouped: dict[object, list[dict[str, Any]]] = {}
     for annotation in objects(entry.get("annotations"), f"{path}: annotations"):
@@ -62,7 +67,7 @@ def read_coco(
     for image_entry in images:
         number, shown = image_entry.get("id"), str(image_entry.get("file_name"))[:200]
         mine = grouped.pop(number, []) if isinstance(number, int | str) else []
-        yield from guarded(shown, lambda i=image_entry, a=mine: _picture(i, a), on_error)  # type: ignore[misc]
+        yield from guarded(shown, lambda i=image_entry, a=mine: _picture(i, a, names), on_error)  # type: ignore[misc]
     if grouped:
         error = FormatError(
             f"{path}: there are annotations of {len(grouped)} pictures that the file does not "
@@ -73,36 +78,61 @@ def read_coco(
         on_error(str(path), error)
 
 
-def _categories(entry: dict[str, Any], label: str | None) -> set[object] | None:
+def _categories(entry: dict[str, Any]) -> dict[object, str]:
+    """Number to name of the categories that the file lists."""
+    listed = entry.get("categories")
+    if not isinstance(listed, list):  # not all tools write them, and one class needs none
+        return {}
+    return {
+        number: str(category.get("name"))
+        for category in objects(listed, "categories")
+        if isinstance(number := category.get("id"), int | str)
+    }
+
+
+def _wanted(names: dict[object, str], label: str | None) -> set[object] | None:
     if label is None:
         return None
-    listed = objects(entry.get("categories"), "categories")
-    names = {str(category.get("name")) for category in listed}
-    if label not in names:
+    found = {number for number, name in names.items() if name == label}
+    if not found:
         raise FormatError(
-            f"There is no category {label!r}. Choose one of: {', '.join(sorted(names)) or 'none'}."
+            f"There is no category {label!r}. "
+            f"Choose one of: {', '.join(sorted(set(names.values()))) or 'none'}."
         )
-    found = [category.get("id") for category in listed if category.get("name") == label]
-    return {number for number in found if isinstance(number, int | str)}
+    return found
 
 
-def _picture(image: dict[str, Any], annotations: list[dict[str, Any]]) -> ReadMask:
+def _picture(
+    image: dict[str, Any], annotations: list[dict[str, Any]], names: dict[object, str]
+) -> ReadMask:
     name = text(image.get("file_name"), "The file_name of a picture")
     size = picture_size(image, "height", "width", name)
-    mask = np.zeros(size, bool)
+    drawn: dict[str, list[dict[str, Any]]] = {}
     boxes = 0
     for annotation in annotations:
-        segmentation = annotation.get("segmentation")
-        if not segmentation:
-            boxes += 1
-            continue
-        what = f"{name}, annotation {str(annotation.get('id'))[:40]}"
-        if isinstance(segmentation, dict):
-            mask |= _rle(segmentation, size, what)
+        if annotation.get("segmentation"):
+            number = annotation.get("category_id")
+            label = names.get(number, "" if number is None else str(number)[:100])
+            drawn.setdefault(label, []).append(annotation)
         else:
-            mask |= _polygons(segmentation, size, what)
+            boxes += 1
+    mask = np.zeros(size, bool)
+    for own in drawn.values():
+        mask |= _merged(own, size, name)
+    layers = layers_of(mask, {k: partial(_merged, own, size, name) for k, own in drawn.items()})
     notes = (f"{boxes} annotations have a box and no mask: they were left out.",) if boxes else ()
-    return ReadMask(name, mask, notes)
+    return ReadMask(name, mask, notes, layers)
+
+
+def _merged(annotations: list[dict[str, Any]], size: Size, name: str) -> Mask:
+    """(H, W) bool: all of them together."""
+    mask = np.zeros(size, bool)
+    for annotation in annotations:
+        segmentation = annotation["segmentation"]
+        what = f"{name}, annotation {str(annotation.get('id'))[:40]}"
+        read = _rle if isinstance(segmentation, dict) else _polygons
+        mask |= read(segmentation, size, what)
+    return mask
 
 
 def _rle(segmentation: dict[str, Any], size: Size, what: str) -> Mask:

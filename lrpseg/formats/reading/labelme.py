@@ -8,7 +8,8 @@ import base64
 import binascii
 import io
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -29,6 +30,7 @@ from lrpseg.formats.reading.base import (
     picture_size,
     text,
 )
+from lrpseg.formats.reading.layers import layers_of
 
 _MAX_BYTES = 200_000_000
 """One picture with its pixels inside has less."""
@@ -52,7 +54,8 @@ def read_labelme(
 ) -> Iterator[ReadMask]:
     """A mask for each JSON file: `source` itself, or those below the folder `source`.
 
-    The mask is named by the path of its picture below `source`.
+    The mask is named by the path of its picture below `source`; its layers are the labels that the
+    picture has shapes of.
 
     Args:
         label: the label that counts; without it, all of them.
@@ -85,16 +88,32 @@ def _picture(path: Path, folder: str, label: str | None, line_width: int | None)
     name = _name(text(entry.get("imagePath"), f"{path}: imagePath"), folder)
     mask = np.zeros(size, bool)
     left_out: dict[str, int] = {}
+    drawn: dict[str, list[Callable[[], Mask | None]]] = {}
     for number, shape in enumerate(shapes, start=1):
         if label is not None and shape.get("label") != label:
             continue
         kind = str(shape.get("shape_type") or "polygon")[:40]
-        drawn = _draw(shape, kind, size, line_width, f"{path}, shape {number}")
-        if drawn is None:
+        what = f"{path}, shape {number}"
+        draw = partial(_draw, shape, kind, size, line_width, what)
+        found = draw()
+        if found is None:
             left_out[kind] = left_out.get(kind, 0) + 1
         else:
-            mask |= drawn
-    return ReadMask(name, mask, tuple(_note(kind, count) for kind, count in left_out.items()))
+            mask |= found
+            drawn.setdefault(str(shape.get("label") or "")[:100], []).append(draw)
+    notes = tuple(_note(kind, count) for kind, count in left_out.items())
+    layers = layers_of(mask, {k: partial(_merged, own, size) for k, own in drawn.items()})
+    return ReadMask(name, mask, notes, layers)
+
+
+def _merged(drawn: list[Callable[[], Mask | None]], size: Size) -> Mask:
+    """(H, W) bool: all shapes of a label together."""
+    mask = np.zeros(size, bool)
+    for draw in drawn:
+        found = draw()
+        if found is not None:
+            mask |= found
+    return mask
 
 
 def _note(kind: str, count: int) -> str:

@@ -1,19 +1,26 @@
 """Masks from image files, paired with pictures by path without suffix."""
 
-import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
-from lrpseg.core.images import MAX_PIXELS
+from lrpseg.core.errors import ImageError
 from lrpseg.formats.errors import FormatError
+from lrpseg.formats.mvtec import COMBINED
 from lrpseg.formats.parts import Mask
-from lrpseg.formats.reading.base import OnError, ReadMask, guarded
+from lrpseg.formats.pngs import CLASSES_FILE
+from lrpseg.formats.reading.base import OnError, ReadMask, guarded, text_lines
+from lrpseg.formats.reading.layers import layers_of
+from lrpseg.masks.reading import read_indices
 
 SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jpg", ".jpeg"})
+
+_TRUTH, _PICTURES, _ENDING = "ground_truth", ("test", "train"), "_mask"
+"""Folders and names of MVTec's layout."""
 
 
 def read_pngs(
@@ -21,9 +28,15 @@ def read_pngs(
 ) -> Iterator[ReadMask]:
     """A mask for each image file: `source` itself, or those below the folder `source` by name.
 
+    Of a palette image the layers are its indices ("1", "2", ...). Below a folder with a
+    `classes.txt`, as our own export of several classes has it, the label is the first folder, and
+    files of one picture follow each other: `matched` joins them. Beside a folder `ground_truth` in
+    MVTec's layout, pictures are no masks, and the label is the kind of defect; a mask of several
+    kinds (`combined`) has none.
+
     Args:
         index: the class index that counts in palette images; without it, every one but 0.
-        ending: is cut off the names, such as "_mask" in MVTec's layout.
+        ending: is cut off the names, such as "_mask" in a layout of one's own.
         on_error: is told of files that cannot be read; without it, the first one ends the reading.
 
     Raises:
@@ -33,64 +46,76 @@ def read_pngs(
     files = sorted(p for p in found if p.suffix.lower() in SUFFIXES and p.is_file())
     if not files:
         raise FormatError(f"{source} holds no masks ({', '.join(sorted(SUFFIXES))}).")
-    for path in files:
-        name = path.relative_to(folder).with_suffix("").as_posix().removesuffix(ending)
-        yield from guarded(name, lambda p=path, n=name: ReadMask(n, read_png(p, index)), on_error)  # type: ignore[misc]
+    for entry in _listed(folder, files, ending):
+        shown = f"{entry.label}/{entry.name}" if entry.label else entry.name
+        yield from guarded(shown, partial(_read, entry, index), on_error)
 
 
 def read_png(source: Path | bytes, index: int | None = None) -> Mask:
-    """(H, W) bool from one image.
-
-    Palette images count their indices, not their colours: `index`, or every one but 0. Where the
-    alpha channel varies, what is opaque counts, if it has one colour; if it has more, its brighter
-    half. Other images of two values count the higher one, whatever the depth; of one value, whether
-    that is above 0; of more (soft edges, JPEG), what is above half of the highest.
+    """(H, W) bool from one image: in palette images `index`, or every one but 0; see
+    `lrpseg.masks.reading.read_mask`.
 
     Raises:
         FormatError: no image, damaged, or larger than `lrpseg.core.images.MAX_PIXELS`.
     """
-    shown = "The mask" if isinstance(source, bytes) else str(source)
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise FormatError(f"{shown} has more than {MAX_PIXELS / 1e6:.0f} megapixels.")
-            image.load()
-            if image.mode == "P":
-                values = np.asarray(image)
-                return np.asarray(values > 0 if index is None else values == index)
-            if image.mode in ("LA", "PA", "RGBA", "La", "RGBa"):
-                pixels = np.asarray(image.convert("RGBA"))
-                return _transparent(pixels[..., :3].max(axis=2), pixels[..., 3])
-            if image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
-                return _higher(np.asarray(image.convert("L")))
-            pixels = np.asarray(image)
-            return _higher(pixels.max(axis=2) if pixels.ndim == 3 else pixels)
-    except FormatError:
-        raise
-    except Image.DecompressionBombError:
-        raise FormatError(f"{shown} has more than {MAX_PIXELS / 1e6:.0f} megapixels.") from None
-    except Exception as error:  # Pillow's plug-ins raise whatever a damaged file makes of them
-        raise FormatError(f"{shown} is no image or a damaged one. Export it as PNG.") from error
+        values = read_indices(source)
+    except ImageError as error:
+        raise FormatError(str(error)) from error
+    if index is None or values.dtype == np.bool_:
+        return np.asarray(values != 0)
+    return np.asarray(values == index)
 
 
-def _transparent(values: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> Mask:
-    opaque = alpha >= 128
-    if opaque.all():
-        return _higher(values)
-    inside = values[opaque]
-    if not inside.size or inside.min() == inside.max():
-        return opaque
-    return opaque & _higher(np.where(opaque, values, inside.min()))
+@dataclass(frozen=True)
+class _Entry:
+    """A file, the picture that its path names, and the label that it names, "" for none."""
+
+    path: Path
+    name: str
+    label: str = ""
 
 
-def _higher(values: NDArray[np.generic]) -> Mask:
+def _listed(folder: Path, files: Iterable[Path], ending: str) -> list[_Entry]:
+    """The masks among the files; those of one picture follow each other where labels tell them
+    apart, else as they are."""
+    classes = {path.parent: text_lines(path) for path in sorted(folder.rglob(CLASSES_FILE))}
+    truths = {path.parent for path in folder.rglob(_TRUTH) if path.is_dir()}
+    entries = []
+    for path in files:
+        entry = _Entry(
+            path, path.relative_to(folder).with_suffix("").as_posix().removesuffix(ending)
+        )
+        for root in (parent for parent in path.parents if parent.is_relative_to(folder)):
+            inside = path.relative_to(root).with_suffix("").parts
+            if root in classes and len(inside) > 1 and inside[0] in classes[root]:
+                entry = _Entry(path, "/".join(inside[1:]).removesuffix(ending), inside[0])
+            elif root in truths and inside[0] == _TRUTH and len(inside) == 3:
+                label = "" if inside[1] == COMBINED else inside[1]
+                entry = _Entry(path, inside[2].removesuffix(_ENDING).removesuffix(ending), label)
+            elif root in truths and inside[0] in _PICTURES:
+                break
+            else:
+                continue
+            entries.append(entry)
+            break
+        else:
+            entries.append(entry)
+    return sorted(entries, key=lambda e: (e.name, e.path)) if classes else entries
+
+
+def _read(entry: _Entry, index: int | None) -> ReadMask:
+    try:
+        values = read_indices(entry.path)
+    except ImageError as error:
+        raise FormatError(str(error)) from error
+    if index is not None and values.dtype != np.bool_:
+        values = np.asarray(values == index)
+    mask = np.asarray(values != 0)
+    if entry.label:
+        return ReadMask(entry.name, mask, (), {entry.label: mask})
     if values.dtype == np.bool_:
-        return np.asarray(values, bool)
-    if not np.isfinite(values).all():
-        raise FormatError("The mask holds NaN or infinite values. Export it as 8 bits.")
-    found = np.unique(values)
-    if found.size > 2:
-        return np.asarray(values > found[-1] / 2, bool)
-    if found.size == 1:
-        return np.full(values.shape, bool(found[0] > 0))
-    return np.asarray(values == found[-1], bool)
+        return ReadMask(entry.name, mask)
+    there = cv2.calcHist([values], [0], None, [256], [0, 256]).ravel() > 0
+    make = {str(n): partial(np.equal, values, n) for n in range(1, 256) if there[n]}
+    return ReadMask(entry.name, mask, (), layers_of(mask, make))

@@ -1,0 +1,129 @@
+"""Finds the pictures that masks from other tools belong to."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import PurePosixPath
+
+from lrpseg.formats.errors import FormatError
+from lrpseg.formats.names import folded
+from lrpseg.formats.reading.base import OnError, ReadMask
+from lrpseg.formats.reading.layers import Layers
+
+
+def matched(
+    masks: Iterable[ReadMask],
+    pictures: Mapping[str, tuple[int, int]],
+    on_error: OnError | None = None,
+) -> Iterator[ReadMask]:
+    """The masks under the names of the pictures that they belong to, one for each picture.
+
+    A mask belongs to the picture of its name; else to the one of the same path without suffix; else
+    to the only one whose file name without suffix is the same, in whatever folder; else to the only
+    one whose path is the same with "__" for each "/", as flat layouts have it. Masks of one picture
+    that follow each other are joined where each brings other labels.
+
+    Args:
+        pictures: name to (height, width).
+        on_error: without it, the first mask that fits no picture ends the iteration.
+
+    Raises:
+        FormatError: no picture or several have that name, the size differs, or a second mask comes
+            for a picture, or for one of its labels.
+    """
+    find = _finder(pictures)
+    seen: set[str] = set()
+    waiting: ReadMask | None = None  # for more labels of its picture
+    for mask in masks:
+        try:
+            name = find(mask.name)
+            _check_size(name, mask, pictures[name])
+            if waiting is not None and waiting.name == name:
+                waiting = _joined(waiting, mask)
+                continue
+            if name in seen:
+                raise FormatError(f"There are two masks of {name}. Keep one of them.")
+        except FormatError as error:
+            if on_error is None:
+                if waiting is not None:
+                    yield waiting
+                raise
+            on_error(mask.name, error)
+            continue
+        if waiting is not None:
+            yield waiting
+        seen.add(name)
+        waiting = ReadMask(name, mask.mask, mask.notes, mask.layers)
+    if waiting is not None:
+        yield waiting
+
+
+def _check_size(name: str, mask: ReadMask, size: tuple[int, int]) -> None:
+    if mask.mask.shape != size:
+        raise FormatError(
+            f"The mask of {name} has {mask.mask.shape[1]}x{mask.mask.shape[0]} pixels and "
+            f"the picture {size[1]}x{size[0]}. Export it at the picture's size, upright."
+        )
+
+
+def _joined(first: ReadMask, second: ReadMask) -> ReadMask:
+    """Two masks of one picture as one."""
+    name = first.name
+    if not first.layers or not second.layers:
+        raise FormatError(f"There are two masks of {name}. Keep one of them.")
+    both = sorted(first.layers.keys() & second.layers.keys())
+    if both:
+        raise FormatError(
+            f"There are two masks of {name} with the label {both[0]!r}. Keep one of them."
+        )
+    layers = Layers(
+        {k: partial(m.layers.__getitem__, k) for m in (first, second) for k in m.layers}
+    )
+    return ReadMask(name, first.mask | second.mask, first.notes + second.notes, layers)
+
+
+def _finder(pictures: Mapping[str, tuple[int, int]]) -> Callable[[str], str]:
+    """From the name of a mask to that of its picture."""
+    by_path, by_file = _index(pictures, _path_key), _index(pictures, _file_key)
+    by_flat = {
+        **_index(pictures, lambda name: _path_key(name).replace("/", "__")),
+        **_index(pictures, lambda name: folded(name).replace("/", "__")),
+    }
+
+    def find(name: str) -> str:
+        if name in pictures:
+            return name
+        file = PurePosixPath(name).name
+        # A name that came without suffix may hold a dot of its own: try it as it is, too.
+        for index, keys in (
+            (by_path, (folded(name), _path_key(name))),
+            (by_file, (folded(file), _file_key(name))),
+            (by_flat, (folded(file), _file_key(name))),
+        ):
+            for key in keys:
+                found = index.get(key, [])
+                if len(found) == 1:
+                    return found[0]
+                if found:
+                    raise FormatError(
+                        f"The mask of {name} fits {' and '.join(found[:3])}. Name it in full."
+                    )
+        raise FormatError(
+            f"There is a mask of {name}, but no such picture. Give the folder of its pictures too."
+        )
+
+    return find
+
+
+def _index(pictures: Iterable[str], key: Callable[[str], str]) -> dict[str, list[str]]:
+    index: dict[str, list[str]] = {}
+    for name in pictures:
+        index.setdefault(key(name), []).append(name)
+    return index
+
+
+def _path_key(name: str) -> str:
+    return folded(str(PurePosixPath(name).with_suffix("")) if PurePosixPath(name).name else name)
+
+
+def _file_key(name: str) -> str:
+    return folded(PurePosixPath(name).stem)
