@@ -197,7 +197,7 @@ def _parse(folder: Path, entry: dict[str, Any], base: Domain | None = None) -> D
     if decides is not None and decides not in classifiers(held):
         raise ValueError(f"classifier {decides!r} is none that it has a checkpoint of")
     calibration = {
-        network: Calibration(float(c["slope"]), float(c["offset"]), str(c["weights"]))
+        network: Calibration(_numbers(c["slope"]), _numbers(c["offset"]), str(c["weights"]))
         for network, c in entry.get("calibration", {}).items()
     }
     if calibration.keys() - set(classifiers(held)):
@@ -227,6 +227,11 @@ def _classes(entry: dict[str, Any]) -> tuple[str, ClassSet]:
     except OptionError:  # a name from before formats and folders had to hold it
         safe = re.sub(r'[/\\:"<>|?*]', "_", damaged).strip(" .") or "damaged"
         return intact, ClassSet.parse([{"name": safe, "title": damaged}])
+
+
+def _numbers(value: float | list[float]) -> float | tuple[float, ...]:
+    """One number, or of several classes one for each."""
+    return tuple(map(float, value)) if isinstance(value, list) else float(value)
 
 
 def _triple(values: list[float]) -> tuple[float, float, float]:

@@ -29,13 +29,23 @@ class Normalisation:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Slope and offset of a classifier's log-odds (`VggA.calibrate`) that its weights do not hold.
-    weights: SHA-256 of the file for which they were fitted, in hexadecimal."""
+    """Slope and offset of a classifier's log-odds (`Classifier.calibrate`) that its weights do not
+    hold: a number each, or of several classes a tuple of one for each class. weights: SHA-256 of
+    the file for which they were fitted, in hexadecimal."""
 
-    slope: float
-    offset: float
+    slope: float | tuple[float, ...]
+    offset: float | tuple[float, ...]
     weights: str
 
     def __post_init__(self) -> None:
-        if not 0 < self.slope < inf or not isfinite(self.offset):
+        slopes, offsets = _each(self.slope), _each(self.offset)
+        if not all(0 < slope < inf for slope in slopes) or not all(map(isfinite, offsets)):
             raise ValueError("a calibration's slope is positive, and its offset finite")
+
+    def __str__(self) -> str:
+        """Both in short, as keys of what was made with them hold it."""
+        return ",".join(f"{value:g}" for value in (*_each(self.slope), *_each(self.offset)))
+
+
+def _each(values: float | tuple[float, ...]) -> tuple[float, ...]:
+    return values if isinstance(values, tuple) else (values,)

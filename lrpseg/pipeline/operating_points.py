@@ -86,8 +86,7 @@ def weights_hash(domain: Domain, network: str) -> str:
     "+"."""
     hashes = [checkpoint_hash(path) for path in NETWORKS[network].weights(domain)]
     if network in domain.calibration:
-        held = domain.calibration[network]
-        hashes.append(f"{held.slope:g},{held.offset:g}")
+        hashes.append(str(domain.calibration[network]))
     return "+".join(hashes)
 
 
