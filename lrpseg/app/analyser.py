@@ -7,15 +7,15 @@ closed tab, a lost connection or a restart of the server stops nothing.
 import logging
 import threading
 from collections import OrderedDict
-from dataclasses import asdict
 from typing import Any
 
 from lrpseg.app import spaces
 from lrpseg.core.errors import LrpsegError
 from lrpseg.domains import load_domain
 from lrpseg.pipeline.operating_points import weights_hash
-from lrpseg.pipeline.results import Result, Settings
+from lrpseg.pipeline.results import Result
 from lrpseg.pipeline.segmenter import Progress, Segmenter, load
+from lrpseg.pipeline.settings import Settings
 from lrpseg.workspace import Item, NoSuchItem, Workspace
 
 _log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class Segmenters:
 
     def get(self, settings: Settings) -> Segmenter:
         """The segmenter of these settings; thresholder and refiner are not looked at."""
-        names = _costly(settings)
+        names = settings.evidence()
         # By the weights too: files that are replaced while the page runs count at once.
         weights = weights_hash(load_domain(settings.domain), settings.network)
         key = (*names.values(), weights)
@@ -59,16 +59,11 @@ class Segmenters:
     ) -> Result:
         """The result for one picture under `settings`."""
         if spaces.zero_gpu():
-            result = spaces.explain(_costly(settings), image, explain_intact)
+            result = spaces.explain(settings.evidence(), image, explain_intact)
         else:
             segmenter = self.get(settings)
             result = segmenter(image, explain_intact=explain_intact, progress=progress)  # type: ignore[arg-type]
         return result.using(settings.thresholder, settings.refiner)
-
-
-def _costly(settings: Settings) -> dict[str, Any]:
-    """The settings that decide what the networks do; thresholder and refiner come after."""
-    return {k: v for k, v in asdict(settings).items() if k not in ("thresholder", "refiner")}
 
 
 class Analyser:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lrpseg.app import actions
 from lrpseg.app.analyser import Segmenters
 from lrpseg.core.errors import LrpsegError
-from lrpseg.domains import assets_folder
-from lrpseg.pipeline.results import Result, Settings
+from lrpseg.domains import assets_folder, load_domain
+from lrpseg.pipeline.defaults import default_settings
+from lrpseg.pipeline.results import Result
+from lrpseg.pipeline.settings import Settings
 from lrpseg.workspace import Workspace
 
 _log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ class SamplePicture:
     @property
     def settings(self) -> Settings:
         """The domain's defaults."""
-        return actions.settings_of(self.domain)
+        return default_settings(load_domain(self.domain))
 
 
 def sample_pictures(domains: Sequence[str]) -> list[SamplePicture]:

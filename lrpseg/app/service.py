@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from lrpseg.app.analyser import Analyser
-from lrpseg.web.describe import LevelCache
+from lrpseg.app.views import LevelCache
 from lrpseg.workspace import Limits, Sessions
 
 

@@ -13,15 +13,25 @@ def verdict(item: Item, domain: Domain | None) -> str:
     """The classifier's decision in words; `domain` is None where it is no longer there."""
     if domain is None:
         return f"{item.settings.domain} is no longer here: the mask stays, choose another domain."
-    intact, damaged = domain.intact, domain.classes[0].name
     if item.probability is None:
         return ""
-    p = probability_words(item.probability)
-    if item.damaged:
-        return f"{damaged.capitalize()}, {p}"
+    found = [layer for layer in item.layers if layer.damaged]
+    if found:
+        return "; ".join(
+            f"{_called(layer.name, domain).capitalize()}, {probability_words(layer.probability)}"
+            for layer in found
+            if layer.probability is not None
+        )
+    intact, p = domain.intact.capitalize(), probability_words(item.probability)
     if not item.explained:
-        return f"{intact.capitalize()}, {p}: mask left empty."
-    return f"{intact.capitalize()}, {p}: the heatmap shows what comes nearest to damage."
+        return f"{intact}, {p}: mask left empty."
+    return f"{intact}, {p}: the heatmap shows what comes nearest to damage."
+
+
+def _called(name: str, domain: Domain) -> str:
+    """What a class is called in a sentence; of the only one as it has always been."""
+    several = len(domain.classes) > 1 and name in domain.classes
+    return domain.classes[name].title if several else name
 
 
 def points_note(

@@ -33,10 +33,10 @@ from lrpseg.domains.weights import load_classifier
 from lrpseg.folders import Job, Plan, annotate
 from lrpseg.folders.run import PLAN_FILE, with_segmenter
 from lrpseg.folders.sources import STATE, Source, find_sources
-from lrpseg.formats.polygons import iou
 from lrpseg.lrp import RULE_SETS
 from lrpseg.lrp.explainer import Explainer
 from lrpseg.lrp.zennit import ZennitEngine
+from lrpseg.masks.figures import iou
 from lrpseg.masks.render import mask_image
 from lrpseg.models.networks import INPUT_SIZE
 from lrpseg.thresholders import gmm_reference
@@ -83,11 +83,15 @@ class PlainLoop:
     """One picture after the other, without any of this package's ways of being fast."""
 
     def __init__(self, job: Job, device: torch.device) -> None:
-        domain = load_domain(job.domain)
-        model = load_classifier(domain, job.network).to(device)
+        domain = load_domain(job.settings.domain)
+        model = load_classifier(domain, job.settings.network).to(device)
         self._normalise, self._device = domain.normalisation, device
         self._engine = ZennitEngine(
-            model, RULE_SETS[job.rule_set], domain.normalisation, job.start, job.pooling
+            model,
+            RULE_SETS[job.settings.rule_set],
+            domain.normalisation,
+            job.settings.start,
+            job.settings.pooling,
         )
 
     def __call__(self, sources: Sequence[Source], out: Path, clock: Clock) -> int:
@@ -135,7 +139,10 @@ def folder_benchmark(
                     "training.data.draw_tiles."
                 )
     where = pick_device(device)
-    job = Job.make(domain, network, "ours", THRESHOLDER, "none", formats=("png",))
+    job = Job.make(
+        domain, network=network, rule_set="ours", thresholder=THRESHOLDER, refiner="none",
+        formats=("png",),
+    )  # fmt: skip
     ours, plain = Clock(), Clock()
     segmenter = job.segmenter(device)
     segmenter = replace(segmenter, explainer=timed(segmenter.explainer, ours, where))

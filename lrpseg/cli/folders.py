@@ -8,63 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from lrpseg.cli.settings import add_settings, chosen_settings
 from lrpseg.core.errors import LrpsegError, OptionError
 from lrpseg.folders import Job, annotate
-from lrpseg.formats import FORMATS, ExportOptions, Written
+from lrpseg.formats import FORMATS, Written
 from lrpseg.formats.label_studio import labeling_config
 from lrpseg.formats.reading import READERS, read_masks
-from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, ENGINES, POOLINGS, RULE_SETS, STARTS
-from lrpseg.models.networks import NETWORKS
-from lrpseg.pipeline.segmenter import DEFAULT_BATCH
-from lrpseg.pipeline.tiling import DEFAULT_OVERLAP
-from lrpseg.refiners import REFINERS
-from lrpseg.thresholders import THRESHOLDERS
 from lrpseg.workspace.annotations import ROLES
 
 if TYPE_CHECKING:
     from lrpseg.workspace import Workspace
-
-
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Options that decide how masks are made."""
-    group = parser.add_argument_group("how masks are made (see `lrpseg list`)")
-    add = group.add_argument
-    add(
-        "--domain",
-        default="magnetic-tile",
-        help="what is inspected: a name, or a folder with a domain.json (default: %(default)s)",
-    )
-    best = "(default: what made the best masks on the domain's validation images)"
-    add("--network", choices=list(NETWORKS),
-        help=f"what decides between damaged and intact; some also mark pixels {best}")  # fmt: skip
-    add("--rule-set", choices=list(RULE_SETS), help=f"the LRP rules {best}")
-    add("--thresholder", choices=list(THRESHOLDERS),
-        help=f"how the heatmap becomes a mask {best}")  # fmt: skip
-    add("--refiner", choices=list(REFINERS),
-        help=f"how the picture itself improves the likelihood {best}")  # fmt: skip
-    add("--threshold", type=float, metavar="T",
-        help="mask where the likelihood is T (0 to 1) or more, instead of the thresholder's "
-        "own choice")  # fmt: skip
-    add("--precision", type=float, metavar="P",
-        help="the threshold that reached this precision on validation images")  # fmt: skip
-    add("--recall", type=float, metavar="R",
-        help="the threshold that reached this recall on validation images")  # fmt: skip
-    add("--min-probability", type=float, default=0.5, metavar="P",
-        help="images with a lower probability of damage get an empty mask; 0: make masks of "
-        "intact images too (default: %(default)s)")  # fmt: skip
-    group = parser.add_argument_group("for experts")
-    add = group.add_argument
-    add("--start", choices=list(STARTS), default=DEFAULT_START,
-        help="where relevance starts (default: %(default)s)")  # fmt: skip
-    add("--pooling", choices=list(POOLINGS), default=DEFAULT_POOLING,
-        help="how relevance passes a max-pool (default: %(default)s)")  # fmt: skip
-    add("--lrp-engine", choices=list(ENGINES), default="lean",
-        help="what computes LRP (default: %(default)s)")  # fmt: skip
-    add("--overlap", type=int, default=DEFAULT_OVERLAP, metavar="PIXELS",
-        help="least overlap of the 224-pixel tiles (default: %(default)s)")  # fmt: skip
-    add("--batch", type=int, default=DEFAULT_BATCH, metavar="TILES",
-        help="tiles that run at once; bounds the memory (default: %(default)s)")  # fmt: skip
-    add("--device", default="auto", help="auto, cpu, cuda, mps, ... (default: %(default)s)")
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
@@ -99,10 +52,9 @@ def _options(args: argparse.Namespace) -> dict[str, object]:
 
 def _job(args: argparse.Namespace, options: dict[str, object], **rest: Any) -> Job:
     return Job.make(
-        args.domain, args.network, args.rule_set, args.thresholder, args.refiner, args.precision,
-        args.recall, options, start=args.start, pooling=args.pooling, engine=args.lrp_engine,
-        overlap=args.overlap, batch=args.batch, threshold=args.threshold,
-        min_probability=args.min_probability, **rest,
+        precision=args.precision, recall=args.recall, options=options, batch=args.batch,
+        threshold=args.threshold, min_probability=args.min_probability,
+        **chosen_settings(args), **rest,
     )  # fmt: skip
 
 
@@ -111,13 +63,13 @@ def _annotate(args: argparse.Namespace) -> int:
         args, _options(args), only_damaged=args.only_damaged, formats=_formats(args.format),
         overlays=args.overlays,
     )  # fmt: skip
-    engine = None
+    engine = segmenter = None
     if args.engine == "ray":
         from lrpseg.folders.ray_engine import on_ray  # an extra
 
         engine = on_ray(args.workers, args.device)
     else:
-        job.segmenter(args.device)  # a wrong option is told before anything is written
+        segmenter = job.segmenter(args.device)  # a wrong option is told before anything is written
     with tqdm(unit="image", disable=None, smoothing=0.05) as bar:
 
         def started(pictures: int) -> None:
@@ -125,7 +77,7 @@ def _annotate(args: argparse.Namespace) -> int:
 
         try:
             report = annotate(
-                args.image, args.out, job, resume=args.resume, device=args.device, engine=engine,
+                args.image, args.out, job, resume=args.resume, segmenter=segmenter, engine=engine,
                 progress=lambda n: bar.update(n), started=started,
             )  # fmt: skip
         except OSError as error:
@@ -156,23 +108,17 @@ def _tell(formats: dict[str, Written]) -> None:
 
 
 def _export(args: argparse.Namespace) -> int:
-    from lrpseg.workspace.annotations import default_options, write_formats
+    from lrpseg.app import commands
 
-    workspace = existing_workspace(args.workspace)
-    everything = workspace.items()
-    items = [i for i in everything if i.analysis]
-    waiting = sum(i.status in ("waiting", "running") and not i.analysis for i in everything)
+    written, waiting = commands.export_masks(
+        existing_workspace(args.workspace), _formats(args.format), args.out, args.accepted,
+        **_options(args),
+    )  # fmt: skip
     if waiting:
         print(f"{waiting} images wait for their analysis in the page and are left out; start "
               f"`lrpseg app --workspace {args.workspace}` and let it finish.",
               file=sys.stderr)  # fmt: skip
-    if args.accepted:
-        items = [i for i in items if i.status == "accepted"]
-    if not items:
-        raise LrpsegError(f"There is nothing to export in {args.workspace} yet.")
-    given = _options(args)
-    options = ExportOptions(**{"label": default_options(items).label, **given})  # type: ignore[arg-type]
-    _tell(write_formats(workspace, items, _formats(args.format), args.out, options))
+    _tell(written)
     return 0
 
 
@@ -181,7 +127,8 @@ def _import(args: argparse.Namespace) -> int:
 
     refused: list[tuple[str, str]] = []
     masks = read_masks(args.source, args.format, lambda n, e: refused.append((n, str(e))))
-    done = import_masks(existing_workspace(args.workspace), masks, args.role)
+    workspace = existing_workspace(args.workspace)
+    done = import_masks(workspace, masks, args.role, args.class_name)
     print(f"{len(done.names)} masks imported as {args.role}")
     for name, reason in refused + done.refused:
         print(f"refused: {name}: {reason}", file=sys.stderr)
@@ -193,7 +140,7 @@ def _label_studio(args: argparse.Namespace) -> int:
 
     job = _job(args, {} if args.label is None else {"label": args.label})
     if args.config:
-        print(labeling_config(job.options.label), end="")
+        print(labeling_config(job.options.labels), end="")
         return 0
     serve(job, Pictures(args.url, args.api_key, args.root), args.host, args.port, args.device)
     return 0
@@ -264,6 +211,8 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--as", dest="role", choices=ROLES, default="corrections",
                          help="corrections: they become the pictures' masks; truth: what figures "
                          "are counted against (default: %(default)s)")  # fmt: skip
+    command.add_argument("--class", dest="class_name", metavar="NAME",
+                         help="what masks without labels show, of several classes")  # fmt: skip
     command.set_defaults(run=_import)
 
     command = commands.add_parser(

@@ -11,11 +11,9 @@ from lrpseg.cli.learn import add_learn
 from lrpseg.core.errors import LrpsegError
 from lrpseg.domains import list_domains, load_domain
 from lrpseg.formats import FORMATS
-from lrpseg.lrp import POOLINGS, RULE_SETS, STARTS
 from lrpseg.models.networks import NETWORKS, classifiers
-from lrpseg.pipeline.operating_points import default_choice
-from lrpseg.refiners import REFINERS
-from lrpseg.thresholders import THRESHOLDERS
+from lrpseg.pipeline.defaults import default_settings
+from lrpseg.pipeline.settings import BEST, OPTIONS
 from lrpseg.version import __version__
 
 
@@ -51,23 +49,18 @@ def _list(args: argparse.Namespace) -> int:
     for name in list_domains():
         domain = load_domain(name)
         print(f"  {name:14} {domain.title}; networks: {', '.join(domain.checkpoints)}")
+        if len(domain.classes) > 1:
+            print(f"  {'':14} classes: {', '.join(domain.classes.names)}")
         for network in (None, *domain.checkpoints):
-            choice = default_choice(domain, network)
+            best = default_settings(domain, network=network)
             print(
-                f"  {'':14} default{f' for {network}' if network else ''}: {choice.network}, "
-                f"{choice.rule_set}, {choice.thresholder}, {choice.refiner}"
+                f"  {'':14} default{f' for {network}' if network else ''}: "
+                f"{', '.join(getattr(best, name) for name in BEST)}"
             )
-    for option, registry in (
-        ("network", NETWORKS),
-        ("rule-set", RULE_SETS),
-        ("thresholder", THRESHOLDERS),
-        ("refiner", REFINERS),
-        ("start", STARTS),
-        ("pooling", POOLINGS),
-        ("format", FORMATS),
-    ):
+    named = [(o.flag, o.registry) for o in OPTIONS.values() if o.found and o.registry is not None]
+    for flag, registry in (*named, ("--format", FORMATS)):
         kind, of, rest = registry.kind.partition(" of ")
-        print(f"{kind}s{of}{rest} (--{option})")
+        print(f"{kind}s{of}{rest} ({flag})")
         for name, entry in registry.items():
             print(f"  {name:14} {entry.title}: {entry.description}")
     return 0

@@ -56,6 +56,20 @@ def read_image(source: ImageSource) -> NDArray[np.uint8]:
     return _from_bytes(data, str(path))
 
 
+def read_limited(path: str | os.PathLike[str], limit: int) -> bytes:
+    """An uploaded file's bytes; raises `ImageError` where it has more than `limit`, or cannot be
+    read."""
+    try:
+        size = os.path.getsize(path)
+        if size > limit:
+            raise ImageError(
+                f"The file has {size / 1e6:.0f} MB; the limit is {limit / 1e6:.0f} MB."
+            )
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ImageError(f"The upload cannot be read: {error.strerror}. Try again.") from error
+
+
 def enlarge_to(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """Enlarge (H, W, 3) so that neither side is below `side`, keeping its proportions (paper 3.4).
 

@@ -7,9 +7,10 @@ made of JSON types.
 import errno
 import io
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ from lrpseg.folders.plan import Planned
 from lrpseg.formats import FORMATS, Annotated, File, save_files
 from lrpseg.formats.base import png
 from lrpseg.masks.render import overlay, thumbnail
-from lrpseg.pipeline.results import Result
+from lrpseg.pipeline.results import Layer, Result
 from lrpseg.pipeline.segmenter import Segmenter
+from lrpseg.pipeline.settings import BEST
 
 Row = dict[str, Any]
 AHEAD_PIXELS = 24_000_000
@@ -94,7 +96,7 @@ def annotate_block(
         for result in segmenter.stream(images()):
             planned = waiting.popleft().planned
             # Below 0.5 the stream has not explained what is wanted all the same.
-            if not result.explained and result.probability >= job.min_probability:
+            if any(not x.explained and x.probability >= job.min_probability for x in result.layers):
                 result = segmenter(result.image, explain_intact=True)
             writing.append((planned, pool.submit(_write, planned, result, job, out)))
             del result
@@ -148,21 +150,37 @@ def _pixels(data: bytes) -> int:
 def _write(planned: Planned, result: Result, job: Job, out: Path) -> Row:
     """Write a picture's files; returns its row."""
     wanted = result.probability >= job.min_probability
-    mask = result.at(job.threshold) if wanted else np.zeros(result.relevance.shape, bool)
-    threshold = result.threshold if job.threshold is None else job.threshold
+    layers = {layer.name: mask_of(layer, job) for layer in result.layers}
+    mask = reduce(np.logical_or, layers.values())
+    thresholds = {layer.name: threshold_of(layer, job) for layer in result.layers}
     row = _row(
         planned, "damaged" if wanted else "intact", probability=result.probability,
-        threshold=threshold if wanted else None, width=mask.shape[1], height=mask.shape[0],
-        pixels=int(np.count_nonzero(mask)),
+        width=mask.shape[1], height=mask.shape[0], pixels=int(np.count_nonzero(mask)),
     )  # fmt: skip
+    if len(layers) == 1:
+        (threshold,) = thresholds.values()
+        row["threshold"] = threshold if wanted else None
+    else:  # a value for each class, of which several may be there
+        threshold = None
+        row["classes"] = {
+            layer.name: {
+                "probability": layer.probability,
+                "threshold": thresholds[layer.name] if layer.explained else None,
+                "pixels": int(np.count_nonzero(layers[layer.name])),
+            }
+            for layer in result.layers
+        }
     if job.only_damaged and not wanted:
         return row
     annotated = Annotated(
-        planned.source.name, mask, min(1.0, max(0.0, result.probability)),
-        lambda: result.image, planned.stem,
-        {"network": job.network, "rule_set": job.rule_set, "thresholder": job.thresholder,
-         "refiner": job.refiner, "threshold": threshold},
-    )  # fmt: skip
+        planned.source.name,
+        None,
+        min(1.0, max(0.0, result.probability)),
+        lambda: result.image,
+        planned.stem,
+        {**{name: getattr(job.settings, name) for name in BEST}, "threshold": threshold},
+        layers=layers,
+    )
     for name in job.formats:
         encoded = FORMATS[name].encode(annotated, job.options)
         save_files(encoded.files, out / name)
@@ -173,6 +191,20 @@ def _write(planned: Planned, result: Result, job: Job, out: Path) -> Row:
     shown = overlay(result.image, mask) if mask.any() else result.image
     save_files([File(f"{planned.position:09}.jpg", thumbnail(shown))], out / "summary")
     return row
+
+
+def mask_of(layer: Layer, job: Job) -> NDArray[np.bool_]:
+    """The mask of one class; empty where it is too unlikely to be there."""
+    if layer.probability < job.min_probability:
+        return np.zeros(layer.relevance.shape, bool)
+    return layer.at(threshold_of(layer, job))
+
+
+def threshold_of(layer: Layer, job: Job) -> float:
+    """The threshold that the job has for a class, or else the thresholder's own."""
+    given = job.threshold
+    chosen = given.get(layer.name) if isinstance(given, Mapping) else given
+    return layer.threshold if chosen is None else chosen
 
 
 def _row(planned: Planned, status: str, **values: Any) -> Row:

@@ -2,52 +2,51 @@
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lrpseg.core.errors import OptionError
-from lrpseg.domains import DOMAIN_FILE, load_domain
+from lrpseg.domains import DOMAIN_FILE, Domain, load_domain
 from lrpseg.formats import FORMATS, ExportOptions
-from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START
-from lrpseg.pipeline.operating_points import default_choice, load_operating_points, weights_hash
+from lrpseg.pipeline.defaults import default_settings
+from lrpseg.pipeline.operating_points import load_operating_points, weights_hash
 from lrpseg.pipeline.segmenter import DEFAULT_BATCH, Segmenter, load
-from lrpseg.pipeline.tiling import DEFAULT_OVERLAP
-from lrpseg.refiners import DEFAULT_REFINER
+from lrpseg.pipeline.settings import MEASURED, OPTIONS, Settings
 from lrpseg.version import __version__
+
+Threshold = float | Mapping[str, float] | None
+"""Of the likelihood: one for all classes, one for each class, or the thresholder's own (None)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """The choices of a run; whoever has the same ones writes the same bytes.
 
-    threshold: of the likelihood, None: the thresholder's own. min_probability: of damage, from
-    which on a picture gets a mask. only_damaged: others are in the report alone. overlays: also
-    write the masks over the pictures.
+    min_probability: of damage, from which on a picture gets a mask. only_damaged: others are in the
+    report alone. overlays: also write the masks over the pictures. weights: hashes of the files
+    that decide.
     """
 
-    domain: str = "magnetic-tile"
-    network: str
-    rule_set: str
-    thresholder: str
-    start: str = DEFAULT_START
-    pooling: str = DEFAULT_POOLING
-    engine: str = "lean"
-    overlap: int = DEFAULT_OVERLAP
+    settings: Settings
     batch: int = DEFAULT_BATCH
-    threshold: float | None = None
+    threshold: Threshold = None
     min_probability: float = 0.5
     only_damaged: bool = False
     formats: tuple[str, ...] = ("png",)
     overlays: bool = False
-    refiner: str = DEFAULT_REFINER
     options: ExportOptions = field(default_factory=ExportOptions)
     weights: str = ""
 
     def __post_init__(self) -> None:
+        thresholds = (
+            self.threshold.values() if isinstance(self.threshold, Mapping) else [self.threshold]
+        )
         for name, value in (
-            ("threshold", self.threshold), ("minimum probability", self.min_probability)
-        ):  # fmt: skip
+            *(("threshold", value) for value in thresholds),
+            ("minimum probability", self.min_probability),
+        ):
             if value is not None and not 0 <= value <= 1:
                 raise OptionError(f"A {name} is 0 to 1; {value} was given.")
         for name in self.formats:
@@ -57,66 +56,72 @@ class Job:
     def make(
         cls,
         domain: str,
-        network: str | None = None,
-        rule_set: str | None = None,
-        thresholder: str | None = None,
-        refiner: str | None = None,
+        *,
         precision: float | None = None,
         recall: float | None = None,
-        options: dict[str, Any] | None = None,
-        **rest: Any,
+        options: Mapping[str, Any] | None = None,
+        **chosen: Any,
     ) -> "Job":
-        """A job with the domain's defaults for what is None.
+        """A job with the domain's defaults for what is not chosen.
 
-        precision, recall: the threshold becomes the operating point that reaches this much on
-        validation pictures. options: fields of `ExportOptions`; the label is the domain's.
+        precision, recall: the threshold of each class becomes the operating point that reaches this
+        much on validation pictures. options: fields of `ExportOptions`; class names are the
+        domain's. chosen: fields of `Settings` (None: not chosen) and of `Job`.
 
         Raises:
             OptionError: a name or value that does not exist, two of threshold, precision and
                 recall at once, or a precision or recall that no threshold reaches.
         """
+        rest = {name: value for name, value in chosen.items() if name not in OPTIONS}
+        choices = {name: value for name, value in chosen.items() if name in OPTIONS}
         if sum(x is not None for x in (rest.get("threshold"), precision, recall)) > 1:
             raise OptionError("Give one of --threshold, --precision and --recall.")
         if (Path(domain) / DOMAIN_FILE).is_file():  # as `load_domain` looks for it
             domain = os.path.abspath(domain)  # a run may be opened from another folder
         loaded = load_domain(domain)
-        choice = default_choice(loaded, network, rule_set, thresholder, refiner)
+        settings = default_settings(loaded, domain=domain, **choices)
         if precision is not None or recall is not None:
-            points = load_operating_points(
-                domain, network=choice.network, rule_set=choice.rule_set,
-                thresholder=choice.thresholder, refiner=choice.refiner,
-                start=rest.get("start", DEFAULT_START),
-                pooling=rest.get("pooling", DEFAULT_POOLING),
-            )  # fmt: skip
-            point = (
-                points.at_precision(precision)
-                if precision is not None
-                else points.at_recall(float(recall or 0))
-            )
-            rest["threshold"] = point.threshold
+            rest["threshold"] = _measured_threshold(loaded, settings, precision, recall)
         return cls(
-            domain=domain, network=choice.network, rule_set=choice.rule_set,
-            thresholder=choice.thresholder, refiner=choice.refiner,
+            settings=settings,
             options=ExportOptions.of(loaded, **(options or {})),
-            weights=weights_hash(loaded, choice.network), **rest,
-        )  # fmt: skip
+            weights=weights_hash(loaded, settings.network),
+            **rest,
+        )
 
     def segmenter(self, device: str = "auto") -> Segmenter:
         """The segmenter that does the job."""
-        return load(
-            self.domain, network=self.network, rule_set=self.rule_set,
-            thresholder=self.thresholder, refiner=self.refiner, start=self.start,
-            pooling=self.pooling, engine=self.engine, device=device, batch=self.batch,
-            overlap=self.overlap,
-        )  # fmt: skip
+        return load(**asdict(self.settings), device=device, batch=self.batch)
 
     def as_json(self) -> dict[str, Any]:
-        """All choices and the version, as JSON types."""
-        return json.loads(json.dumps({**asdict(self), "lrpseg": __version__}))
+        """All choices and the version, as JSON types; settings lie beside the others."""
+        values = asdict(self)
+        settings = values.pop("settings")
+        return json.loads(json.dumps({**settings, **values, "lrpseg": __version__}))
 
     @classmethod
-    def of_json(cls, stored: dict[str, Any]) -> "Job":
-        """The reverse of `as_json`."""
+    def of_json(cls, stored: Mapping[str, Any]) -> "Job":
+        """The reverse of `as_json`, also for what an older version stored."""
+        settings = Settings(**{name: stored[name] for name in OPTIONS if name in stored})
         values = {k: v for k, v in stored.items() if k in cls.__dataclass_fields__}
-        options = ExportOptions(**values.pop("options"))
-        return cls(**values | {"options": options, "formats": tuple(stored["formats"])})
+        values["settings"] = settings
+        values["options"] = ExportOptions(**stored["options"])
+        values["formats"] = tuple(stored["formats"])
+        return cls(**values)
+
+
+def _measured_threshold(
+    domain: Domain, settings: Settings, precision: float | None, recall: float | None
+) -> Threshold:
+    """Where each class reaches a precision or a recall; one value where there is one class."""
+    found = {}
+    for name in domain.classes.names:
+        chosen = {field: getattr(settings, field) for field in MEASURED}
+        points = load_operating_points(settings.domain, class_name=name, **chosen)
+        point = (
+            points.at_precision(precision)
+            if precision is not None
+            else points.at_recall(float(recall or 0))
+        )
+        found[name] = point.threshold
+    return found if len(found) > 1 else next(iter(found.values()))

@@ -8,7 +8,7 @@ again in the background, one picture after the other.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +18,7 @@ from lrpseg.folders.block import Row
 from lrpseg.folders.job import Job
 from lrpseg.folders.plan import Plan, Planned
 from lrpseg.folders.run import JOB_FILE, PLAN_FILE, STATE, Shards
-from lrpseg.pipeline.results import Settings
-from lrpseg.workspace import Workspace
+from lrpseg.workspace import Item, Workspace
 from lrpseg.workspace.schema import FILE_NAME
 
 OPENED_FILE = "opened.json"
@@ -94,24 +93,28 @@ def _done(plan: Plan, shards: Shards) -> Iterator[tuple[Planned, Row]]:
 
 
 def _add(workspace: Workspace, planned: Planned, row: Row, job: Job) -> None:
-    settings = Settings(
-        job.domain, job.network, job.rule_set, job.thresholder, job.start, job.pooling, job.engine,
-        job.overlap, job.refiner,
-    )  # fmt: skip
     wanted = row["status"] == "damaged"
     item = workspace.add(
         planned.source.name,
         planned.source.read(),
-        settings,
+        job.settings,
         explain_intact=wanted and row["probability"] < 0.5,
     )
     if not item.width:  # the file has changed since: it is shown as failed, with the reason
         return
-    if job.threshold is not None:
-        workspace.set_threshold(item.id, job.threshold)
+    for name, threshold in _thresholds(job, item).items():
+        workspace.set_threshold(item.id, threshold, name)
     # Above 0.5 the page makes a mask of what the run took for intact (--min-probability): no spot
     # is large enough, until the labeler lowers the smallest area.
     hidden = not wanted and row["probability"] >= 0.5
     smallest = item.width * item.height + 1 if hidden else job.options.min_area
     if smallest:
-        workspace.set_cleaning(item.id, smallest, 0)
+        for layer in item.layers:
+            workspace.set_cleaning(item.id, smallest, 0, layer.name)
+
+
+def _thresholds(job: Job, item: Item) -> Mapping[str, float]:
+    """What the run chose for each class; empty where it left that to the thresholder."""
+    if isinstance(job.threshold, Mapping):
+        return job.threshold
+    return {} if job.threshold is None else {layer.name: job.threshold for layer in item.layers}

@@ -76,6 +76,7 @@ def annotate(
     *,
     resume: bool = False,
     device: str = "auto",
+    segmenter: Segmenter | None = None,
     engine: Engine | None = None,
     progress: Progress | None = None,
     started: Callable[[int], None] | None = None,
@@ -86,7 +87,8 @@ def annotate(
     Args:
         resume: go on with the run that was begun in `out`; what it has done is not done again.
             The result is that of a run that was never interrupted, byte for byte.
-        engine: who does the blocks; None: this process, on `device`.
+        segmenter: of the job, where it is loaded already; else it is loaded on `device`.
+        engine: who does the blocks; None: this process, with `segmenter`.
         started: called once with the number of pictures.
         block: pictures in a block; a resumed run keeps that of its start.
 
@@ -109,7 +111,8 @@ def annotate(
         done = blocks - len(open_)
         progress(min(len(plan), done * plan.size))
     if engine is None:
-        for _ in here(device, progress)(plan, open_, job, out, shards):
+        loaded = segmenter or job.segmenter(device)
+        for _ in with_segmenter(loaded, progress)(plan, open_, job, out, shards):
             pass
     else:
         for number in engine(plan, open_, job, out, shards):
@@ -118,17 +121,8 @@ def annotate(
     return _join(plan, job, out, shards)
 
 
-def here(device: str, progress: Progress | None = None) -> Engine:
-    """The engine of this process; tells of each picture, since blocks of large ones take long."""
-
-    def run(plan: Plan, open_: Sequence[int], job: Job, out: Path, shards: Shards) -> Iterator[int]:
-        yield from with_segmenter(job.segmenter(device), progress)(plan, open_, job, out, shards)
-
-    return run
-
-
 def with_segmenter(segmenter: Segmenter, progress: Progress | None = None) -> Engine:
-    """The engine of this process, with a segmenter that is loaded already."""
+    """The engine of this process; `progress` is told of each picture: a block may take long."""
 
     def run(plan: Plan, open_: Sequence[int], job: Job, out: Path, shards: Shards) -> Iterator[int]:
         for number in open_:
@@ -164,7 +158,9 @@ def _resumed(state: Path, job: Job) -> Plan:
             f"There is no run to resume in {state.parent}. Start it without --resume."
         ) from error
     now = job.as_json()
-    changed = [name for name in now if before.get(name) != now[name]]
+    # What an older version stored lacks fields that are younger: they had their defaults.
+    then = {**Job.of_json(before).as_json(), "lrpseg": before.get("lrpseg")}
+    changed = [name for name in now if then.get(name) != now[name]]
     if changed:
         raise OptionError(
             f"The run in {state.parent} had another {', '.join(changed)}. Resume it with the "

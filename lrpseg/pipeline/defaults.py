@@ -1,5 +1,6 @@
 """Policy: what settings become where nobody chose, and what else changes with a choice."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from lrpseg.domains import Domain, load_domain
@@ -32,23 +33,26 @@ def default_settings(domain: Domain, *, classifiers_only: bool = False, **given:
     return Settings(**{**DEFAULTS, "domain": domain.name, **best, **wanted})
 
 
-def after_choosing(settings: Settings, **chosen: Any) -> Settings:
-    """The settings after somebody chose other values for some fields.
+def after_choosing(changed: str, values: Mapping[str, str]) -> Settings:
+    """The settings after somebody chose another value for the field `changed`.
 
     With another domain all else becomes what is best for it. With another network the other choices
     stay, unless they cannot be as good for it, as one gives relevance and the other a likelihood.
 
+    Args:
+        values: of all fields that are shown, the new one among them.
+
     Raises `OptionError` for a name that does not exist.
     """
-    if chosen.get("domain") not in (None, settings.domain):
-        rest = {name: value for name, value in chosen.items() if name != "domain"}
-        return default_settings(load_domain(chosen["domain"]), domain=chosen["domain"], **rest)
-    after = settings.but(**chosen)
-    unlike = NETWORKS[after.network].evidence == "likelihood" or after.thresholder == "fraction"
-    if after.network == settings.network or not unlike:
-        return after
-    best = default_settings(load_domain(after.domain), network=after.network)
-    return after.but(**{name: getattr(best, name) for name in BEST})
+    domain = load_domain(values["domain"])
+    if changed == "domain":
+        return default_settings(domain, domain=values["domain"])
+    settings = default_settings(domain, **values)
+    unlike = NETWORKS[settings.network].evidence == "likelihood"
+    if changed == "network" and (unlike or settings.thresholder == "fraction"):
+        best = default_settings(domain, network=settings.network)
+        return settings.but(**{name: getattr(best, name) for name in BEST})
+    return settings
 
 
 def _of_learned(domain: Domain, network: str, wanted: dict[str, Any]) -> dict[str, Any]:

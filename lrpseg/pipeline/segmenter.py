@@ -120,8 +120,9 @@ class Segmenter:
 
         Args:
             image: path, encoded bytes, PIL image, or (H, W[, C]) uint8 array.
-            explain_intact: run LRP and make a mask also where the image is classified intact. By
-                default its mask is empty (paper 3.1: LRP runs only where damage is predicted).
+            explain_intact: run LRP and make a mask also where the image is classified intact, or a
+                class is not found. By default that mask is empty (paper 3.1: LRP runs only where
+                damage is predicted).
             progress: called after each batch of tiles.
 
         Raises:
@@ -226,7 +227,7 @@ class Segmenter:
 
     def _finish(self, job: _Job, explain_intact: bool, progress: Progress | None) -> Result:
         damaged = job.explained
-        if explain_intact and not any(damaged):
+        if explain_intact and not all(damaged):
             job = self._explain_all(job, progress)
         height, width = job.image.shape[:2]
         found = [

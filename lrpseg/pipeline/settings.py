@@ -8,8 +8,9 @@ stored analyses and the names of operating curves. To add a field, add it to `Se
 
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import wraps
 from typing import Any, TypeVar
 
 from lrpseg.core.errors import OptionError
@@ -20,7 +21,7 @@ from lrpseg.pipeline.tiling import DEFAULT_OVERLAP
 from lrpseg.refiners import DEFAULT_REFINER, REFINERS
 from lrpseg.thresholders import THRESHOLDERS
 
-F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,37 +195,50 @@ def checked(given: Mapping[str, Any]) -> None:
 
 
 def taking(
-    *names: str, annotation: Any = None, default: Any = None, documented: bool = True
-) -> Callable[[F], F]:
-    """Give a function whose last parameter is `**choices` one keyword for each of the fields
-    `names` instead, for whoever looks at its signature: help, endpoints, completion.
+    *names: str, default: Any = None, annotation: Any = None, order: Sequence[str] = ()
+) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """Give a function whose last parameter is `**choices` one parameter for each of the fields
+    `names` instead, for whoever calls it or looks at its signature: completion, help, endpoints.
 
-    With `documented`, the line "{choices}" of its docstring becomes a line for each of them.
+    The line "{choices}" of its docstring becomes a line for each of them.
+
+    Args:
+        default, annotation: of each; without them None, and its type or None.
+        order: names of parameters that come first, in this order, where callers pass them by
+            position.
     """
 
-    def with_choices(fn: F) -> F:
+    def with_choices(fn: Callable[..., T]) -> Callable[..., T]:
         signature = inspect.signature(fn)
-        kept = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-        keyword = any(p.kind is p.KEYWORD_ONLY for p in kept)
-        added = [
-            inspect.Parameter(
-                name,
-                inspect.Parameter.KEYWORD_ONLY if keyword else kept[-1].kind,
-                default=default,
-                annotation=annotation or (OPTIONS[name].kind | None),
+        kept = {n: p for n, p in signature.parameters.items() if p.kind is not p.VAR_KEYWORD}
+        keyword = any(p.kind is p.KEYWORD_ONLY for p in kept.values())
+        kind = (
+            inspect.Parameter.KEYWORD_ONLY if keyword else inspect.Parameter.POSITIONAL_OR_KEYWORD
+        )
+        added = {
+            name: inspect.Parameter(
+                name, kind, default=default, annotation=annotation or (OPTIONS[name].kind | None)
             )
             for name in names
-        ]
-        fn.__signature__ = signature.replace(parameters=[*kept, *added])  # type: ignore[attr-defined]
-        fn.__annotations__ = {
-            **{k: v for k, v in fn.__annotations__.items() if k != "choices"},
-            **{p.name: p.annotation for p in added},
         }
-        if documented and fn.__doc__ and "{choices}" in fn.__doc__:
+        every = {**kept, **added}
+        ordered = [*order, *(name for name in every if name not in order)]
+        made = signature.replace(parameters=[every[name] for name in ordered])
+
+        @wraps(fn)
+        def wrapper(*args: Any, **kwargs: Any) -> T:
+            return fn(**made.bind(*args, **kwargs).arguments)
+
+        wrapper.__signature__ = made  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {
+            **{p.name: p.annotation for p in made.parameters.values()},
+            "return": signature.return_annotation,
+        }
+        if fn.__doc__ and "{choices}" in fn.__doc__:
             indent = fn.__doc__.split("{choices}")[0].rpartition("\n")[2]
             lines = (f"{name}: {_documented(OPTIONS[name])}" for name in names)
-            fn.__doc__ = fn.__doc__.replace("{choices}", f"\n{indent}".join(lines))
-        return fn
+            wrapper.__doc__ = fn.__doc__.replace("{choices}", f"\n{indent}".join(lines))
+        return wrapper
 
     return with_choices
 

@@ -3,19 +3,29 @@
 `segment` takes and gives files; the others see `workspace_api`.
 """
 
+import inspect
+import tempfile
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import numpy as np
+from gradio.utils import get_upload_folder
+from PIL import Image
 
-from lrpseg.app import actions
+from lrpseg.app import commands
 from lrpseg.app.service import Service
 from lrpseg.core.errors import LrpsegError
-from lrpseg.masks.render import heatmap, mask_image
-from lrpseg.ui.workspace_api import domain_name, workspace_endpoints
+from lrpseg.core.images import read_limited
+from lrpseg.masks.render import heatmap, mask_image, save_png
+from lrpseg.pipeline.settings import taking
+from lrpseg.ui.workspace_api import CHOSEN, FIRST, workspace_endpoints
 
 LRP = {"concurrency_id": "lrp", "concurrency_limit": 2}
+SEGMENT_ORDER = (
+    "image", "domain", "network", "rule_set", "thresholder", "threshold", "explain_intact",
+)  # fmt: skip
+"""Programs pass these by position; what is younger comes after them."""
 
 
 def add_endpoints(service: Service) -> None:
@@ -25,29 +35,23 @@ def add_endpoints(service: Service) -> None:
 
 
 def _add_segment(service: Service) -> None:
+    @taking(*CHOSEN, default="", annotation=str, order=SEGMENT_ORDER)
     def segment(
         image: str,
-        domain: str = "magnetic-tile",
-        network: str = "",
-        rule_set: str = "",
-        thresholder: str = "",
+        domain: str = FIRST,
         threshold: float | None = None,
         explain_intact: bool = False,
-        refiner: str = "",
-    ) -> tuple[float, np.ndarray, Any]:
+        **choices: str,
+    ) -> tuple[float, str, str]:
         """Find damage on one picture: its probability, a heatmap, and a mask.
 
         Args:
             image: the picture (any common format).
             domain: what is inspected, for example magnetic-tile.
-            network: the classifier, for example one-fc; empty: the domain's best.
-            rule_set: the LRP rules: ours or montavon; empty: the best.
-            thresholder: simple, gmm, bmm, bmm-literal or fraction; empty: the best.
             threshold: likelihood (0 to 1) from which on a pixel is in the mask; none takes the
                 thresholder's own.
             explain_intact: make a mask also where the picture is classified intact.
-            refiner: how the picture itself improves the likelihood: none, intensity or support;
-                empty: the best.
+            {choices}
 
         Returns:
             Probability of damage (0 to 1), heatmap over the picture, mask of 0 and 255.
@@ -55,24 +59,27 @@ def _add_segment(service: Service) -> None:
         if not image:
             raise gr.Error("Send a picture.", print_exception=False)
         try:
-            data = actions.read_limited(image, service.limits.max_bytes)
-            settings = actions.settings_of(
-                domain_name(domain), network, rule_set, thresholder, refiner
-            )
+            data = read_limited(image, service.limits.max_bytes)
+            settings = commands.settings_of(domain, trusted=False, **choices)
             result = service.analyser.segmenters.run(data, settings, explain_intact)
-            return result.probability, heatmap(result), mask_image(result.at(threshold))
+            # Files of their own, whole before they are named: two callers may get the same picture.
+            folder = Path(tempfile.mkdtemp(dir=get_upload_folder()))
+            save_png(Image.fromarray(heatmap(result)), folder / "heatmap.png")
+            save_png(mask_image(result.at(threshold)), folder / "mask.png")
+            return result.probability, str(folder / "heatmap.png"), str(folder / "mask.png")
         except LrpsegError as error:
             raise gr.Error(str(error), print_exception=False) from error
 
     with gr.Group(visible=False):  # what the endpoint takes and gives, never shown
-        given = [
-            gr.File(label="image"),
-            gr.Textbox("magnetic-tile", label="domain"),
-            *(gr.Textbox("", label=name) for name in ("network", "rule_set", "thresholder")),
-            gr.Number(None, label="threshold"),
-            gr.Checkbox(False, label="explain_intact"),
-            gr.Textbox("", label="refiner"),
-        ]
+        made = {
+            "image": gr.File(label="image"),
+            "threshold": gr.Number(None, label="threshold"),
+            "explain_intact": gr.Checkbox(False, label="explain_intact"),
+            "domain": gr.Textbox(FIRST, label="domain"),
+        }
+        for name in CHOSEN:
+            made[name] = gr.Textbox("", label=name)
+        given = [made[name] for name in inspect.signature(segment).parameters]
         answer = [
             gr.Number(label="probability"),
             gr.Image(label="heatmap", format="png"),

@@ -1,5 +1,5 @@
-"""What the drop-downs of domains and networks offer, as it is now: `lrpseg learn` adds domains and
-removes them while the page runs.
+"""What the menus of settings offer, as it is now: `lrpseg learn` adds domains and removes them
+while the page runs.
 """
 
 from typing import Any
@@ -8,20 +8,56 @@ import gradio as gr
 
 from lrpseg.domains import known_domain, list_domains
 from lrpseg.models.networks import NETWORKS
-from lrpseg.pipeline.operating_points import default_choice
+from lrpseg.pipeline.defaults import default_settings
+from lrpseg.pipeline.settings import MENUS, OPTIONS, Settings
+from lrpseg.ui import texts
+
+Pairs = list[tuple[str, str]]
+"""(title, name) of each choice."""
+
+
+def offered(name: str, domain: str) -> Pairs:
+    """The choices of the field `name` beside a domain."""
+    if name == "domain":
+        return _domains()
+    if name == "network":
+        return _networks(domain)[0]
+    registry = OPTIONS[name].registry
+    assert registry is not None, name
+    return texts.choices(registry)
+
+
+def menus(settings: Settings) -> list[Any]:
+    """Updates of all menus, in the order of `MENUS`, that show `settings`, also where its domain or
+    network is no longer here."""
+    found = []
+    for name in MENUS:
+        value = getattr(settings, name)
+        if name == "domain":
+            found.append(domains(value))
+        elif name == "network":
+            pairs, value = _networks(settings.domain, value)
+            found.append(gr.update(choices=pairs, value=value))
+        else:
+            found.append(value)
+    return found
 
 
 def domains(shown: str | None = None) -> dict[str, Any]:
     """All domains, and `shown`, the one to choose, even where it is no longer here."""
-    found = {name: domain.title for name in list_domains() if (domain := known_domain(name))}
-    if shown is not None:
-        found.setdefault(shown, f"{shown} (no longer here)")
-    pairs = [(title, name) for name, title in found.items()]
+    pairs = _domains(shown)
     return gr.update(choices=pairs) if shown is None else gr.update(choices=pairs, value=shown)
 
 
-def networks(name: str, value: str | None = None) -> dict[str, Any]:
-    """The networks of a domain; chosen is `value`, or the default where it has none of that name.
+def _domains(shown: str | None = None) -> Pairs:
+    found = {name: domain.title for name in list_domains() if (domain := known_domain(name))}
+    if shown is not None:
+        found.setdefault(shown, f"{shown} (no longer here)")
+    return [(title, name) for name, title in found.items()]
+
+
+def _networks(name: str, value: str | None = None) -> tuple[Pairs, str | None]:
+    """The networks of a domain, and `value`, or the default where it has none of that name.
 
     Of a domain that is no longer here: `value` alone.
     """
@@ -29,6 +65,6 @@ def networks(name: str, value: str | None = None) -> dict[str, Any]:
     if domain is None:
         have, chosen = [n for n in NETWORKS if n == value], value
     else:
-        have = list(domain.checkpoints)
-        chosen = value if value in have else default_choice(domain).network
-    return gr.update(choices=[(NETWORKS[n].title, n) for n in have], value=chosen)
+        have = [n for n in domain.checkpoints if n in NETWORKS]
+        chosen = value if value in have else default_settings(domain).network
+    return [(NETWORKS[n].title, n) for n in have], chosen

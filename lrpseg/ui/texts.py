@@ -4,14 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 HELP = {
-    "domain": "What is on the picture. Each kind of surface has networks of its own.",
-    "network": "What decides between damaged and intact; some also mark the pixels themselves.",
-    "rule_set": "How the decision is traced back to pixels (layer-wise relevance propagation).",
-    "thresholder": "How the heatmap becomes a likelihood of damage for each pixel.",
-    "refiner": "How the picture itself improves the likelihood: where damage begins and ends.",
     "formats": "For other annotation tools. Masks, overlays and provenance are always in the zip.",
 }
-"""What a control is for; shown while it is pointed at."""
+"""What a control is for; shown while it is pointed at. Of settings: `lrpseg.pipeline.settings`."""
 
 TITLES = {
     "upload": "Pictures of any common kind, or a zip of them. They stay on this computer, or in "

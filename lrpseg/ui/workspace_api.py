@@ -12,14 +12,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lrpseg.app import actions
+from lrpseg.app import commands
 from lrpseg.app.service import Service
-from lrpseg.core.errors import ImageError, OptionError
-from lrpseg.masks import read_mask
-from lrpseg.masks.corrections import from_mask
+from lrpseg.core.errors import ImageError
 from lrpseg.masks.render import mask_image
+from lrpseg.pipeline.settings import MENUS, taking
 from lrpseg.web import describe
 from lrpseg.workspace import safe_name
+
+CHOSEN = tuple(name for name in MENUS if name != "domain")
+"""Settings that a program may leave to the domain."""
+
+FIRST = "magnetic-tile"
 
 
 def workspace_endpoints(service: Service) -> list[Callable[..., Any]]:
@@ -35,17 +39,11 @@ def workspace_endpoints(service: Service) -> list[Callable[..., Any]]:
         Returns:
             The workspace's token. Keep it secret: who has it has your pictures.
         """
-        return service.sessions.open(token or None)[0]
+        return commands.open_workspace(service, token)[0]
 
+    @taking(*CHOSEN, default="", annotation=str)
     def add_image(
-        token: str,
-        name: str,
-        image: str,
-        domain: str = "magnetic-tile",
-        network: str = "",
-        rule_set: str = "",
-        thresholder: str = "",
-        refiner: str = "",
+        token: str, name: str, image: str, domain: str = FIRST, **choices: str
     ) -> dict[str, Any]:
         """Add a picture to a workspace; it is analysed in the background.
 
@@ -54,20 +52,15 @@ def workspace_endpoints(service: Service) -> list[Callable[..., Any]]:
             name: the picture's file name.
             image: the file's bytes in base64.
             domain: what is inspected.
-            network: the classifier; empty: the domain's best.
-            rule_set: the LRP rules; empty: the best.
-            thresholder: how the heatmap becomes a likelihood; empty: the best.
-            refiner: how the picture itself improves the likelihood; empty: the best.
+            {choices}
 
         Returns:
             The picture's id, status and settings.
         """
-        settings = actions.settings_of(domain_name(domain), network, rule_set, thresholder, refiner)
+        settings = commands.settings_of(domain, trusted=False, **choices)
+        data = _bytes(image, service.limits.max_bytes)
         workspace = service.sessions.get(token)
-        service.sessions.check_room(workspace)
-        item = workspace.add(safe_name(name), _bytes(image, service.limits.max_bytes), settings)
-        service.analyser.wake(workspace)
-        return describe.summary(item)
+        return describe.summary(commands.add(service, workspace, name, data, settings))
 
     def list_images(token: str) -> list[dict[str, Any]]:
         """List a workspace's pictures with their status and probability of damage.
@@ -77,71 +70,64 @@ def workspace_endpoints(service: Service) -> list[Callable[..., Any]]:
         """
         return [describe.summary(item) for item in service.sessions.get(token).items()]
 
-    def get_mask(token: str, id: str) -> str:
+    def get_mask(token: str, id: str, class_name: str = "") -> str:
         """Get a picture's mask as it is now, with all corrections.
 
         Args:
             token: of the workspace.
             id: of the picture.
+            class_name: of damage, where the domain has several; empty: all of them together.
 
         Returns:
             A PNG of 0 and 255 of the picture's size, in base64.
         """
         file = io.BytesIO()
-        mask_image(service.sessions.get(token).mask(id)).save(file, "PNG")
+        workspace = service.sessions.get(token)
+        mask_image(workspace.mask(id, class_name or None)).save(file, "PNG")
         return base64.b64encode(file.getvalue()).decode()
 
-    def set_mask(token: str, id: str, mask: str) -> dict[str, Any]:
+    def set_mask(token: str, id: str, mask: str, class_name: str = "") -> dict[str, Any]:
         """Replace a picture's mask; what differs from the automatic one becomes its corrections.
 
         Args:
             token: of the workspace.
             id: of the picture.
             mask: an image of the picture's size in base64; what is not 0 is damage.
+            class_name: of damage, where the domain has several.
         """
-        workspace = service.sessions.get(token)
         data = _bytes(mask, service.limits.max_bytes)
-        wanted = read_mask(data)
-        corrections = from_mask(workspace.cleaned_mask(id), wanted)
-        height, width = corrections.shape
-        workspace.patch_corrections(id, 0, 0, width, height, corrections)
-        return describe.summary(workspace.item(id))
+        return describe.summary(
+            commands.replace_mask(service.sessions.get(token), id, data, class_name or None)
+        )
 
-    def set_threshold(token: str, id: str, threshold: float) -> dict[str, Any]:
+    def set_threshold(
+        token: str, id: str, threshold: float, class_name: str = ""
+    ) -> dict[str, Any]:
         """Set the likelihood (0 to 1) from which on a picture's pixels are in its mask.
 
         Args:
             token: of the workspace.
             id: of the picture.
             threshold: 0 to 1.
+            class_name: of damage, where the domain has several.
         """
         workspace = service.sessions.get(token)
-        workspace.set_threshold(id, threshold)
+        commands.set_threshold(workspace, id, threshold, class_name or None)
         return describe.summary(workspace.item(id))
 
-    def set_settings(
-        token: str,
-        id: str,
-        domain: str,
-        network: str,
-        rule_set: str,
-        thresholder: str,
-        refiner: str = "",
-    ) -> dict[str, Any]:
+    @taking(*CHOSEN, default="", annotation=str)
+    def set_settings(token: str, id: str, domain: str, **choices: str) -> dict[str, Any]:
         """Give a picture other settings; corrections are kept.
 
         Args:
             token: of the workspace.
             id: of the picture.
             domain: what is inspected.
-            network: the classifier.
-            rule_set: the LRP rules.
-            thresholder: how the heatmap becomes a likelihood.
-            refiner: how the picture itself improves the likelihood; empty: the best.
+            {choices}
         """
         workspace = service.sessions.get(token)
-        settings = actions.settings_of(domain_name(domain), network, rule_set, thresholder, refiner)
-        actions.apply_settings(service, workspace, [id], settings)
+        settings = commands.settings_of(domain, trusted=False, **choices)
+        commands.apply_settings(service, workspace, [id], settings)
         return describe.summary(workspace.item(id))
 
     def set_status(token: str, id: str, status: str) -> dict[str, Any]:
@@ -153,7 +139,7 @@ def workspace_endpoints(service: Service) -> list[Callable[..., Any]]:
             status: accepted or todo.
         """
         workspace = service.sessions.get(token)
-        workspace.set_status(id, status)
+        commands.set_status(workspace, id, status)
         return describe.summary(workspace.item(id))
 
     def delete_image(token: str, id: str) -> bool:
@@ -163,10 +149,12 @@ def workspace_endpoints(service: Service) -> list[Callable[..., Any]]:
             token: of the workspace.
             id: of the picture.
         """
-        service.sessions.get(token).delete(id)
+        commands.remove(service.sessions.get(token), id)
         return True
 
-    def set_cleaning(token: str, id: str, min_area: int, max_hole: int) -> dict[str, Any]:
+    def set_cleaning(
+        token: str, id: str, min_area: int, max_hole: int, class_name: str = ""
+    ) -> dict[str, Any]:
         """Leave small spots out of a picture's mask, and fill small holes.
 
         Args:
@@ -174,9 +162,10 @@ def workspace_endpoints(service: Service) -> list[Callable[..., Any]]:
             id: of the picture.
             min_area: spots of fewer pixels are left out.
             max_hole: holes of up to so many pixels are filled.
+            class_name: of damage, where the domain has several.
         """
         workspace = service.sessions.get(token)
-        workspace.set_cleaning(id, int(min_area), int(max_hole))
+        commands.set_cleaning(workspace, id, min_area, max_hole, class_name or None)
         return describe.summary(workspace.item(id))
 
     def explain_anyway(token: str, id: str) -> dict[str, Any]:
@@ -187,28 +176,32 @@ def workspace_endpoints(service: Service) -> list[Callable[..., Any]]:
             id: of the picture.
         """
         workspace = service.sessions.get(token)
-        workspace.set_settings(id, explain_intact=True)
-        service.analyser.wake(workspace)
-        return describe.summary(workspace.item(id))
+        return describe.summary(commands.explain_anyway(service, workspace, id))
 
-    def set_truth(token: str, id: str, mask: str) -> dict[str, Any]:
+    def set_truth(token: str, id: str, mask: str, class_name: str = "") -> dict[str, Any]:
         """Give a picture its true mask, and get what the present mask is worth.
 
         Args:
             token: of the workspace.
             id: of the picture.
             mask: an image of the picture's size in base64; what is not 0 is damage.
+            class_name: of damage, where the domain has several.
 
         Returns:
             precision, recall and iou of the picture's mask as it is now.
         """
         workspace = service.sessions.get(token)
-        workspace.set_truth(id, _bytes(mask, service.limits.max_bytes))
-        found, true = workspace.mask(id), workspace.truth(id)
-        return actions.figures(found, true)
+        data = _bytes(mask, service.limits.max_bytes)
+        commands.set_truth(workspace, id, data, class_name or None)
+        return commands.figures(workspace, id, class_name or None).as_json()
 
     def import_mask_file(
-        token: str, name: str, data: str, kind: str = "", role: str = "corrections"
+        token: str,
+        name: str,
+        data: str,
+        kind: str = "",
+        role: str = "corrections",
+        class_name: str = "",
     ) -> dict[str, Any]:
         """Bring in masks that were made elsewhere.
 
@@ -218,6 +211,7 @@ def workspace_endpoints(service: Service) -> list[Callable[..., Any]]:
             data: the file's bytes in base64: a PNG, a COCO or labelme JSON, or a zip of them.
             kind: png, coco or labelme; empty: told by the content.
             role: corrections or truth.
+            class_name: what masks without labels show, where the domain has several.
 
         Returns:
             names of the pictures that got a mask, and what was refused with the reason.
@@ -226,7 +220,9 @@ def workspace_endpoints(service: Service) -> list[Callable[..., Any]]:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / safe_name(name).rsplit("/", 1)[-1]
             path.write_bytes(_bytes(data, service.limits.max_bytes))
-            done = actions.import_files(workspace, [path], service.limits, kind or None, role)
+            done = commands.import_files(
+                workspace, [path], service.limits, kind or None, role, class_name or None
+            )
         return {"names": done.names, "refused": [list(pair) for pair in done.refused]}
 
     def export(token: str, formats: str = "") -> str:
@@ -242,7 +238,7 @@ def workspace_endpoints(service: Service) -> list[Callable[..., Any]]:
         """
         chosen = [part.strip() for part in formats.split(",") if part.strip()]
         with tempfile.TemporaryDirectory() as folder:
-            path, _ = actions.export_file(service.sessions.get(token), folder, chosen)
+            path, _ = commands.export_zip_file(service.sessions.get(token), folder, chosen)
             return base64.b64encode(Path(path).read_bytes()).decode()
 
     def save_session(token: str) -> str:
@@ -255,7 +251,7 @@ def workspace_endpoints(service: Service) -> list[Callable[..., Any]]:
             A session file in base64, for load_session.
         """
         with tempfile.TemporaryDirectory() as folder:
-            path = actions.session_file(service.sessions.get(token), folder)
+            path = commands.session_file(service.sessions.get(token), folder)
             return base64.b64encode(Path(path).read_bytes()).decode()
 
     def load_session(token: str, session: str) -> int:
@@ -271,20 +267,13 @@ def workspace_endpoints(service: Service) -> list[Callable[..., Any]]:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "session.zip"
             path.write_bytes(_bytes(session, service.limits.max_expanded))
-            return actions.take_session(service, service.sessions.get(token), path)
+            return commands.open_session(service, service.sessions.get(token), path)
 
     return [
         open_workspace, add_image, list_images, get_mask, set_mask, set_threshold, set_cleaning,
         set_settings, set_status, explain_anyway, set_truth, import_mask_file, export, save_session,
         load_session, delete_image,
     ]  # fmt: skip
-
-
-def domain_name(domain: str) -> str:
-    """A domain's name; a path is refused, as it would let a visitor point at the server's files."""
-    if "/" in domain or "\\" in domain or domain in (".", ".."):
-        raise OptionError("Give a domain's name.")
-    return domain
 
 
 def _bytes(text: str, limit: int) -> bytes:

@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from starlette.routing import Route
 
 from lrpseg.core.errors import ImageError, LrpsegError, OptionError
 from lrpseg.folders import Job
+from lrpseg.folders.block import mask_of
 from lrpseg.formats.label_studio import FROM_NAME, TO_NAME, region
 from lrpseg.pipeline.segmenter import Segmenter
 from lrpseg.version import __version__
@@ -41,12 +42,12 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Tags:
     """What a project's labelling configuration calls things: the brush's tag, the image's tag, the
-    task's field that holds the picture, and the class name for damage."""
+    task's field that holds the picture, and its label for each class of damage."""
 
     from_name: str
     to_name: str
     field: str
-    label: str
+    labels: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -138,9 +139,12 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def read_tags(config: Any, label: str) -> Tags:
-    """What a labelling configuration (XML) calls things; `label`, if it is among its labels, else
-    the first of them. Raises `OptionError` where there is no brush on an image."""
+def read_tags(config: Any, classes: Sequence[str]) -> Tags:
+    """What a labelling configuration (XML) calls things. A class is drawn as the label of its name;
+    an only class that has none, as the first label.
+
+    Raises `OptionError` where there is no brush on an image, or none of several classes is a label.
+    """
     if not isinstance(config, str):
         raise OptionError("The labelling configuration is no text.")
     try:
@@ -153,7 +157,14 @@ def read_tags(config: Any, label: str) -> Tags:
         for image in root.iter("Image"):
             if image.get("name") == brush.get("toName"):
                 labels = [entry.get("value", "") for entry in brush.iter("Label")]
-                chosen = label if label in labels else next(iter(labels), label)
+                chosen = {name: name for name in classes if name in labels}
+                if not chosen and len(classes) == 1:
+                    chosen = {classes[0]: next(iter(labels), classes[0])}
+                if not chosen:
+                    raise OptionError(
+                        f"None of {', '.join(classes)} is a label of the project: "
+                        "`lrpseg label-studio --config`."
+                    )
                 field = (image.get("value") or "$image").removeprefix("$")
                 return Tags(brush.get("name", ""), image.get("name", ""), field, chosen)
     raise OptionError("The project has no BrushLabels on an Image: `lrpseg label-studio --config`.")
@@ -172,21 +183,24 @@ def predict_task(
     except LrpsegError as error:
         _log.warning("task %s: %s", task.get("id"), error)
         return {"result": [], "score": 0.0, "model_version": VERSION, "error": str(error)}
-    mask = result.at(job.threshold)
     regions = []
-    if result.probability >= job.min_probability and mask.any():
-        entry = region(mask, tags.label, f"task {task.get('id')}")
-        regions = [{**entry, "from_name": tags.from_name, "to_name": tags.to_name}]
+    for layer, label in zip(result.layers, job.options.labels, strict=True):
+        mask = mask_of(layer, job)
+        if label.name in tags.labels and mask.any():
+            of = "" if len(result.layers) == 1 else f" {layer.name}"
+            entry = region(mask, tags.labels[label.name], f"task {task.get('id')}{of}")
+            regions.append({**entry, "from_name": tags.from_name, "to_name": tags.to_name})
     return {"result": regions, "score": result.probability, "model_version": VERSION}
 
 
 def make_app(job: Job, segmenter: Segmenter, pictures: Pictures) -> Starlette:
     """The backend as an ASGI app."""
-    fallback = Tags(FROM_NAME, TO_NAME, "image", job.options.label)
+    classes = [label.name for label in job.options.labels]
+    fallback = Tags(FROM_NAME, TO_NAME, "image", {name: name for name in classes})
 
     def predict(body: dict[str, Any]) -> dict[str, Any]:
         config = body.get("label_config")
-        tags = fallback if config in (None, "") else read_tags(config, job.options.label)
+        tags = fallback if config in (None, "") else read_tags(config, classes)
         tasks = body.get("tasks")
         if not isinstance(tasks, list) or not all(isinstance(t, dict) for t in tasks):
             raise OptionError("The request has no list of tasks.")
@@ -197,7 +211,7 @@ def make_app(job: Job, segmenter: Segmenter, pictures: Pictures) -> Starlette:
 
     def setup(body: dict[str, Any]) -> dict[str, Any]:
         if body.get("schema"):
-            read_tags(body["schema"], job.options.label)
+            read_tags(body["schema"], classes)
         return {"model_version": VERSION}
 
     def status(_: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import logging
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,11 +18,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from lrpseg.app import commands, views
 from lrpseg.app.service import Service
 from lrpseg.core.errors import LrpsegError, OptionError
 from lrpseg.masks.render import COLORMAPS
 from lrpseg.web import describe
-from lrpseg.workspace import Item, NoSuchItem, NoSuchWorkspace, Workspace, read_settings
+from lrpseg.workspace import Item, NoSuchItem, NoSuchWorkspace, Workspace
 
 PREFIX = "/lrpseg"
 TOKEN = "x-lrpseg-workspace"
@@ -32,17 +34,31 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One request, with its workspace and, where the path names one, its picture."""
+    """One request, with its workspace and, where the path names one, its picture.
+
+    `raw`: the body as it came; `body` unpacks it, in the thread that answers.
+    """
 
     service: Service
     workspace: Workspace
     id: str
     query: dict[str, str]
-    body: bytes
+    raw: bytes
+    packed: bool
 
     @property
     def item(self) -> Item:
         return self.workspace.item(self.id)
+
+    @property
+    def class_name(self) -> str | None:
+        """The class that the request is about; None: the only one."""
+        return self.query.get("class")
+
+    @property
+    def body(self) -> bytes:
+        """The body, unpacked."""
+        return _unpacked(self.raw) if self.packed else self.raw
 
     def json(self) -> dict[str, Any]:
         try:
@@ -68,12 +84,11 @@ def item(call: Call) -> Response:
     found = call.item
     if not found.analysis:  # waiting, running or failed: there is no map yet
         return _json(describe.summary(found))
-    levels = call.service.levels.of(call.workspace, found)
-    return _json(describe.details(call.workspace, found, levels))
+    return _json(describe.details(call.service, call.workspace, found))
 
 
 def view(call: Call) -> Response:
-    return _picture(describe.view(call.workspace.image(call.id)))
+    return _picture(views.view(call.workspace.image(call.id)))
 
 
 def thumbnail(call: Call) -> Response:
@@ -83,32 +98,32 @@ def thumbnail(call: Call) -> Response:
 def heatmap(call: Call) -> Response:
     colormap = call.query.get("colormap", next(iter(COLORMAPS)))
     COLORMAPS[colormap]
-    image, relevance = call.workspace.image(call.id), call.workspace.relevance(call.id)
-    return _picture(describe.heatmap_view(image, relevance, colormap))
+    relevance = call.workspace.relevance(call.id, call.class_name)
+    return _picture(views.heatmap_view(call.workspace.image(call.id), relevance, colormap))
 
 
 def levels(call: Call) -> Response:
-    return _packed(call.service.levels.of(call.workspace, call.item).packed)
+    return _packed(call.service.levels.of(call.workspace, call.item, call.class_name).packed)
 
 
 def corrections(call: Call) -> Response:
-    return _packed(describe.pack(call.workspace.corrections(call.id)))
+    return _packed(views.pack(call.workspace.corrections(call.id, _first(call))))
 
 
 def truth(call: Call) -> Response:
-    found = call.workspace.truth(call.id)
+    found = call.workspace.truth(call.id, _first(call))
     if found is None:
         return _error("There is no ground truth for this picture.", 404)
-    return _packed(describe.pack(found.astype("uint8")))
+    return _packed(views.pack(found.astype("uint8")))
 
 
 def save_corrections(call: Call) -> Response:
     """A rectangle of corrections, (h, w) uint8 of 0, 1 and 2, row by row."""
     x, y, w, h = (_whole(call.query, name) for name in "xywh")
-    seconds = _number(call.query.get("seconds", "0"))
-    revision = call.workspace.patch_corrections(call.id, x, y, w, h, call.body)
-    if seconds:
-        call.workspace.add_seconds(call.id, seconds)
+    seconds = call.query.get("seconds", "0")
+    revision = commands.correct(
+        call.workspace, call.id, (x, y, w, h), call.body, seconds, _first(call)
+    )
     return _json({"revision": revision, "writes": 1, "status": call.item.status})
 
 
@@ -117,61 +132,52 @@ def save_settings(call: Call) -> Response:
 
     The answer's `writes` says by how much this request itself raised the revision.
     """
-    given, found = call.json(), call.item
-    writes = ("level" in given) + ("min_area" in given or "max_hole" in given) + ("status" in given)
-    if given.get("status") == "accepted" and not _seen(given.get("shown"), found):
-        return _error(
-            f"{found.name} was changed elsewhere meanwhile. Look at it again before you accept it.",
-            409,
-        )
+    given, found, workspace, of = call.json(), call.item, call.workspace, _first(call)
+    cleans = "min_area" in given or "max_hole" in given
+    if given.get("status") == "accepted":
+        commands.check_shown(found, given.get("shown"))
     if "level" in given:
-        if given.get("analysis") != describe.analysis_name(found):
-            return _error("The heatmap has changed meanwhile.", 409)
-        values = call.service.levels.of(call.workspace, found).values
-        level = given["level"]
-        if not isinstance(level, int) or not 0 <= level < len(values):
-            raise OptionError("There is no such threshold level.")
-        call.workspace.set_threshold(call.id, float(values[level]))
-    if "min_area" in given or "max_hole" in given:
-        call.workspace.set_cleaning(
+        commands.set_level(
+            call.service, workspace, found, given["level"], given.get("analysis"), of
+        )
+    if cleans:
+        layer = found.layer(of)
+        commands.set_cleaning(
+            workspace,
             call.id,
-            _count(given.get("min_area", found.min_area)),
-            _count(given.get("max_hole", found.max_hole)),
+            given.get("min_area", layer.min_area),
+            given.get("max_hole", layer.max_hole),
+            of,
         )
     if "status" in given:
-        call.workspace.set_status(call.id, str(given["status"]))
+        commands.set_status(workspace, call.id, str(given["status"]))
     if "seconds" in given:
-        call.workspace.add_seconds(call.id, _number(given["seconds"]))
+        commands.spend(workspace, call.id, given["seconds"])
+    writes = ("level" in given) + cleans + ("status" in given)
     found = call.item
     return _json({"revision": found.revision, "writes": writes, "status": found.status})
 
 
-def _seen(shown: Any, found: Item) -> bool:
-    """Whether a page shows `found` as it is now; one that says nothing is believed."""
-    now = {"analysis": describe.analysis_name(found), "revision": found.revision}
-    said = shown if isinstance(shown, dict) else {}
-    return all(said.get(name, value) == value for name, value in now.items())
-
-
 def save_choice(call: Call) -> Response:
     """A choice as `item` told it once: undo and redo bring it back."""
-    given, found = call.json(), call.item
-    explain = bool(given.get("explain_intact"))
-    call.workspace.set_settings(found.id, read_settings(given), explain)
-    call.service.analyser.wake(call.workspace)
-    return _json(describe.summary(call.item))
+    found = commands.restore_choice(call.service, call.workspace, call.id, call.json())
+    return _json(describe.summary(found))
 
 
 def anyway(call: Call) -> Response:
     """Explain a picture that was classified intact."""
-    call.workspace.set_settings(call.id, explain_intact=True)
-    call.service.analyser.wake(call.workspace)
-    return _json(describe.summary(call.item))
+    found = commands.explain_anyway(call.service, call.workspace, call.id)
+    return _json(describe.summary(found))
 
 
 def delete(call: Call) -> Response:
-    call.workspace.delete(call.id)
+    commands.remove(call.workspace, call.id)
     return _json({})
+
+
+def _first(call: Call) -> str:
+    """The class that the request is about; without one the first, the only one of most domains."""
+    return call.class_name or call.item.layers[0].name
 
 
 ROUTES: dict[tuple[str, str], Callable[[Call], Response]] = {
@@ -208,6 +214,8 @@ def _endpoint(service: Service, handler: Callable[[Call], Response]) -> Callable
             return _error("This workspace is no longer there. Reload the page.", 401)
         except NoSuchItem as error:
             return _error(str(error), 404)
+        except commands.ChangedError as error:
+            return _error(str(error), 409)
         except LrpsegError as error:
             return _error(str(error), 400)
         except Exception:
@@ -222,26 +230,32 @@ def _answer(
 ) -> Response:
     workspace = service.sessions.get(request.headers.get(TOKEN, ""))
     call = Call(
-        service, workspace, request.path_params.get("id", ""), dict(request.query_params), body
+        service,
+        workspace,
+        request.path_params.get("id", ""),
+        dict(request.query_params),
+        body,
+        request.headers.get("content-encoding") == "gzip",
     )
     return handler(call)
 
 
 async def _body(request: Request) -> bytes:
-    """The body, unpacked; read in parts so that no client can fill the memory."""
+    """The body as it comes; read in parts so that no client can fill the memory."""
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
         if size > _MAX_BODY:
             raise OptionError("The request is too large.")
         parts.append(part)
-    body = b"".join(parts)
-    if request.headers.get("content-encoding") != "gzip":
-        return body
+    return b"".join(parts)
+
+
+def _unpacked(body: bytes) -> bytes:
     try:
         with gzip.open(io.BytesIO(body)) as file:
             unpacked = file.read(_MAX_BODY + 1)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise OptionError(f"The request is damaged: {error}.") from error
     if len(unpacked) > _MAX_BODY:
         raise OptionError("The request is too large.")
@@ -253,20 +267,6 @@ def _whole(query: dict[str, str], name: str) -> int:
         return int(query[name])
     except (KeyError, ValueError):
         raise OptionError(f"{name} must be a whole number.") from None
-
-
-def _count(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 10**9:
-        raise OptionError("An area is a whole number of pixels, 0 or more.")
-    return value
-
-
-def _number(value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise OptionError("A number was expected.") from None
-    return min(max(number, 0.0), 3600.0) if number == number else 0.0
 
 
 def _json(value: dict[str, Any]) -> Response:

@@ -205,10 +205,10 @@ def test_a_path_does_not_go_on_with_the_host(label_studio: str) -> None:
 
 
 def test_configurations(tmp_path: Path) -> None:
-    assert read_tags(CONFIG, "rust").label == "rust"
-    assert read_tags(CONFIG, "unknown").label == "rust"
+    assert read_tags(CONFIG, ["rust"]).labels == {"rust": "rust"}
+    assert read_tags(CONFIG, ["unknown"]).labels == {"unknown": "rust"}
     for wrong in ("<View>", "<!DOCTYPE x><View/>", "<View/>", '<!ENTITY a "b">'):
         with pytest.raises(OptionError):
-            read_tags(wrong, "x")
+            read_tags(wrong, ["x"])
     with Image.open(DAMAGED) as image:
         assert np.asarray(image).size

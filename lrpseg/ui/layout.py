@@ -1,0 +1,97 @@
+"""What stands where on the page: pictures and settings on the left, the editor beside them."""
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from lrpseg.app.samples import Samples
+from lrpseg.formats import FORMATS
+from lrpseg.pipeline.settings import MENUS, OPTIONS, Settings
+from lrpseg.ui import choices, texts
+from lrpseg.ui.editor import editor_markup, editor_script, editor_style
+from lrpseg.ui.uploads import NamedFiles, NamedUpload
+
+
+@dataclass(frozen=True, eq=False)
+class Widgets:
+    """The components that events are about. menus: one for each of `MENUS`, in their order; files:
+    hidden buttons whose click downloads what was made, by what it is."""
+
+    token: gr.Textbox
+    selected: gr.Textbox
+    upload: NamedFiles
+    folder: NamedUpload
+    gallery: gr.Gallery
+    menus: dict[str, gr.Dropdown]
+    everywhere: gr.Button
+    formats: gr.Dropdown
+    mask_button: gr.Button
+    zip_button: gr.Button
+    truth: NamedUpload
+    masks: NamedUpload
+    keep: gr.Button
+    bring: NamedUpload
+    files: dict[str, gr.DownloadButton]
+    editor: gr.HTML
+
+
+def element(name: str) -> str:
+    """The id of the element of a field of `Settings`."""
+    return name.replace("_", "-")
+
+
+def annotate_tab(samples: Samples, first: Settings, value: object) -> Widgets:
+    """Build the tab on which pictures are annotated; `first`: what the menus show, `value`: the
+    editor's."""
+    token, selected = gr.Textbox(visible=False), gr.Textbox(visible=False)
+    with gr.Tab("Annotate", id="annotate"), gr.Row(elem_id="work"):
+        with gr.Column(scale=0, min_width=270, elem_id="side"):
+            upload = NamedFiles(
+                label="Pictures or a zip", file_count="multiple", height=84, elem_id="upload"
+            )
+            folder = NamedUpload("A folder", file_count="directory", size="sm", elem_id="folder")
+            gallery = gr.Gallery(
+                value=[(str(s.path), s.caption) for s in samples.all],
+                label="Samples", columns=4, height=228, allow_preview=False, interactive=False,
+                format="png", elem_id="samples", buttons=[], object_fit="cover",
+            )  # fmt: skip
+            menus = {name: _menu(name, first) for name in MENUS}
+            everywhere = gr.Button("Apply to all pictures", size="sm", elem_id="apply-all")
+            with gr.Accordion("Export", elem_id="export-panel"):
+                formats = gr.Dropdown(
+                    texts.choices(FORMATS), value=[], multiselect=True, label="Formats",
+                    info=texts.HELP["formats"], elem_id="formats",
+                )  # fmt: skip
+                with gr.Row():
+                    mask_button = gr.Button("This mask", size="sm", elem_id="mask-file")
+                    zip_button = gr.Button(
+                        "All (zip)", size="sm", variant="primary", elem_id="export"
+                    )
+            with gr.Accordion("Masks and sessions", open=False, elem_id="more"):
+                truth = NamedUpload("True mask of this picture", size="sm", elem_id="truth")
+                masks = NamedUpload(
+                    "Masks made elsewhere", file_count="multiple", size="sm", elem_id="bring-masks"
+                )
+                keep = gr.Button("Take the session home", size="sm", elem_id="save-session")
+                bring = NamedUpload("Open a session", size="sm", elem_id="open-session")
+            files = {
+                name: gr.DownloadButton(visible="hidden", elem_id=f"file-{name}")
+                for name in ("mask", "zip", "session")
+            }
+        with gr.Column(scale=1, elem_id="main"):
+            editor = gr.HTML(
+                value=value, html_template=editor_markup(), js_on_load=editor_script(),
+                css_template=editor_style(), elem_id="editor", apply_default_css=False,
+            )  # fmt: skip
+    return Widgets(
+        token, selected, upload, folder, gallery, menus, everywhere, formats, mask_button,
+        zip_button, truth, masks, keep, bring, files, editor,
+    )  # fmt: skip
+
+
+def _menu(name: str, first: Settings) -> gr.Dropdown:
+    option, value = OPTIONS[name], getattr(first, name)
+    offered = choices.offered(name, first.domain)
+    return gr.Dropdown(
+        offered, value=value, label=option.title, info=option.help, elem_id=element(name)
+    )
