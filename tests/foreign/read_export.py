@@ -1,47 +1,67 @@
-"""Reads an export with the reader of the tool that it is for; knows nothing of lrpseg.
+"""Reads exports with the readers of the tools that they are for; knows nothing of lrpseg.
 
-    python read_export.py TOOL EXPORT_FOLDER OUT.npz
+    python read_export.py JOBS.json
 
 Runs where those tools are installed (tests/foreign/requirements.txt), which cannot live beside
-lrpseg's own packages. OUT.npz holds a bool mask for each picture, under its name (or its stem).
+lrpseg's own packages. JOBS.json is a list of {"tool", "folder", "out"}: one process reads them all,
+since a tool takes longer to start than to read. Each `out` becomes an .npz with `info`, a JSON list
+of pictures {"name", "shape", "labels"} (or {"error"}), and a bool mask "I/J" for label J of picture
+I. A picture's name is its path, or its path without suffix where the tool knows no more.
 """
 
 import json
 import sys
+import traceback
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-Masks = dict[str, np.ndarray]
+Shape = tuple[int, int]
 
 
-def merged(masks: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
-    whole = np.zeros(shape, bool)
-    for mask in masks:
+class Picture(NamedTuple):
+    """The size of a picture, and the mask of each label that it has annotations of."""
+
+    shape: Shape
+    masks: dict[str, np.ndarray]
+
+
+Pictures = dict[str, Picture]
+
+
+def picture(shape: Shape, annotations: Iterable[tuple[str, np.ndarray]]) -> Picture:
+    """Annotations of one label merged."""
+    masks: dict[str, np.ndarray] = {}
+    for label, mask in annotations:
+        whole = masks.setdefault(label, np.zeros(shape, bool))
         whole |= np.asarray(mask) > 0
-    return whole
+    return Picture(shape, masks)
 
 
-def pycocotools(folder: Path) -> Masks:
+def pycocotools(folder: Path) -> Pictures:
     from pycocotools.coco import COCO
 
     coco = COCO(str(folder / "annotations.json"))
     return {
-        image["file_name"]: merged(
-            [coco.annToMask(a) for a in coco.loadAnns(coco.getAnnIds(image["id"], iscrowd=False))],
+        image["file_name"]: picture(
             (image["height"], image["width"]),
+            (
+                (coco.cats[a["category_id"]]["name"], coco.annToMask(a))
+                for a in coco.loadAnns(coco.getAnnIds(image["id"], iscrowd=False))
+            ),
         )
         for image in coco.loadImgs(coco.getImgIds())
     }
 
 
-def supervision(folder: Path) -> Masks:
+def supervision(folder: Path) -> Pictures:
     import supervision as sv
     from PIL import Image
 
-    found: Masks = {}
+    found: Pictures = {}
     for labels in [folder / "labels", *(p for p in (folder / "labels").rglob("*") if p.is_dir())]:
         relative = labels.relative_to(folder / "labels")
         images = folder / "images" / relative
@@ -54,112 +74,125 @@ def supervision(folder: Path) -> Masks:
             with Image.open(path) as image:
                 shape = image.size[::-1]
             masks = [] if detections.mask is None else list(detections.mask)
-            found[(relative / Path(path).stem).as_posix()] = merged(masks, shape)
+            classes = [data.classes[i] for i in detections.class_id] if masks else []
+            name = (relative / Path(path).stem).as_posix()
+            found[name] = picture(shape, zip(classes, masks, strict=True))
     return found
 
 
-def labelme(folder: Path) -> Masks:
+def labelme(folder: Path) -> Pictures:
     from labelme._label_file import LabelFile
     from labelme.utils import shape_to_mask
 
-    found: Masks = {}
+    found: Pictures = {}
     for path in folder.rglob("*.json"):
         entry = LabelFile(str(path))
         raw = json.loads(path.read_text("utf-8"))
         shape = (raw["imageHeight"], raw["imageWidth"])
-        masks = []
+        drawn = []
         for part in entry.shapes:
             if part["shape_type"] == "mask":
                 (x1, y1), (x2, y2) = np.asarray(part["points"]).astype(int)
                 whole = np.zeros(shape, bool)
                 whole[y1 : y2 + 1, x1 : x2 + 1] = part["mask"]
-                masks.append(whole)
             else:
-                masks.append(shape_to_mask(shape, part["points"], part["shape_type"]))
-        found[path.relative_to(folder).with_suffix("").as_posix()] = merged(masks, shape)
+                whole = shape_to_mask(shape, part["points"], part["shape_type"])
+            drawn.append((part["label"], whole))
+        found[path.relative_to(folder).with_suffix("").as_posix()] = picture(shape, drawn)
     return found
 
 
-def x_anylabeling(folder: Path) -> Masks:
+def x_anylabeling(folder: Path) -> Pictures:
     """As X-AnyLabeling fills its polygons: cv2.fillPoly (anylabeling/views/labeling/utils)."""
     import cv2
 
-    found: Masks = {}
+    found: Pictures = {}
     for path in folder.rglob("*.json"):
         raw = json.loads(path.read_text("utf-8"))
-        mask = np.zeros((raw["imageHeight"], raw["imageWidth"]), np.uint8)
+        shape = (raw["imageHeight"], raw["imageWidth"])
+        drawn = []
         for part in raw["shapes"]:
+            mask = np.zeros(shape, np.uint8)
             cv2.fillPoly(mask, [np.array(part["points"], np.int32)], 1)
-        found[path.relative_to(folder).with_suffix("").as_posix()] = mask > 0
+            drawn.append((part["label"], mask))
+        found[path.relative_to(folder).with_suffix("").as_posix()] = picture(shape, drawn)
     return found
 
 
-def label_studio_sdk(folder: Path) -> Masks:
+def label_studio_sdk(folder: Path) -> Pictures:
     from label_studio_sdk.converter.brush import decode_rle
 
-    found: Masks = {}
+    found: Pictures = {}
     for task in json.loads((folder / "predictions.json").read_text("utf-8")):
         (prediction,) = task["predictions"]
         assert 0 <= prediction["score"] <= 1
-        masks, shape = [], None
+        drawn, shape = [], None
         for result in prediction["result"]:
             shape = (result["original_height"], result["original_width"])
             assert result["value"]["format"] == "rle"
             pixels = np.array(decode_rle(result["value"]["rle"]), np.uint8).reshape(*shape, 4)
             alpha = pixels[..., 3]
             assert set(np.unique(alpha)) <= {0, 255}  # 1 would be there and not be seen
-            masks.append(alpha)
+            (label,) = result["value"]["brushlabels"]
+            drawn.append((label, alpha))
         if shape is not None:
-            found[task["data"]["name"]] = merged(masks, shape)
+            found[task["data"]["name"]] = picture(shape, drawn)
     return found
 
 
-def _datumaro(folder: Path, kind: str) -> Masks:
+def _datumaro(folder: Path, kind: str) -> Pictures:
     from datumaro.components.annotation import AnnotationType
     from datumaro.components.dataset import Dataset
 
-    found: Masks = {}
-    for item in Dataset.import_from(str(folder), kind):
-        masks = [a.image for a in item.annotations if a.type == AnnotationType.mask]
-        shape = masks[0].shape if masks else item.media.size if item.media else None
+    found: Pictures = {}
+    data = Dataset.import_from(str(folder), kind)
+    labels = data.categories()[AnnotationType.label]
+    for item in data:
+        drawn = [
+            (labels[a.label].name, a.image)
+            for a in item.annotations
+            if a.type == AnnotationType.mask
+        ]
+        shape = drawn[0][1].shape if drawn else item.media.size if item.media else None
         if shape is not None:
-            found[item.id] = merged(masks, shape)
+            found[item.id] = picture(shape, drawn)
     return found
 
 
-def datumaro(folder: Path) -> Masks:
+def datumaro(folder: Path) -> Pictures:
     return _datumaro(folder, "datumaro")
 
 
-def datumaro_cvat(folder: Path) -> Masks:
+def datumaro_cvat(folder: Path) -> Pictures:
     return _datumaro(folder, "cvat")
 
 
-def datumaro_voc(folder: Path) -> Masks:
+def datumaro_voc(folder: Path) -> Pictures:
     with zipfile.ZipFile(folder / "annotations.zip") as archive:
         archive.extractall(folder / "unpacked")
     return _datumaro(folder / "unpacked", "voc_segmentation")
 
 
-def cvat_sdk(folder: Path) -> Masks:
+def cvat_sdk(folder: Path) -> Pictures:
     from xml.etree import ElementTree
 
     from cvat_sdk.masks import decode_mask
 
-    found: Masks = {}
+    found: Pictures = {}
     for image in ElementTree.parse(folder / "annotations.xml").getroot().iter("image"):
         height, width = int(image.get("height", 0)), int(image.get("width", 0))
-        masks = []
+        drawn = []
         for mask in image.iter("mask"):
             left, top, w, h = (int(mask.get(k, 0)) for k in ("left", "top", "width", "height"))
             runs = [int(r) for r in mask.get("rle", "").split(",")]
             points = [*runs, left, top, left + w - 1, top + h - 1]  # the form of CVAT's API
-            masks.append(decode_mask(points, image_width=width, image_height=height))
-        found[image.get("name", "")] = merged(masks, (height, width))
+            label = mask.get("label", "")
+            drawn.append((label, decode_mask(points, image_width=width, image_height=height)))
+        found[image.get("name", "")] = picture((height, width), drawn)
     return found
 
 
-TOOLS: dict[str, Callable[[Path], Masks]] = {
+TOOLS: dict[str, Callable[[Path], Pictures]] = {
     "pycocotools": pycocotools,
     "supervision": supervision,
     "labelme": labelme,
@@ -171,9 +204,23 @@ TOOLS: dict[str, Callable[[Path], Masks]] = {
     "cvat-sdk": cvat_sdk,
 }
 
+
+def read(job: dict[str, str]) -> None:
+    """Do one job; what fails is told in its `out`, and the others go on."""
+    try:
+        found = TOOLS[job["tool"]](Path(job["folder"]))
+    except Exception:
+        np.savez(job["out"], info=json.dumps({"error": traceback.format_exc()}))
+        return
+    info = [{"name": n, "shape": p.shape, "labels": list(p.masks)} for n, p in found.items()]
+    packed = {
+        f"{i}/{j}": mask
+        for i, p in enumerate(found.values())
+        for j, mask in enumerate(p.masks.values())
+    }
+    np.savez(job["out"], info=json.dumps(info), **packed)
+
+
 if __name__ == "__main__":
-    read = TOOLS[sys.argv[1]](Path(sys.argv[2]))
-    names = list(read)
-    entry = {"names": names, "shapes": [read[n].shape for n in names]}
-    packed = {f"m{i}": read[n] for i, n in enumerate(names)}
-    np.savez(sys.argv[3], info=json.dumps(entry), **packed)
+    for entry in json.loads(Path(sys.argv[1]).read_text("utf-8")):
+        read(entry)

@@ -1,4 +1,4 @@
-"""Masks and names that formats tend to get wrong."""
+"""Masks, classes and names that formats tend to get wrong."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lrpseg.formats import Annotated
+from lrpseg.formats import Annotated, ClassLabel
 
 
 def _ring() -> np.ndarray:
@@ -71,6 +71,42 @@ MASKS: dict[str, np.ndarray] = {
     "interlocked.png": _interlocked(),
     "O'Brien's belt.png": _several()[::-1].copy(),
 }
+
+
+CLASSES = (
+    ClassLabel("crack", (0, 114, 178)),
+    ClassLabel("Loch <ä> & 'x'", (230, 159, 0)),
+    ClassLabel("検査", (0, 158, 115)),
+    ClassLabel("never", (204, 121, 167)),  # no picture has it
+)
+
+
+def _layers(index: int, mask: np.ndarray) -> dict[str, np.ndarray]:
+    """Three classes that overlap, of which some pictures lack one."""
+    height, width = mask.shape
+    hole = np.zeros((height, width), bool)
+    hole[height // 4 : 3 * height // 4 + 1, width // 4 : 3 * width // 4 + 1] = index % 4 != 3
+    rows, columns = np.indices((height, width))
+    stripes = ((rows + columns) % 5 == 0) & (index % 3 != 2)
+    crack, second, third, _ = (entry.name for entry in CLASSES)
+    return {third: stripes, crack: mask, second: hole}  # in another order than the classes
+
+
+LAYERS: dict[str, dict[str, np.ndarray]] = {
+    name: _layers(index, mask) for index, (name, mask) in enumerate(MASKS.items())
+}
+
+
+def layered() -> Iterator[Annotated]:
+    """The pictures with a mask for each class."""
+    for picture in annotated():
+        yield Annotated(
+            picture.name,
+            probability=picture.probability,
+            image=picture.image,
+            settings=picture.settings,
+            layers=LAYERS[picture.name],
+        )
 
 
 def annotated(masks: dict[str, np.ndarray] = MASKS) -> Iterator[Annotated]:

@@ -1,4 +1,4 @@
-"""What we write is read by the tools that it is for, to the pixel."""
+"""What we write is read by the tools that it is for, to the pixel, each class by its name."""
 
 import json
 import os
@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from lrpseg.formats import FORMATS, ExportOptions
-from tests.formats.pictures import MASKS, annotated, save_pictures
+from tests.formats.pictures import CLASSES, LAYERS, MASKS, annotated, layered, save_pictures
+from tests.formats.slow import flattened
 
 ROOT = Path(__file__).parent.parent.parent
 SCRIPT = ROOT / "tests" / "foreign" / "read_export.py"
@@ -29,6 +30,8 @@ READERS = [
 SKIPS_EMPTY = {"label-studio-sdk", "datumaro-voc"}
 """Where nothing says how large a picture without annotations is."""
 
+ONE_CLASS_A_PIXEL = {"cvat-segmentation"}
+
 
 def python() -> Path:
     """The Python that has the tools: $LRPSEG_FOREIGN, or the one that `make foreign` made."""
@@ -38,26 +41,81 @@ def python() -> Path:
     return path
 
 
+def _case(name: str, tool: str, per_component: bool, classes: int) -> str:
+    return f"{name}-{tool}-{per_component}-{classes}"
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what each tool reads; one process does them all."""
+    folder, interpreter = tmp_path_factory.mktemp("foreign"), python()
+    jobs = []
+    for per_component in (False, True):
+        for classes, pictures in ((1, annotated), (3, layered)):
+            options = ExportOptions(
+                per_component=per_component,
+                copy_pictures=True,
+                classes=CLASSES if classes > 1 else (),
+            )
+            for name in dict.fromkeys(name for name, _ in READERS):
+                export = folder / f"{name}-{per_component}-{classes}"
+                FORMATS[name].write(pictures(), export, options)
+                save_pictures(export / "images")  # CVAT's own exports have them there
+                jobs += [
+                    {
+                        "tool": tool,
+                        "folder": str(export),
+                        "out": str(folder / f"{_case(name, tool, per_component, classes)}.npz"),
+                    }
+                    for written, tool in READERS
+                    if written == name
+                ]
+    (folder / "jobs.json").write_text(json.dumps(jobs))
+    command = [str(interpreter), str(SCRIPT), str(folder / "jobs.json")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+def _wanted(name: str, classes: int) -> dict[str, dict[str, np.ndarray]]:
+    """Picture to label to mask."""
+    if classes == 1:
+        return {picture: {"damage": mask} for picture, mask in MASKS.items()}
+    if name in ONE_CLASS_A_PIXEL:
+        order = [entry.name for entry in CLASSES]
+        return {picture: flattened(layers, order) for picture, layers in LAYERS.items()}
+    return LAYERS
+
+
+@pytest.mark.parametrize("classes", [1, 3])
 @pytest.mark.parametrize("per_component", [False, True])
 @pytest.mark.parametrize(("name", "tool"), READERS)
 def test_the_tools_own_reader_gives_back_every_pixel(
-    name: str, tool: str, per_component: bool, tmp_path: Path
+    name: str, tool: str, per_component: bool, classes: int, read: Path
 ) -> None:
-    options = ExportOptions(per_component=per_component, copy_pictures=True)
-    FORMATS[name].write(annotated(), tmp_path / "export", options)
-    save_pictures(tmp_path / "export" / "images")  # CVAT's own exports have them there
-    command = [str(python()), str(SCRIPT), tool, str(tmp_path / "export"), str(tmp_path / "m.npz")]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    with np.load(tmp_path / "m.npz") as file:
+    with np.load(read / f"{_case(name, tool, per_component, classes)}.npz") as file:
         info = json.loads(str(file["info"]))
-        read = {n: file[f"m{i}"] for i, n in enumerate(info["names"])}
-    by_stem = {n.rsplit(".", 1)[0]: mask for n, mask in MASKS.items()}
+        assert isinstance(info, list), info["error"][-3000:]
+        found = {
+            entry["name"]: (
+                tuple(entry["shape"]),
+                {label: file[f"{i}/{j}"] for j, label in enumerate(entry["labels"])},
+            )
+            for i, entry in enumerate(info)
+        }
+    wanted = _wanted(name, classes)
+    if not set(found) & set(wanted):
+        wanted = {picture.rsplit(".", 1)[0]: layers for picture, layers in wanted.items()}
     compared = 0
-    for key, wanted in (MASKS if set(read) & set(MASKS) else by_stem).items():
-        if key not in read:
-            assert tool in SKIPS_EMPTY and not wanted.any(), key  # noqa: PT018
+    for picture, layers in wanted.items():
+        drawn = {label for label, mask in layers.items() if mask.any()}
+        if picture not in found:
+            assert tool in SKIPS_EMPTY and not drawn, picture  # noqa: PT018
             continue
-        assert np.array_equal(read[key], wanted), key
+        shape, masks = found[picture]
+        assert shape == next(iter(layers.values())).shape
+        assert set(masks) == drawn, picture
+        for label in drawn:
+            assert np.array_equal(masks[label], layers[label]), (picture, label)
         compared += 1
     assert compared >= 10

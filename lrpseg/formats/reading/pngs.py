@@ -116,6 +116,6 @@ def _read(entry: _Entry, index: int | None) -> ReadMask:
         return ReadMask(entry.name, mask, (), {entry.label: mask})
     if values.dtype == np.bool_:
         return ReadMask(entry.name, mask)
-    there = cv2.calcHist([values], [0], None, [256], [0, 256]).ravel() > 0
+    there = cv2.calcHist([np.asarray(values, np.uint8)], [0], None, [256], [0, 256]).ravel() > 0
     make = {str(n): partial(np.equal, values, n) for n in range(1, 256) if there[n]}
     return ReadMask(entry.name, mask, (), layers_of(mask, make))
