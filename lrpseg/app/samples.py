@@ -68,6 +68,10 @@ class Samples:
         self._stop.set()
         self._thread.join()
 
+    def clear(self) -> None:
+        """Free all results; samples that are added later are analysed like any picture."""
+        self._results.clear()
+
     def _prepare(self) -> None:
         for sample in self.all:
             if self._stop.is_set():

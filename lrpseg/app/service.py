@@ -16,3 +16,9 @@ class Service:
     analyser: Analyser
     limits: Limits
     levels: LevelCache = field(default_factory=LevelCache)
+
+    def clear(self) -> None:
+        """Free networks and arrays; the next use makes them anew."""
+        self.analyser.segmenters.clear()
+        self.sessions.clear()
+        self.levels.clear()

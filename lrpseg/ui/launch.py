@@ -48,7 +48,7 @@ class Sweeper:
 
 @dataclass(frozen=True, eq=False)
 class Page:
-    """A running page; `stop` ends its threads and its server, and frees its networks."""
+    """A running page; `stop` ends its threads and its server, and frees networks and arrays."""
 
     demo: gr.Blocks
     service: Service
@@ -62,7 +62,8 @@ class Page:
         self.samples.stop()
         self.service.analyser.stop()
         # Gradio keeps what belongs to an app as long as the process lives.
-        self.service.analyser.segmenters.clear()
+        self.samples.clear()
+        self.service.clear()
 
 
 def on_space() -> bool:
@@ -70,7 +71,7 @@ def on_space() -> bool:
     return bool(os.environ.get("SPACE_ID"))
 
 
-def make_service(device: str, hosted: bool, workspace: Path | None) -> Service:
+def make_service(segmenters: Segmenters, hosted: bool, workspace: Path | None) -> Service:
     """Sessions, analyser and limits; `workspace` is the folder of the one workspace, or with
     `hosted` that of all visitors' workspaces."""
     if hosted:
@@ -78,7 +79,7 @@ def make_service(device: str, hosted: bool, workspace: Path | None) -> Service:
     if workspace is None:
         workspace = Path(tempfile.gettempdir()) / "lrpseg-visitors" if hosted else default_folder()
     limits = Limits.hosted() if hosted else Limits()
-    return Service(Sessions(workspace, hosted=hosted), Analyser(Segmenters(device)), limits)
+    return Service(Sessions(workspace, hosted=hosted), Analyser(segmenters), limits)
 
 
 def default_folder() -> Path:
@@ -104,6 +105,7 @@ def launch(
     workspace: Path | None = None,
     hosted: bool | None = None,
     auth: Sequence[str] | None = None,
+    segmenters: Segmenters | None = None,
     block: bool = True,
 ) -> Page:
     """Start the page and print its address; with `block` it runs until it is stopped.
@@ -114,14 +116,16 @@ def launch(
         workspace: folder in which everything is kept.
         hosted: a private, temporary workspace for each visitor; None: on a Space.
         auth: NAME:PASSWORD texts; who gives none of them sees nothing.
+        segmenters: run the networks instead of those that would be loaded onto `device`.
 
     Raises `OptionError` where the address or a login is none, or the port is taken.
     """
     logins = parse_auth(auth)
     if port is not None and not 0 < port < 65536:
         raise OptionError(f"A port is 1 to 65535; {port} was given.")
-    service = make_service(device, on_space() if hosted is None else hosted, workspace)
-    samples = Samples(sample_pictures(list_domains()), service.analyser.segmenters)
+    segmenters = segmenters or Segmenters(device)
+    service = make_service(segmenters, on_space() if hosted is None else hosted, workspace)
+    samples = Samples(sample_pictures(list_domains()), segmenters)
     demo = build(service, samples)
     page = Page(demo, service, samples, Sweeper(service.sessions))
     # Threads that still run networks when the process ends would abort it.

@@ -75,6 +75,10 @@ class Sessions:
         with self._lock:
             return list(self._open.values())
 
+    def clear(self) -> None:
+        """Free the arrays that the workspaces keep in memory."""
+        self._cache.clear()
+
     def check_room(self, workspace: Workspace) -> None:
         """Raise `WorkspaceError` where a visitor's workspace is full."""
         if not self.hosted:

@@ -84,12 +84,14 @@ def test_interrupted_learning_leaves_no_version(
 def test_visitors_see_no_learned_domain(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from lrpseg.app.analyser import Segmenters
     from lrpseg.ui.launch import make_service
 
+    segmenters = Segmenters("cpu")
     save()
-    make_service("cpu", False, tmp_path / "own").analyser.stop()
+    make_service(segmenters, False, tmp_path / "own").analyser.stop()
     assert list_domains() == ["toy", "toy-v1"]
-    make_service("cpu", True, tmp_path / "visitors").analyser.stop()
+    make_service(segmenters, True, tmp_path / "visitors").analyser.stop()
     assert list_domains() == ["toy"]
     with pytest.raises(OptionError):
         load_domain("toy-v1")
