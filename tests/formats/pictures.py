@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lrpseg.formats import Annotated, ClassLabel
+from lrpseg.formats import Annotated, ClassLabel, ExportOptions
 
 
 def _ring() -> np.ndarray:
@@ -95,6 +95,16 @@ def _layers(index: int, mask: np.ndarray) -> dict[str, np.ndarray]:
 LAYERS: dict[str, dict[str, np.ndarray]] = {
     name: _layers(index, mask) for index, (name, mask) in enumerate(MASKS.items())
 }
+
+
+TWO = ExportOptions(classes=(ClassLabel("crack"), ClassLabel("break", (230, 159, 0))))
+
+
+def two(name: str = "a.png") -> Annotated:
+    """A crack of three pixels across a break of four; two are of both."""
+    crack = np.array([[1, 1, 1], [0, 0, 0]], bool)
+    broken = np.array([[0, 1, 1], [0, 1, 1]], bool)
+    return Annotated(name, layers={"crack": crack, "break": broken})
 
 
 def layered() -> Iterator[Annotated]:

@@ -1,9 +1,9 @@
 """What all formats have in common: the same bytes, bounded memory, names, options."""
 
 import gc
+import importlib
 import json
 import random
-import subprocess
 import sys
 import weakref
 import zipfile
@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import lrpseg
+from lrpseg import formats as lrpseg_formats
 from lrpseg.core.errors import OptionError
 from lrpseg.domains import load_domain
 from lrpseg.formats import (
@@ -295,17 +297,17 @@ def test_names_that_a_list_of_lines_cannot_hold() -> None:
             )
 
 
-def test_formats_need_no_foreign_library(tmp_path: Path) -> None:
-    """All are written with what the base package brings."""
-    script = (
-        "import sys\n"
-        "for name in ('pycocotools', 'supervision', 'datumaro', 'cvat_sdk', 'labelme',\n"
-        "             'label_studio_sdk'):\n"
-        "    sys.modules[name] = None\n"
-        "import numpy as np, pathlib\n"
-        "from lrpseg.formats import *\n"
-        "for name in FORMATS:\n"
-        "    picture = Annotated('a.png', np.eye(5, dtype=bool))\n"
-        "    FORMATS[name].write([picture], pathlib.Path(sys.argv[1]) / name, ExportOptions())\n"
-    )
-    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
+def test_formats_need_no_foreign_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All are written with what the base package brings, from the import on."""
+    for module in [m for m in sys.modules if m.split(".")[:2] == ["lrpseg", "formats"]]:
+        monkeypatch.delitem(sys.modules, module)
+    foreign = ("pycocotools", "supervision", "datumaro", "cvat_sdk", "labelme", "label_studio_sdk")
+    for module in (*foreign, "pycocotools.mask"):
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setattr(lrpseg, "formats", lrpseg.formats)  # the second import replaces it
+    again = importlib.import_module("lrpseg.formats")
+    assert again is not lrpseg_formats
+    for name in again.FORMATS:
+        picture = again.Annotated("a.png", np.eye(5, dtype=bool))
+        written = again.FORMATS[name].write([picture], tmp_path / name, again.ExportOptions())
+        assert written.annotations >= 1
