@@ -12,7 +12,7 @@ moved(
         "training.self_training_crops": "training.data.self_training_crops",
         "training.draw_samples": "training.data.draw_samples",
         "training.draw_tiles": "training.data.draw_tiles",
-        "training.unet_loop": "training.loops.unet_loop",
+        "training.unet_loop": "training.loops.loop",
         "training.train": "training.loops.train",
         "training.train_unet": "training.loops.train_unet",
         "training.self_train": "training.loops.self_train",

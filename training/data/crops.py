@@ -1,15 +1,18 @@
-"""Cuts 224-pixel training and evaluation crops out of pictures, as in section 3.4 of the paper."""
+"""Cuts training and evaluation crops out of pictures, as in section 3.4 of the paper: 224 pixels a
+side, or what a network's tiles are."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from torch.utils.data import Dataset
 
 from lrpseg.core.images import enlarge_to, read_image
 from lrpseg.models.networks import INPUT_SIZE
-from training.data.datasets import DataError, Example
+from training.data.datasets import Example
 from training.data.drawn_damage import draw_damage
 
 Image = NDArray[np.uint8]
@@ -66,45 +69,74 @@ def damage_bounds(mask: Mask, size: int = INPUT_SIZE) -> tuple[int, int, int, in
     return bounds[0], bounds[1], bounds[2], bounds[3]
 
 
-def load_example(example: Example) -> tuple[Image, Mask | None]:
-    """Picture (H, W, 3) and mask (H, W) of a training example, sides enlarged to 224 at least."""
-    image = enlarge_to(read_image(example.image), INPUT_SIZE)
-    mask = None
-    if example.mask is not None and example.damaged:
-        # "> 0" for masks of 0/87 or 0/1; JPEG-like halos of published masks lie under 32 of 255.
-        grey = read_image(example.mask)[..., 0]
-        mask = grey > (32 if grey.max() > 64 and np.unique(grey).size > 2 else 0)
-        if mask.shape != image.shape[:2]:
-            mask = (
-                cv2.resize(
-                    mask.astype(np.uint8), image.shape[1::-1], interpolation=cv2.INTER_NEAREST
-                )
-                > 0
-            )
-    return image, mask
+def load_example(example: Example, size: int = INPUT_SIZE) -> tuple[Image, Mask | None]:
+    """Picture (H, W, 3) and mask (H, W) of a training example, sides enlarged to `size` at least.
+
+    The mask is of all damage, None where none is there.
+    """
+    image = enlarge_to(read_image(example.image), size)
+    if not example.damaged:
+        return image, None
+    files = [example.mask] if example.mask else [file for _, file in example.masks]
+    masks = [read_mask(file, image.shape[:2]) for file in files]
+    return image, reduce(np.logical_or, masks) if masks else None
 
 
-def centre_crop(image: Image, mask: Mask | None) -> tuple[Image, Mask]:
+def load_class_masks(
+    example: Example, classes: Sequence[str], shape: tuple[int, int]
+) -> list[Mask | None]:
+    """The mask (H, W) of each class where the example has one of its own; `shape`: (H, W) of the
+    loaded picture. An only class has the mask of all damage."""
+    if len(classes) == 1:
+        shown = example.mask if example.damaged else None
+        return [None if shown is None else read_mask(shown, shape)]
+    files = dict(example.masks)
+    return [read_mask(files[name], shape) if name in files else None for name in classes]
+
+
+def read_mask(path: Path, shape: tuple[int, ...]) -> Mask:
+    """The mask in a file, brought to `shape` (H, W)."""
+    # "> 0" for masks of 0/87 or 0/1; JPEG-like halos of published masks lie under 32 of 255.
+    grey = read_image(path)[..., 0]
+    mask = grey > (32 if grey.max() > 64 and np.unique(grey).size > 2 else 0)
+    if mask.shape != shape:
+        large = cv2.resize(mask.astype(np.uint8), shape[::-1], interpolation=cv2.INTER_NEAREST)
+        mask = large > 0
+    return mask
+
+
+Window = tuple[slice, slice]
+"""Rows and columns of a crop."""
+
+
+def centre_window(shape: tuple[int, ...], mask: Mask | None, size: int = INPUT_SIZE) -> Window:
     """The crop that val and test are scored on: the centre of the (manually cropped) picture.
 
     Where the damage is longer than a crop and the centre shows none of it, the crop is moved onto
     the damage nearest to the centre: like the paper's, each crop of a damaged picture is damaged.
 
-    Returns image (224, 224, 3) uint8 and mask (224, 224) bool (all false where there is none).
+    Args:
+        shape: (H, W) of the picture, at least `size`. mask: (H, W) of its damage.
     """
-    whole = np.zeros(image.shape[:2], bool) if mask is None else mask
-    top, bottom, left, right = (
-        damage_bounds(whole) if whole.any() else (0, image.shape[0], 0, image.shape[1])
-    )
-    y = top + (bottom - top - INPUT_SIZE) // 2
-    x = left + (right - left - INPUT_SIZE) // 2
-    if whole.any() and not whole[y : y + INPUT_SIZE, x : x + INPUT_SIZE].any():
+    height, width = shape[:2]
+    whole = np.zeros((height, width), bool) if mask is None else mask
+    top, bottom, left, right = damage_bounds(whole, size) if whole.any() else (0, height, 0, width)
+    y = top + (bottom - top - size) // 2
+    x = left + (right - left - size) // 2
+    if whole.any() and not whole[y : y + size, x : x + size].any():
         spots = np.argwhere(whole)
-        centre = np.array((y, x)) + INPUT_SIZE // 2
+        centre = np.array((y, x)) + size // 2
         nearest = spots[np.argmin(((spots - centre) ** 2).sum(axis=1))]
-        largest = np.array(whole.shape) - INPUT_SIZE
-        y, x = np.clip(nearest - INPUT_SIZE // 2, 0, largest).tolist()
-    window = np.s_[y : y + INPUT_SIZE, x : x + INPUT_SIZE]
+        largest = np.array(whole.shape) - size
+        y, x = np.clip(nearest - size // 2, 0, largest).tolist()
+    return slice(y, y + size), slice(x, x + size)
+
+
+def centre_crop(image: Image, mask: Mask | None, size: int = INPUT_SIZE) -> tuple[Image, Mask]:
+    """Image (size, size, 3) uint8 and mask (size, size) bool (all false where there is none) of the
+    `centre_window`."""
+    whole = np.zeros(image.shape[:2], bool) if mask is None else mask
+    window = centre_window(image.shape, mask, size)
     return image[window].copy(), whole[window].copy()
 
 
@@ -113,21 +145,22 @@ def flipped(array: NDArray, which: int) -> NDArray:
     return (array, array[:, ::-1], array[::-1])[which]
 
 
-def random_crop(
-    image: Image,
+def random_window(
+    shape: tuple[int, ...],
     mask: Mask | None,
-    augmentation: Augmentation,
+    zoom: tuple[float, float],
     random: np.random.Generator,
-    draw: bool = False,
-) -> Image:
-    """A random (224, 224, 3) crop with the augmentation applied; with `draw`, damage is drawn in.
+    size: int = INPUT_SIZE,
+) -> Window:
+    """A random square of a picture of `shape` (H, W) that becomes a crop of `size` by a zoom in the
+    range.
 
     It contains the damage, or some of it where the damage is longer than the crop.
     """
-    zoom = random.uniform(*augmentation.zoom)
+    factor = random.uniform(*zoom)
     # Zooming in looks at a smaller window; it never grows past the picture.
-    window = min(round(INPUT_SIZE / zoom), *image.shape[:2])
-    height, width = image.shape[:2]
+    window = min(round(size / factor), *shape[:2])
+    height, width = shape[:2]
     hit = np.zeros((height, width), bool) if mask is None else mask
     damaged = bool(hit.any())
     top, bottom, left, right = damage_bounds(hit, window) if damaged else (0, height, 0, width)
@@ -142,11 +175,37 @@ def random_crop(
         spot = spots[random.integers(len(spots))]
         least = np.maximum(0, spot - window + 1)
         y, x = random.integers(least, np.minimum(spot, (height - window, width - window)) + 1)
-    crop = image[y : y + window, x : x + window]
-    if window != INPUT_SIZE:
-        crop = np.asarray(
-            cv2.resize(crop, (INPUT_SIZE, INPUT_SIZE), interpolation=cv2.INTER_LINEAR), np.uint8
-        )
+    return slice(y, y + window), slice(x, x + window)
+
+
+def random_crop(
+    image: Image,
+    mask: Mask | None,
+    augmentation: Augmentation,
+    random: np.random.Generator,
+    draw: bool = False,
+    size: int = INPUT_SIZE,
+) -> Image:
+    """A random (size, size, 3) crop with the augmentation applied; with `draw`, damage is drawn in.
+
+    It contains the damage, or some of it where the damage is longer than the crop.
+    """
+    window = random_window(image.shape, mask, augmentation.zoom, random, size)
+    return cut(image, window, augmentation, random, draw, size)
+
+
+def cut(
+    image: Image,
+    window: Window,
+    augmentation: Augmentation,
+    random: np.random.Generator,
+    draw: bool = False,
+    size: int = INPUT_SIZE,
+) -> Image:
+    """The window (size, size, 3) of the picture, with the augmentation applied."""
+    crop = image[window]
+    if crop.shape[0] != size:
+        crop = np.asarray(cv2.resize(crop, (size, size), interpolation=cv2.INTER_LINEAR), np.uint8)
     if draw:
         crop, _ = draw_damage(crop, random)
     return _vary(crop, augmentation, random)
@@ -166,45 +225,3 @@ def _vary(crop: Image, augmentation: Augmentation, random: np.random.Generator) 
         sigma = random.uniform(0, augmentation.noise)
         values += random.standard_normal(values.shape, np.float32) * np.float32(sigma)
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
-
-
-class TrainingCrops(Dataset[tuple[Image, int]]):
-    """`count` random crops of one epoch, half of them damaged on average, fixed by seed and epoch.
-
-    Class imbalance is met by drawing the class first, then a region of it, then a picture of that
-    region, each uniformly: a region that was photographed fifteen times counts once.
-    """
-
-    def __init__(
-        self,
-        examples: tuple[Example, ...],
-        count: int,
-        augmentation: Augmentation,
-        seed: int,
-        epoch: int = 0,
-    ) -> None:
-        self.augmentation, self.seed, self.epoch, self.count = augmentation, seed, epoch, count
-        self._regions: list[list[list[int]]] = [[], []]
-        self._loaded = [load_example(e) for e in examples]
-        grouped: dict[tuple[bool, str], list[int]] = {}
-        for index, example in enumerate(examples):
-            grouped.setdefault((example.damaged, example.region), []).append(index)
-        for (damaged, _), members in grouped.items():
-            self._regions[int(damaged)].append(members)
-        if not all(self._regions):
-            missing = "intact" if self._regions[1] else "damaged"
-            raise DataError(f"The training split has no {missing} picture; both kinds are needed.")
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, index: int) -> tuple[Image, int]:
-        # One generator per crop: the result does not depend on workers, ranks or order.
-        random = np.random.default_rng((self.seed, self.epoch, index))
-        label = int(random.integers(2))
-        drawn = self.augmentation.drawn
-        draw = bool(label and drawn and random.random() < drawn)
-        regions = self._regions[0 if draw else label]
-        members = regions[random.integers(len(regions))]
-        image, mask = self._loaded[members[random.integers(len(members))]]
-        return random_crop(image, mask, self.augmentation, random, draw), label

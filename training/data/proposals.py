@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from lrpseg.domains import Domain
-from lrpseg.domains.weights import load_classifier
-from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START
-from lrpseg.models.networks import INPUT_SIZE
-from lrpseg.pipeline.operating_points import default_choice
+from lrpseg.models.inputs import Normalisation
+from lrpseg.models.networks import INPUT_SIZE, NETWORKS
+from lrpseg.pipeline.defaults import default_settings
 from lrpseg.pipeline.tiling import TileGrid
 from lrpseg.refiners import REFINERS
 from lrpseg.thresholders import THRESHOLDERS, Fitted
@@ -22,7 +21,7 @@ from training.data.crops import Image, Mask, centre_crop, load_example
 from training.data.datasets import Example
 from training.data.self_training_crops import Proposed
 from training.loops import unet
-from training.reports.systems import lrp_maps
+from training.reports.systems import maps_of
 
 REACH = 13
 """Pixels: what the network finds counts where LRP's mask, grown by half of this, touches it."""
@@ -56,21 +55,28 @@ def propose(likelihood: NDArray[np.float32], lrp: Mask) -> tuple[Mask, NDArray[n
     return mask, weight.astype(np.float32)
 
 
-def mistakes(images: Sequence[Image], network: nn.Module, device: torch.device) -> list[Proposed]:
+def mistakes(
+    images: Sequence[Image],
+    network: nn.Module,
+    device: torch.device,
+    normalise: Normalisation,
+    side: int = INPUT_SIZE,
+) -> list[Proposed]:
     """Crops of intact pictures, each around the pixel where `network`, (B, 3, H, W) to logits
     (B, 2, H, W), is surest of damage, of all tiles where it says 0.3 or more; with empty masks."""
     found = []
     for image in images:
-        tiles = list(TileGrid(*image.shape[:2]))
-        likelihoods = unet.predict(network, np.stack([t.of(image) for t in tiles]), device)
+        tiles = list(TileGrid(image.shape[0], image.shape[1], tile=side))
+        cut = np.stack([t.of(image) for t in tiles])
+        likelihoods = unet.predict(network, cut, device, normalise)
         for tile, likelihood in zip(tiles, likelihoods, strict=True):
             smooth = cv2.blur(likelihood, (5, 5))
             y, x = np.unravel_index(int(smooth.argmax()), smooth.shape)
             if smooth[y, x] < 0.3:
                 continue
             spot = np.array((tile.y + int(y), tile.x + int(x)))
-            top, left = np.clip(spot - INPUT_SIZE // 2, 0, np.array(image.shape[:2]) - INPUT_SIZE)
-            crop = image[top : top + INPUT_SIZE, left : left + INPUT_SIZE]
+            top, left = np.clip(spot - side // 2, 0, np.array(image.shape[:2]) - side)
+            crop = image[top : top + side, left : left + side]
             empty = np.zeros(crop.shape[:2], bool)
             found.append(Proposed(crop, empty, np.ones(crop.shape[:2], np.float32)))
     return found
@@ -88,22 +94,22 @@ def proposals(
     Crops that the classifier calls intact are left out, and those on which LRP and `network`, where
     there is one, agree on no pixel.
     """
-    choice = default_choice(domain, classifiers_only=True)
-    model = load_classifier(domain, choice.network).to(device)
-    crops = np.stack([centre_crop(*load_example(e))[0] for e in examples])
-    explained = lrp_maps(
-        model, domain, choice.rule_set, DEFAULT_START, DEFAULT_POOLING, crops, device
-    )
-    fit = THRESHOLDERS[choice.thresholder].fit
+    settings = default_settings(domain, classifiers_only=True)
+    loaded = NETWORKS[settings.network].load(domain).to(device)
+    side = loaded.tile
+    crops = np.stack([centre_crop(*load_example(e, side), side)[0] for e in examples])
+    explained = maps_of(loaded, domain, settings, crops, device)
+    fit = THRESHOLDERS[settings.thresholder].fit
     found: dict[str, list[Proposed]] = {}
     for i, (example, crop) in enumerate(zip(examples, crops, strict=True)):
-        if explained.probabilities[i] <= 0.5:
+        if explained.probabilities[i, 0] <= 0.5:
             continue
-        relevance = explained.maps[i]
+        relevance = explained.maps[i, 0]
         refined = REFINERS[refiner].refine(crop, relevance, relevance, fit(relevance))
         mask, weight = propose_from_lrp(refined)
         if network is not None:
-            mask, weight = propose(unet.predict(network, crop[None], device)[0], mask)
+            likelihood = unet.predict(network, crop[None], device, domain.normalisation)[0]
+            mask, weight = propose(likelihood, mask)
         if mask.any():
             found.setdefault(example.region, []).append(Proposed(crop, mask, weight))
     return list(found.values())

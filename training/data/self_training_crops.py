@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from lrpseg.models.networks import INPUT_SIZE
 from training.data.crops import Augmentation, Image, Mask, random_crop
 from training.data.drawn_damage import Drawing, draw_damage
 
@@ -28,7 +29,7 @@ class Shares:
 
 @dataclass(frozen=True, eq=False)
 class Proposed:
-    """A damaged crop (224, 224, 3) with a mask that nobody drew, and how much each pixel counts."""
+    """A crop (side, side, 3) with a mask that nobody drew, and how much each pixel counts."""
 
     image: Image
     mask: Mask
@@ -48,13 +49,15 @@ class SelfTrainingCrops(Dataset[tuple[Image, Mask, NDArray[np.float32]]]):
         size: int,
         count: int,
         seed: int,
+        side: int = INPUT_SIZE,
     ) -> None:
         """`proposed`: a list for each region of damaged pictures; regions count alike. `mistaken`:
         intact crops that looked damaged, half of the intact ones. `size`: side of what is cut out,
-        a multiple of 16."""
+        a multiple of 16, out of
+        crops of `side`."""
         self._intact, self._proposed, self._mistaken = intact, proposed, mistaken
         self._shares, self._drawing, self._size = shares, drawing, size
-        self._count, self._seed, self.epoch = count, seed, 0
+        self._count, self._seed, self._side, self.epoch = count, seed, side, 0
 
     def __len__(self) -> int:
         return self._count
@@ -71,7 +74,8 @@ class SelfTrainingCrops(Dataset[tuple[Image, Mask, NDArray[np.float32]]]):
             )
         else:
             source = self._intact[int(random.integers(len(self._intact)))]
-            image = random_crop(source, None, Augmentation(flips=False, zoom=VARIED.zoom), random)
+            zoomed_alone = Augmentation(flips=False, zoom=VARIED.zoom)
+            image = random_crop(source, None, zoomed_alone, random, size=self._side)
             mask, weight = np.zeros(image.shape[:2], bool), np.ones(image.shape[:2], np.float32)
             if kind < 1 - shares.intact:
                 for _ in range(int(random.integers(1, 3))):

@@ -5,7 +5,7 @@
 Writes slope and offset of the log-odds into the domain's `domain.json`, from where they are applied
 whenever the network is loaded; with --out a checkpoint that holds them instead. --keep-decisions
 leaves the offset 0 (temperature scaling, Guo et al. 2017, arXiv:1706.04599): no picture changes
-sides, and every mask stays as it is.
+sides, and every mask stays as it is. Of several classes each gets a slope and an offset of its own.
 
 `training.loops.train` does the same at its end, and `training.loops.self_train` with the log-odds
 of two networks. `training.reports.beyond` reports how well it holds (reliability curve, expected
@@ -14,7 +14,7 @@ calibration error).
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,11 +32,14 @@ from lrpseg.models.checkpoints import (
     read_tensors,
     save_checkpoint,
 )
+from lrpseg.models.contract import Classifier
 from lrpseg.models.networks import NETWORKS, classifiers
-from lrpseg.models.vgg import VggA
 from training.command import told
-from training.data.datasets import READERS, read
-from training.loops.validation import Validation, classify
+from training.data.declared import Subject
+from training.loops.validation import Validation
+
+Numbers = float | list[float]
+"""A number for an only class, else one for each class."""
 
 
 def platt(
@@ -54,29 +57,37 @@ def platt(
 
 
 def both_kinds(crops: Tensor, tiles: Tensor, validation: Validation) -> NDArray[np.float64]:
-    """Log-odds (N,) of the validation crops and then of the whole pictures, from the logits (n, 2)
-    of crops and tiles; a whole picture's are its most damaged tile's."""
-    logits = torch.cat([crops, validation.whole(tiles)]).double()
-    return np.asarray(logits[:, 1] - logits[:, 0])
+    """Log-odds (M, K) of the validation crops and then of the whole pictures, from those (n, K) of
+    crops and tiles; a whole picture's are its most damaged tile's."""
+    return torch.cat([crops.double(), validation.whole(tiles)]).numpy()
 
 
 def labels_of(validation: Validation) -> NDArray[np.int64]:
-    """Labels (N,) in the order of `both_kinds`."""
+    """Labels (M, K) in the order of `both_kinds`."""
     return torch.cat([validation.labels, validation.whole_labels]).numpy()
 
 
 def calibrate(
-    model: VggA, validation: Validation, device: torch.device, offset: bool = True
-) -> tuple[float, float]:
-    """Fit on centre crops and whole pictures alike, change `model`, and return (slope, offset)."""
-    odds = both_kinds(
-        classify(model, validation.crops, device),
-        classify(model, validation.tiles, device),
-        validation,
+    model: Classifier, validation: Validation, device: torch.device, offset: bool = True
+) -> tuple[Numbers, Numbers]:
+    """Fit on centre crops and whole pictures alike, change `model`, and return (slope, offset): of
+    several classes one each, in their order."""
+    odds = both_kinds(*validation.log_odds(model, device), validation)
+    labels = labels_of(validation)
+    fits = [platt(odds[:, [k]], labels[:, k], offset) for k in range(odds.shape[1])]
+    slopes, shifts = [weights[0] for weights, _ in fits], [shift for _, shift in fits]
+    model.calibrate(slopes, shifts)
+    return (slopes[0], shifts[0]) if len(fits) == 1 else (slopes, shifts)
+
+
+def in_words(slope: Numbers, offset: Numbers, classes: Sequence[str]) -> str:
+    """Slope and offset for people."""
+    slopes, offsets = (v if isinstance(v, list) else [v] for v in (slope, offset))
+    of = [f" ({name})" if len(classes) > 1 else "" for name in classes]
+    each = (
+        f"times {a:.3f}, plus {b:.3f}{name}" for a, b, name in zip(slopes, offsets, of, strict=True)
     )
-    (slope,), shift = platt(odds[:, None], labels_of(validation), offset)
-    model.calibrate(slope, shift)
-    return slope, shift
+    return f"log-odds {'; '.join(each)}"
 
 
 def main(words: list[str] | None = None) -> None:
@@ -98,11 +109,14 @@ def main(words: list[str] | None = None) -> None:
         parser.error("--checkpoint needs --out: what domain.json says is of the domain's own.")
     device, domain = pick_device(args.device), load_domain(args.domain)
     path = args.checkpoint or domain.checkpoint(args.network)
-    model = load_checkpoint(path, args.network).to(device)
-    reader = domain.name if domain.name in READERS else "folder"
-    validation = Validation.of(read(reader, args.data, args.seed).splits["val"], flips=True)
+    subject = Subject.known(domain)
+    model = load_checkpoint(path, args.network, subject.classes).to(device)
+    validation = Validation.of(
+        subject.read(args.data, args.seed).splits["val"], subject.normalisation, flips=True,
+        classes=subject.classes, size=model.tile,
+    )  # fmt: skip
     slope, offset = calibrate(model, validation, device, offset=not args.keep_decisions)
-    if slope == 0:
+    if 0 in np.ravel(slope):
         raise SystemExit(
             f"{path} cannot be calibrated: it tells damage from intact no better than chance."
         )
@@ -114,18 +128,25 @@ def main(words: list[str] | None = None) -> None:
     else:
         store(domain, args.network, fitted)
     where = args.out or domain.folder / DOMAIN_FILE
-    print(f"{where}: log-odds times {slope:.3f}, plus {offset:.3f}")
+    print(f"{where}: {in_words(slope, offset, subject.classes)}")
 
 
-def store(domain: Domain, network: str, fitted: Mapping[str, float]) -> None:
+def store(domain: Domain, network: str, fitted: Mapping[str, Numbers]) -> None:
     """Write slope and offset of a domain's classifier into its `domain.json`, beside the hash of
     its weights."""
     path = domain.folder / DOMAIN_FILE
     entry = json.loads(path.read_text("utf-8"))
-    held: dict[str, float | str] = {n: float(f"{value:.4g}") for n, value in fitted.items()}
+    held: dict[str, Numbers | str] = {name: _short(value) for name, value in fitted.items()}
     held["weights"] = checkpoint_hash(domain.checkpoint(network))
     entry["calibration"] = entry.get("calibration", {}) | {network: held}
     save_text(json.dumps(entry, indent=2) + "\n", path)
+
+
+def _short(value: Numbers) -> Numbers:
+    """Four digits, as the file holds them."""
+    if isinstance(value, list):
+        return [float(f"{v:.4g}") for v in value]
+    return float(f"{value:.4g}")
 
 
 if __name__ == "__main__":

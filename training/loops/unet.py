@@ -2,7 +2,6 @@
 pixels instead of images. The paper compares its masks with this network's (3.2.2).
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import pairwise
@@ -11,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from lrpseg.core.errors import CheckpointError, LrpsegError
 from lrpseg.domains import Normalisation
-from lrpseg.models.checkpoints import read_tensors
+from lrpseg.masks.figures import Mask, count, means, pooled
+from lrpseg.models.checkpoints import read_tensors, save_checkpoint
+from lrpseg.models.networks import INPUT_SIZE
 from lrpseg.models.self_trained import Block
-from training.data.crops import Mask, centre_crop, flipped, load_example
+from training.data.crops import centre_crop, flipped, load_example
 from training.data.datasets import Example
-from training.reports.metrics import count, means, pooled
 
 LEVELS = 5
 """Resolutions of the network: four steps down and four up."""
@@ -92,18 +91,21 @@ def segmentation_loss(logits: Tensor, masks: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def predict(
-    model: nn.Module, images: NDArray[np.uint8], device: torch.device, batch: int = 16
+    model: nn.Module,
+    images: NDArray[np.uint8],
+    device: torch.device,
+    normalise: Normalisation,
+    batch: int = 16,
 ) -> NDArray[np.float32]:
     """Likelihood of damage of each pixel; moves `model` to `device`, into `eval()` mode.
 
     Args:
-        model: a `UNet`.
-        images: (N, 224, 224, 3) uint8 RGB; other sides must be multiples of 16.
+        model: normalised input (B, 3, H, W) to logits (B, 2, H, W), as of a `UNet`.
+        images: (N, H, W, 3) uint8 RGB, sides multiples of 16.
 
     Returns:
-        (N, 224, 224) float32, 0 to 1.
+        (N, H, W) float32, 0 to 1.
     """
-    normalise = Normalisation()
     model.to(device).eval()
     parts = []
     for part in torch.from_numpy(images).split(batch):
@@ -113,12 +115,12 @@ def predict(
 
 
 def validation_crops(
-    examples: Sequence[Example], flips: bool
+    examples: Sequence[Example], flips: bool, size: int = INPUT_SIZE
 ) -> tuple[NDArray[np.uint8], list[Mask]]:
-    """Centre crops (N, 224, 224, 3) and masks of the damaged examples that have a mask."""
+    """Centre crops (N, size, size, 3) and masks of the damaged examples that have a mask."""
     crops, masks = [], []
     for example in examples:
-        image, mask = centre_crop(*load_example(example))
+        image, mask = centre_crop(*load_example(example, size), size)
         for which in range(3 if flips else 1) if mask.any() else ():
             crops.append(flipped(image, which))
             masks.append(flipped(mask, which))
@@ -141,15 +143,8 @@ def save_unet(model: UNet, path: Path, metadata: dict[str, str] | None = None) -
 
     Convolutions are stored as fp16; batch norm's statistics keep float32, as variances overflow.
     """
-    tensors = {
-        k: v.detach().to("cpu", torch.float16 if v.ndim == 4 else v.dtype).contiguous()
-        for k, v in model.state_dict().items()
-    }
-    about = {"network": "unet", "width": str(model.width), "norm": str(int(model.norm))}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".part")
-    save_file(tensors, temporary, metadata={**(metadata or {}), **about})
-    os.replace(temporary, path)
+    about = {**(metadata or {}), "width": str(model.width), "norm": str(int(model.norm))}
+    save_checkpoint(model, path, "unet", about)
 
 
 def load_unet(path: Path) -> UNet:

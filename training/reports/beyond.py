@@ -13,8 +13,9 @@ import argparse
 import json
 import platform
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, astuple
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -25,17 +26,19 @@ from lrpseg.domains import Domain, load_domain
 from lrpseg.lrp import RULE_SETS
 from lrpseg.masks.render import save_text
 from lrpseg.models.networks import NETWORKS
-from lrpseg.pipeline.operating_points import Choice, default_choice
+from lrpseg.pipeline.curves import UNION
+from lrpseg.pipeline.defaults import default_settings
 from lrpseg.pipeline.segmenter import load
+from lrpseg.pipeline.settings import BEST, Settings
 from lrpseg.refiners import DEFAULT_REFINER, REFINERS
 from lrpseg.thresholders import THRESHOLDERS
 from lrpseg.version import __version__
-from training.command import told
-from training.data.datasets import READERS, read
+from training.command import SPLITS, add_data, masked, shown_words, told
+from training.data.declared import read_domain
 from training.reports import classification, plots
 from training.reports.classification import Classification
-from training.reports.evaluate import UNET_NAME, Pictures, crops_of, whole_of
-from training.reports.segmentation import Score, Segmented, ious, score
+from training.reports.evaluate import UNET_NAME, Systems, crops_of, key_of, side_of, whole_of
+from training.reports.segmentation import Pictures, Score, Segmented, fits_of, ious, segment
 from training.reports.systems import network_maps
 from training.reports.tables import COLUMNS, table
 
@@ -46,63 +49,58 @@ WORST = 6
 """Pictures among the failure cases."""
 
 
-def name_of(choice: Choice) -> str:
+def name_of(settings: Settings) -> str:
     """A system's name in the tables."""
-    rules = [RULE_SETS[choice.rule_set].title]
-    refiner = [] if choice.refiner == DEFAULT_REFINER else [f"refined: {choice.refiner}"]
-    parts = [NETWORKS[choice.network].title, *rules, THRESHOLDERS[choice.thresholder].title]
+    rules = [RULE_SETS[settings.rule_set].title]
+    refiner = [] if settings.refiner == DEFAULT_REFINER else [f"refined: {settings.refiner}"]
+    parts = [NETWORKS[settings.network].title, *rules, THRESHOLDERS[settings.thresholder].title]
     return ", ".join([*parts, *refiner])
 
 
 def systems(
     domain: Domain, networks: Sequence[str], pictures: Pictures, device: torch.device
-) -> dict[Choice, Segmented]:
-    """Each network, rule set, shown thresholder and refiner on crops (224, 224, 3)."""
-    images, found = np.stack(pictures.images), {}
-    for network in networks:
-        for rules in RULE_SETS:
-            made = network_maps(domain, network, rules, images, device)
-            for thresholder in SHOWN:
-                fits = [THRESHOLDERS[thresholder].fit(m) for m in made.maps]
-                for refiner, entry in REFINERS.items():
-                    if refiner == "support" and not NETWORKS[network].segments:
-                        continue  # of relevance, Simple's mask is the likelihood's own
-                    refined = [
-                        entry.refine(i, r, m, f)
-                        for i, r, m, f in zip(images, made.relevance, made.maps, fits, strict=True)
-                    ]
-                    choice = Choice(network, rules, thresholder, refiner)
-                    found[choice] = Segmented(
-                        name_of(choice),
-                        [f.likelihood for f in refined],
-                        [f.mask for f in refined],
-                        made.probabilities > 0.5,
-                    )
+) -> Systems:
+    """Each network, rule set, shown thresholder and refiner on crops (side, side, 3)."""
+    images = np.stack(pictures.images)
+    found: Systems = {}
+    for network, rules in product(networks, RULE_SETS):
+        settings = default_settings(domain, network=network, rule_set=rules)
+        made = network_maps(domain, settings, images, device)
+        for thresholder in SHOWN:
+            fits = fits_of(made.maps, THRESHOLDERS[thresholder].fit)
+            for refiner, entry in REFINERS.items():
+                if refiner == "support" and NETWORKS[network].evidence == "relevance":
+                    continue  # of relevance, Simple's mask is the likelihood's own
+                refined = [
+                    [entry.refine(i, r, m, f) for r, m, f in zip(*each, strict=True)]
+                    for i, *each in zip(images, made.relevance, made.maps, fits, strict=True)
+                ]
+                key = settings.but(thresholder=thresholder, refiner=refiner)
+                decided = made.probabilities > 0.5
+                found[key] = segment(name_of(key), refined, decided, domain.classes.names)
     return found
 
 
-def whole_score(
-    domain: Domain, choice: Choice, pictures: Pictures, seed: int, device: str
-) -> Score:
+def whole_systems(
+    domain: Domain, settings: Settings, pictures: Pictures, device: str
+) -> Mapping[str, Segmented]:
     """The masks of `lrpseg.load(...)` on whole pictures, as a user gets them."""
-    names = asdict(choice)
+    names = {name: getattr(settings, name) for name in BEST}
     segmenter = load(str(domain.folder), **names, device=device)
     results = list(segmenter.stream(pictures.images, explain_intact=True))
-    made = Segmented(
-        name_of(choice),
-        [r.likelihood for r in results],
-        [r.mask for r in results],
-        np.array([r.damaged for r in results]),
-    )
-    return score(made, pictures.truth, pictures.regions, seed)
+    fits = [[layer.fitted for layer in r.layers] for r in results]
+    damaged = np.array([[layer.damaged for layer in r.layers] for r in results])
+    return segment(name_of(settings), fits, damaged, domain.classes.names)
 
 
-def best(scores: dict[Choice, Score], segments: bool, refiner: str | None = None) -> Choice | None:
-    """The choice of highest mean IoU among LRP's, or among those of networks that segment."""
+def best(
+    scores: dict[Settings, Score], evidence: str, refiner: str | None = None
+) -> Settings | None:
+    """The settings of highest mean IoU among those of networks that give that evidence."""
     among = {
         c: s.mean.iou
         for c, s in scores.items()
-        if NETWORKS[c.network].segments == segments and refiner in (None, c.refiner)
+        if NETWORKS[c.network].evidence == evidence and refiner in (None, c.refiner)
     }
     return max(among, key=among.__getitem__, default=None)
 
@@ -142,7 +140,7 @@ def classification_lines(results: Sequence[Classification]) -> list[str]:
         "|---" * 6 + "|",
     ]
     for result in results:
-        for row in result.rows:
+        for row in (*result.rows, *result.classes):
             ece = f"{result.calibration_error:.3f}" if row is result.rows[-1] else ""
             lines.append(
                 f"| {NETWORKS[result.network].title} | {row.pictures} | {row.balanced_accuracy} "
@@ -159,10 +157,10 @@ def unet_figure(out: Path, domain: str, split: str) -> dict | None:
 
 
 def summary(
-    scores: dict[Choice, Score],
+    scores: dict[Settings, Score],
     results: Sequence[Classification],
     unet: dict | None,
-    default: Choice,
+    default: Settings,
 ) -> list[str]:
     """What was reached, in a few lines."""
     lines = []
@@ -173,14 +171,14 @@ def summary(
             f"{top.crops.balanced_accuracy} on crops with flips, {top.rows[-1].balanced_accuracy} "
             "on whole pictures."
         )
-    for words, choice in (
-        ("Best LRP mask as in the paper", best(scores, False, DEFAULT_REFINER)),
-        ("Best refined LRP mask", best(scores, False)),
-        ("Best mask of a self-trained network", best(scores, True)),
+    for words, settings in (
+        ("Best LRP mask as in the paper", best(scores, "relevance", DEFAULT_REFINER)),
+        ("Best refined LRP mask", best(scores, "relevance")),
+        ("Best mask of a self-trained network", best(scores, "likelihood")),
         ("The default, chosen on val", default if default in scores else None),
     ):
-        if choice is not None:
-            s = scores[choice]
+        if settings is not None:
+            s = scores[settings]
             lines.append(
                 f"- {words}: {s.name}, mean IoU {s.mean.iou:.3f} (95 % interval "
                 f"{s.low:.2f}-{s.high:.2f}); {s.found} of {s.images} found."
@@ -197,24 +195,26 @@ def report(args: argparse.Namespace, shown: Sequence[str]) -> str:
     """Measure, write the files, and return the Markdown."""
     device, domain = pick_device(args.device), load_domain(args.domain)
     networks = [n for n in NETWORKS if n in domain.checkpoints]
-    examples = read(args.domain, args.data, args.seed).splits.get(args.split, ())
-    damaged = [e for e in examples if e.damaged and e.mask is not None]
-    if not damaged:
-        raise SystemExit(f"The split {args.split!r} of {args.domain} has no masks in {args.data}.")
-    out = args.out / f"{args.domain}-{args.split}-beyond"
-    crops, whole = crops_of(damaged, flips=False), whole_of(damaged)
+    examples = read_domain(domain, args.data, args.seed).splits.get(args.split, ())
+    damaged = masked(examples, domain, args.split, args.data)
+    out = args.out / f"{domain.name}-{args.split}-beyond"
+    side, several = side_of(domain), domain.classes.names if len(domain.classes) > 1 else ()
+    crops, whole = crops_of(damaged, False, side, several), whole_of(damaged, side, several)
     results = [
-        classification.measure(examples, args.domain, n, args.split, args.seed, args.device)
+        classification.measure(examples, domain, n, args.split, args.seed, args.device)
         for n in (networks if not args.no_classification else ())
     ]
-    made = systems(domain, networks, crops, device)
+    layered = systems(domain, networks, crops, device)
+    made = {key: each[UNION] for key, each in layered.items()}
     scores = dict(zip(made, crops.scored(list(made.values()), args.seed), strict=True))
-    default = default_choice(domain)
-    lrp = default_choice(domain, classifiers_only=True)
-    wholes = [
-        whole_score(domain, choice, whole, args.seed, args.device)
-        for choice in dict.fromkeys([default, lrp])
-    ]
+    by_class = {k: crops.scored_by_class(each, args.seed) for k, each in layered.items()}
+    default = default_settings(domain)
+    lrp = default_settings(domain, classifiers_only=True)
+    wholes: list[Score] = []
+    for settings in dict.fromkeys([default, lrp]):
+        tiled = whole_systems(domain, settings, whole, args.device)
+        wholes += whole.scored([tiled[UNION]], args.seed)
+        wholes += whole.scored_by_class(tiled, args.seed).values()
     if results:
         plots.reliability(
             out / "reliability.png",
@@ -224,10 +224,11 @@ def report(args: argparse.Namespace, shown: Sequence[str]) -> str:
                 for r in results
             },
         )
-    shown_case = default if default in made else best(scores, NETWORKS[default.network].segments)
+    shown_case = default if default in made else best(scores, NETWORKS[default.network].evidence)
     if shown_case is not None:
         worst_cases(made[shown_case], crops, out)
-    unet = unet_figure(args.out, args.domain, args.split)
+    unet = unet_figure(args.out, domain.name, args.split)
+    rows = [s for key, s in scores.items() for s in (s, *by_class[key].values())]
     text = "\n".join(
         [
             f"# {domain.title}, {args.split} split: beyond the paper",
@@ -248,7 +249,7 @@ def report(args: argparse.Namespace, shown: Sequence[str]) -> str:
             "",
             f"{len(damaged)} damaged crops of {len(set(crops.regions))} regions. {COLUMNS}",
             "",
-            *table(list(scores.values())),
+            *table(rows),
             "",
             "Whole pictures, tiled as a user gets them, of the default and of the best LRP mask:",
             "",
@@ -269,11 +270,15 @@ def report(args: argparse.Namespace, shown: Sequence[str]) -> str:
         "torch": torch.__version__,
         "split": args.split,
         "seed": args.seed,
-        "default": asdict(default),
+        "default": {name: getattr(default, name) for name in BEST},
         "classification": [asdict(r) | {"calibration_error": r.calibration_error} for r in results],
-        "masks": {"/".join(astuple(c)): asdict(s) for c, s in scores.items()},
+        "masks": {key_of(c): asdict(s) for c, s in scores.items()},
         "whole": [asdict(s) for s in wholes],
     }
+    if several:
+        stored["classes"] = {
+            key_of(k): {c: asdict(s) for c, s in held.items()} for k, held in by_class.items()
+        }
     save_text(json.dumps(stored, indent=1) + "\n", out / "results.json")
     save_text(text, out / "report.md")
     return text
@@ -285,9 +290,8 @@ def get_args_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     add = parser.add_argument
-    add("--data", type=Path, required=True, help="folder of the data set")
-    add("--domain", choices=list(READERS), default="magnetic-tile")
-    add("--split", choices=["train", "val", "test", "audit"], default="test")
+    add_data(parser)
+    add("--split", choices=SPLITS, default="test")
     add("--no-classification", action="store_true", help="leave out what takes most of the time")
     add("--out", type=Path, default=Path("docs/results"))
     add("--seed", type=int, default=0)
@@ -298,8 +302,7 @@ def get_args_parser() -> argparse.ArgumentParser:
 def main(words: Sequence[str] | None = None) -> str:
     """Measure, write the report below --out, and return its Markdown."""
     given = sys.argv[1:] if words is None else list(words)
-    shown = ["DIR" if before == "--data" else w for before, w in zip(["", *given], given)]  # noqa: B905
-    return report(get_args_parser().parse_args(given), shown)
+    return report(get_args_parser().parse_args(given), shown_words(given))
 
 
 if __name__ == "__main__":

@@ -8,18 +8,18 @@ Intervals resample regions, not pictures: pictures of one region are near-identi
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lrpseg.core.devices import pick_device
-from lrpseg.domains import load_domain
+from lrpseg.domains import Domain, load_domain
 from lrpseg.models.networks import NETWORKS
-from training.command import told
-from training.data.datasets import READERS, Example, read
-from training.loops.validation import Validation, classify, damage_probability
-from training.reports.systems import load_classifying
+from training.command import SPLITS, add_data, told
+from training.data.datasets import Example
+from training.data.declared import read_domain
+from training.loops.validation import Validation, union_probability
+from training.reports.systems import Deciding
 
 ROUNDS = 2000
 
@@ -59,6 +59,7 @@ class Bin:
 class Classification:
     """One network on one split; `about` says what the rows were measured on.
 
+    rows: of damage of any class. classes: of each class by itself, where there are several.
     bins: reliability of the whole pictures' probabilities, in ten equal parts of 0 to 1, the empty
     ones left out. calibration_error: their expected calibration error.
     """
@@ -67,6 +68,7 @@ class Classification:
     about: str
     rows: tuple[Classified, ...]
     bins: tuple[Bin, ...] = ()
+    classes: tuple[Classified, ...] = ()
 
     @property
     def calibration_error(self) -> float:
@@ -125,34 +127,44 @@ def reliability(labels: NDArray[np.bool_], probabilities: NDArray[np.float64]) -
 
 
 def measure(
-    examples: Sequence[Example], domain: str, network: str, split: str, seed: int, device: str
+    examples: Sequence[Example],
+    domain: Domain,
+    network: str,
+    split: str,
+    seed: int = 0,
+    device: str = "auto",
 ) -> Classification:
     """Score the domain's checkpoint of `network` on the examples, which are those of `split`."""
-    where = pick_device(device)
-    loaded = load_domain(domain)
-    model = load_classifying(loaded, network).to(where)
-    sets = Validation.of(examples, flips=True)
-    flips = damage_probability(classify(model, sets.crops, where, loaded.normalisation))
-    tiles = classify(model, sets.tiles, where, loaded.normalisation)
-    whole = damage_probability(sets.whole(tiles))
+    where, names = pick_device(device), domain.classes.names
+    loaded = NETWORKS[network].load(domain).to(where)
+    sets = Validation.of(
+        examples, domain.normalisation, flips=True, classes=names, size=loaded.tile
+    )
+    flips, tiles = sets.log_odds(Deciding(loaded), where)
     damaged = sum(e.damaged for e in examples)
     about = (
-        f"{domain}, {NETWORKS[network].title}, {split}: {damaged} damaged and "
+        f"{domain.name}, {NETWORKS[network].title}, {split}: {damaged} damaged and "
         f"{len(examples) - damaged} intact pictures, {len({e.region for e in examples})} regions; "
         f"probability above 0.5 counts as damaged; 95 % intervals resample regions (seed {seed})."
     )
-    rows = []
-    for title, repeated, probabilities in (
+    rows, by_class = [], []
+    for title, repeated, odds in (
         ("centre crops", 1, flips[::3]),  # each crop is followed by its two flips
         ("centre crops with flips", 3, flips),
-        ("whole, tiled", 1, whole),
+        ("whole, tiled", 1, sets.whole(tiles)),
     ):
         each = [e for e in examples for _ in range(repeated)]
-        labels = np.array([e.damaged for e in each])
         regions = [e.region for e in each]
-        rows.append(classified(title, labels, regions, probabilities.numpy(), seed))
+        labels = np.array([e.damaged for e in each])
+        probabilities = union_probability(odds)
+        rows.append(classified(title, labels, regions, probabilities, seed))
+        for kind, name in enumerate(names if len(names) > 1 else ()):
+            shown = np.array([e.shows(names)[kind] for e in each])
+            own = union_probability(odds[:, [kind]])
+            by_class.append(classified(f"{title}: {name}", shown, regions, own, seed))
     # Of whole pictures, as the last row: what a user reads on the page.
-    return Classification(network, about, tuple(rows), reliability(labels, probabilities.numpy()))
+    bins = reliability(labels, probabilities)
+    return Classification(network, about, tuple(rows), bins, tuple(by_class))
 
 
 def table(result: Classification) -> str:
@@ -162,30 +174,32 @@ def table(result: Classification) -> str:
         "",
         "| pictures | balanced accuracy | TPR | TNR |",
         "|---|---|---|---|",
-        *(f"| {r.pictures} | {r.balanced_accuracy} | {r.tpr} | {r.tnr} |" for r in result.rows),
+        *(
+            f"| {r.pictures} | {r.balanced_accuracy} | {r.tpr} | {r.tnr} |"
+            for r in (*result.rows, *result.classes)
+        ),
     ]
     return "\n".join(lines)
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m training.reports.classification", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("--data", type=Path, required=True, help="folder of the data set")
-    parser.add_argument("--domain", choices=list(READERS), default="magnetic-tile")
+    add_data(parser)
     parser.add_argument("--network", choices=list(NETWORKS), default="one-fc")
-    parser.add_argument("--split", choices=["train", "val", "test", "audit"], default="val")
+    parser.add_argument("--split", choices=SPLITS, default="val")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
-    given = parser.parse_args()
-    examples = read(given.domain, given.data, given.seed).splits.get(given.split, ())
+    given = parser.parse_args(words)
+    domain = load_domain(given.domain)
+    examples = read_domain(domain, given.data, given.seed).splits.get(given.split, ())
     if not examples:
         raise SystemExit(
-            f"The split {given.split!r} of {given.domain} has no pictures in {given.data}."
+            f"The split {given.split!r} of {domain.name} has no pictures in {given.data}."
         )
-    result = measure(examples, given.domain, given.network, given.split, given.seed, given.device)
-    print(table(result))
+    print(table(measure(examples, domain, given.network, given.split, given.seed, given.device)))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ the centre crops of section 3.4 of the paper.
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -18,16 +18,19 @@ from numpy.typing import NDArray
 
 from lrpseg.core.devices import pick_device
 from lrpseg.domains import load_domain
-from lrpseg.domains.weights import load_classifier
 from lrpseg.lrp import POOLINGS, RULE_SETS, STARTS
+from lrpseg.masks.figures import count, means
 from lrpseg.models.networks import NETWORKS, classifiers
+from lrpseg.pipeline.curves import UNION
+from lrpseg.pipeline.defaults import default_settings
 from lrpseg.thresholders import THRESHOLDERS, Fitted, bmm, bmm_reference, gmm, gmm_reference
 from lrpseg.thresholders.beta_readings import READINGS
-from training.command import told
-from training.data.crops import centre_crop, load_example
-from training.data.datasets import READERS, read
-from training.reports.metrics import count, interval, means
-from training.reports.systems import lrp_maps
+from training.command import add_data, masked, told
+from training.data.declared import read_domain
+from training.reports.evaluate import crops_of
+from training.reports.metrics import interval
+from training.reports.segmentation import Pictures
+from training.reports.systems import maps_of
 
 Fit = Callable[[NDArray], Fitted]
 
@@ -42,38 +45,43 @@ def candidates() -> dict[str, Fit]:
 def compare(
     data: Path, domain: str, network: str, split: str, device: str, agreement: bool = False
 ) -> str:
-    """The table as Markdown."""
+    """The table as Markdown; of several classes one for each, on the pictures that show it."""
     if split == "audit":
         raise SystemExit("Nothing is chosen on the audit split.")
-    where = pick_device(device)
-    examples = [e for e in read(domain, data).splits[split] if e.damaged and e.mask]
-    crops = [centre_crop(*load_example(e)) for e in examples]
-    loaded = load_domain(domain)
-    model = load_classifier(loaded, network).to(where)
-    images = np.stack([image for image, _ in crops])
+    where, loaded = pick_device(device), load_domain(domain)
+    examples = masked(read_domain(loaded, data).splits.get(split, ()), loaded, split, data)
+    model = NETWORKS[network].load(loaded).to(where)
+    names = loaded.classes.names
+    pictures = crops_of(examples, False, model.tile, names if len(names) > 1 else ())
+    images = np.stack(pictures.images)
     fits = candidates()
     columns = [(r, s, p) for r in RULE_SETS for s in STARTS for p in POOLINGS]
-    table: dict[str, list[str]] = {name: [] for name in fits}
+    kinds = pictures.classes or (UNION,)
+    tables: dict[str, dict[str, list[str]]] = {kind: {name: [] for name in fits} for kind in kinds}
     agreements: dict[str, list[float]] = {"gmm": [], "bmm": []}
     for rule_set, start, pooling in columns:
-        relevance = lrp_maps(model, loaded, rule_set, start, pooling, images, where).maps
+        settings = default_settings(
+            loaded, network=network, rule_set=rule_set, start=start, pooling=pooling
+        )
+        maps = maps_of(model, loaded, settings, images, where).maps
         if agreement:
-            agreements["gmm"] += [_iou(gmm.fit(r), gmm_reference.fit(r)) for r in relevance]
-            agreements["bmm"] += [_iou(bmm.fit(r), bmm_reference.fit(r)) for r in relevance]
-        for name, fit in fits.items():
-            counts = [
-                count(fit(r).mask, truth) for r, (_, truth) in zip(relevance, crops, strict=True)
-            ]
-            low, high = interval([c.iou for c in counts], [e.region for e in examples])
-            table[name].append(f"{means(counts).iou:.3f} ({low:.2f}-{high:.2f})")
-    lines = [
-        f"Mean IoU over the {len(examples)} damaged {split} crops of {domain}, network {network}; "
-        f"in brackets the 95 % interval by resampling {len({e.region for e in examples})} regions.",
-        "",
-        "| thresholder | " + " | ".join(f"{r}, {s}, {p}" for r, s, p in columns) + " |",
-        "|---" * (len(columns) + 1) + "|",
-    ]
-    lines += [f"| {name} | " + " | ".join(cells) + " |" for name, cells in table.items()]
+            every = maps.reshape(-1, *maps.shape[2:])
+            agreements["gmm"] += [_iou(gmm.fit(r), gmm_reference.fit(r)) for r in every]
+            agreements["bmm"] += [_iou(bmm.fit(r), bmm_reference.fit(r)) for r in every]
+        for index, kind in enumerate(kinds):
+            shown = pictures.of(kind)
+            own = maps[pictures.showing(kind), index]
+            for name, fit in fits.items():
+                counts = [count(fit(r).mask, t) for r, t in zip(own, shown.truth, strict=True)]
+                low, high = interval([c.iou for c in counts], shown.regions)
+                cell = f"{means(counts).iou:.3f} ({low:.2f}-{high:.2f})"
+                tables[kind][name].append(cell)
+    lines: list[str] = []
+    for kind in kinds:
+        shown = pictures.of(kind)
+        of = f" that show {kind}" if kind else ""
+        lines += ["", *_table(shown, f"{split} crops of {loaded.name}{of}", network, columns)]
+        lines += [f"| {name} | " + " | ".join(cells) + " |" for name, cells in tables[kind].items()]
     if agreement:
         lines += ["", "IoU of the fast fit's mask and its reference's, over all maps of the table:"]
         lines += [
@@ -81,7 +89,19 @@ def compare(
             f"below 0.99 on {sum(x < 0.99 for x in v)} of {len(v)} maps"
             for name, v in agreements.items()
         ]
-    return "\n".join(lines)
+    return "\n".join(lines[1:])
+
+
+def _table(
+    pictures: Pictures, of: str, network: str, columns: Sequence[tuple[str, str, str]]
+) -> list[str]:
+    return [
+        f"Mean IoU over the {len(pictures.images)} damaged {of}, network {network}; in brackets "
+        f"the 95 % interval by resampling {len(set(pictures.regions))} regions.",
+        "",
+        "| thresholder | " + " | ".join(f"{r}, {s}, {p}" for r, s, p in columns) + " |",
+        "|---" * (len(columns) + 1) + "|",
+    ]
 
 
 def _iou(fast: Fitted, reference: Fitted) -> float:
@@ -93,8 +113,7 @@ if __name__ == "__main__":
         prog="python -m training.reports.compare", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--domain", choices=list(READERS), default="magnetic-tile")
+    add_data(parser)
     parser.add_argument("--network", choices=classifiers(NETWORKS), default="one-fc")
     parser.add_argument("--split", choices=["train", "val", "test"], default="val")
     parser.add_argument("--device", default="auto")

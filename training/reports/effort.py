@@ -35,23 +35,26 @@ from numpy.typing import NDArray
 
 from lrpseg.core.devices import pick_device
 from lrpseg.domains import Domain, load_domain
-from lrpseg.domains.weights import load_decider
 from lrpseg.learning import Recipe, fine_tune, predict
 from lrpseg.learning.run import OTHERS
 from lrpseg.lrp import RULE_SETS
-from lrpseg.models.networks import NETWORKS
+from lrpseg.masks.figures import Mask
+from lrpseg.models.networks import NETWORKS, load_pair
 from lrpseg.models.self_trained import Decider
-from lrpseg.pipeline.operating_points import Choice, default_choice
+from lrpseg.pipeline.defaults import default_settings
 from lrpseg.pipeline.segmenter import load
+from lrpseg.pipeline.settings import BEST, Settings
 from lrpseg.refiners import DEFAULT_REFINER, REFINERS
 from lrpseg.thresholders import THRESHOLDERS
-from training.command import told
+from training.command import add_data, masked, shown_words, told
 from training.data.corrected import Batch, batches, corrected_examples, patches_of
-from training.data.datasets import READERS, Example, read
+from training.data.datasets import Example
+from training.data.declared import read_domain
+from training.data.readers import READERS
 from training.loops.unet import load_unet
 from training.reports.annotator import Correction, correct
-from training.reports.evaluate import UNET_NAME, Pictures, crops_of, unet_system
-from training.reports.metrics import Mask
+from training.reports.evaluate import UNET_NAME, crops_of, side_of, unet_system
+from training.reports.segmentation import Pictures
 
 GOALS = (0.8, 0.9)
 COUNTS = (0, 5, 10, 20)
@@ -106,7 +109,7 @@ class Measured:
 
 
 def methods(
-    domain: Domain, lrp: Choice, refined: Choice, unet: Path | None, device: str
+    domain: Domain, lrp: Settings, refined: Settings, unet: Path | None, device: str
 ) -> list[Method]:
     """What is compared; a method whose network or refiner is not there is left out."""
     found = [Method(BLANK, "nothing proposed", lambda p: [np.zeros_like(t) for t in p.truth])]
@@ -117,34 +120,33 @@ def methods(
         make = partial(segmented, domain, refined, device)
         found.append(Method("LRP, refined", _told(refined), make))
     if SELF_TRAINED in domain.checkpoints:
-        own = default_choice(domain, network=SELF_TRAINED)
+        own = default_settings(domain, network=SELF_TRAINED)
         found.append(Method(SELF_TRAINED, _told(own), partial(segmented, domain, own, device)))
     if unet is not None:
         network = load_unet(unet)
 
         def baseline(pictures: Pictures) -> Sequence[Mask]:
-            return unet_system(network, pictures, pick_device(device)).mask
+            where = pick_device(device)
+            return unet_system(network, pictures, domain.normalisation, where).mask
 
         found.append(Method(UNET_NAME, f"{network.width} channels at full resolution", baseline))
     return found
 
 
-def segmented(domain: Domain, choice: Choice, device: str, pictures: Pictures) -> list[Mask]:
-    """The masks that `lrpseg.load` gives."""
-    segmenter = load(
-        str(domain.folder), network=choice.network, rule_set=choice.rule_set,
-        thresholder=choice.thresholder, refiner=choice.refiner, device=device,
-    )  # fmt: skip
+def segmented(domain: Domain, settings: Settings, device: str, pictures: Pictures) -> list[Mask]:
+    """The masks that `lrpseg.load` gives, of all classes together."""
+    names = {name: getattr(settings, name) for name in BEST}
+    segmenter = load(str(domain.folder), **names, device=device)
     return [result.mask for result in segmenter.stream(pictures.images)]
 
 
-def _told(choice: Choice) -> str:
-    network = NETWORKS[choice.network]
-    parts = [network.title, THRESHOLDERS[choice.thresholder].title]
-    if not network.segments:
-        parts.insert(1, RULE_SETS[choice.rule_set].title)
-    if choice.refiner != DEFAULT_REFINER:
-        parts.append(REFINERS[choice.refiner].title)
+def _told(settings: Settings) -> str:
+    network = NETWORKS[settings.network]
+    parts = [network.title, THRESHOLDERS[settings.thresholder].title]
+    if network.evidence == "relevance":
+        parts.insert(1, RULE_SETS[settings.rule_set].title)
+    if settings.refiner != DEFAULT_REFINER:
+        parts.append(REFINERS[settings.refiner].title)
     return ", ".join(parts)
 
 
@@ -214,15 +216,13 @@ def _mean(runs: Sequence[Effort]) -> Effort:
 def run(args: argparse.Namespace) -> Measured:
     """Measure everything; arguments as `get_args_parser` defines them."""
     domain, device = load_domain(args.domain), pick_device(args.device)
-    splits = read(args.data_set or args.domain, args.data, args.seed).splits
-    damaged = [e for e in splits.get(args.split, ()) if e.damaged and e.mask is not None]
-    if not damaged:
-        raise SystemExit(f"The split {args.split!r} of {args.domain} has no masks in {args.data}.")
-    pictures = crops_of(damaged, flips=False)
-    given = (domain, args.network, args.rule_set)
+    splits = read_domain(domain, args.data, args.seed, args.data_set).splits
+    damaged = masked(splits.get(args.split, ()), domain, args.split, args.data)
+    pictures = crops_of(damaged, False, side_of(domain))
+    given = {"network": args.network, "rule_set": args.rule_set, "classifiers_only": True}
     paper = args.thresholder or "simple"
-    lrp = default_choice(*given, paper, DEFAULT_REFINER, classifiers_only=True)
-    refined = default_choice(*given, args.thresholder, args.refiner, classifiers_only=True)
+    lrp = default_settings(domain, **given, thresholder=paper, refiner=DEFAULT_REFINER)
+    refined = default_settings(domain, **given, thresholder=args.thresholder, refiner=args.refiner)
     efforts = []
     start = load_domain(args.start or args.domain)
     compared = methods(domain, lrp, refined, args.unet, args.device)
@@ -234,7 +234,7 @@ def run(args: argparse.Namespace) -> Measured:
     curve: dict[int, Effort] = {}
     within: list[Batch] = []
     if args.learn:
-        model = load_decider(start, SELF_TRAINED)
+        model = load_pair(start, SELF_TRAINED)
         curve = learned_curve(start, model, splits["train"], pictures, recipe, args.draws, device)
         within = batches(model, damaged, start.normalisation, recipe, args.draws, device)
     return Measured(
@@ -249,9 +249,8 @@ def get_args_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     add = parser.add_argument
-    add("--data", type=Path, required=True, help="folder of the data set")
-    add("--domain", default="magnetic-tile", help="a domain's name, or its folder")
-    add("--data-set", choices=list(READERS), help="how to read --data (default: the domain's name)")
+    add_data(parser)
+    add("--data-set", choices=list(READERS), help="how to read --data (default: data.toml's)")
     add("--split", choices=["val", "test", "audit"], default="test")
     add("--network", help="the classifier that LRP explains (default: the domain's best)")
     add("--rule-set", choices=list(RULE_SETS), help="its LRP rules (default: the best)")
@@ -278,13 +277,11 @@ def main(words: Sequence[str] | None = None) -> str:
 
     given = sys.argv[1:] if words is None else list(words)
     args = get_args_parser().parse_args(given)
-    # Shown in the report, without the place where the data lies on one machine.
-    shown = ["DIR" if before == "--data" else w for before, w in zip(["", *given], given)]  # noqa: B905
     measured = run(args)
     name = f"{measured.domain.name}-{args.split}-effort"
     if measured.start.name != measured.domain.name:
         name += f"-from-{measured.start.name}"
-    return write_report(measured, args.out / name, shown)
+    return write_report(measured, args.out / name, shown_words(given))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ files below --out/<domain>-<split>/.
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,38 +22,31 @@ from skimage.filters import threshold_otsu
 
 from lrpseg.core.devices import pick_device
 from lrpseg.domains import Domain, load_domain
-from lrpseg.domains.weights import load_classifier
-from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, RULE_SETS
-from lrpseg.models.networks import INPUT_SIZE, NETWORKS, classifiers
-from lrpseg.pipeline.operating_points import Choice, default_choice
+from lrpseg.lrp import RULE_SETS
+from lrpseg.models.inputs import Normalisation
+from lrpseg.models.networks import INPUT_SIZE, NETWORKS, classifiers, load_calibrated
+from lrpseg.pipeline.curves import UNION
+from lrpseg.pipeline.defaults import default_settings
 from lrpseg.pipeline.segmenter import load
+from lrpseg.pipeline.settings import BEST, Settings
 from lrpseg.pipeline.tiling import TileGrid
 from lrpseg.refiners import DEFAULT_REFINER
 from lrpseg.thresholders import THRESHOLDERS, Fitted
-from training.command import told
-from training.data.crops import centre_crop, flipped, load_example
-from training.data.datasets import READERS, Example, read
+from training.command import SPLITS, add_data, masked, shown_words, told
+from training.data.crops import centre_window, flipped, load_class_masks, load_example
+from training.data.datasets import Example
+from training.data.declared import read_domain
 from training.loops.unet import UNet, load_unet, predict
 from training.reports import classification
 from training.reports.classification import Classification
-from training.reports.metrics import Mask
-from training.reports.segmentation import Score, Segmented, score, segment
-from training.reports.systems import BASELINES, baseline_maps, lrp_maps
+from training.reports.segmentation import Pictures, Score, Segmented, fits_of, score, segment
+from training.reports.systems import BASELINES, Maps, baseline_maps, maps_of
 
-Systems = dict[Choice, Segmented]
+Made = Mapping[str, Segmented]
+"""What one system makes, by class; `UNION` of all damage."""
+Systems = dict[Settings, Made]
+ByClass = dict[str, Score]
 UNET_NAME = "U-Net (pixel labels)"
-
-
-@dataclass(frozen=True, eq=False)
-class Pictures:
-    """N damaged pictures, (H, W, 3) uint8 each, with true masks (H, W) and regions."""
-
-    images: Sequence[NDArray[np.uint8]]
-    truth: Sequence[Mask]
-    regions: Sequence[str]
-
-    def scored(self, systems: Sequence[Segmented], seed: int) -> list[Score]:
-        return [score(s, self.truth, self.regions, seed) for s in systems]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +56,8 @@ class Evaluation:
     lrp, whole: by classifier, rule set and thresholder, without a refiner, on crops and on whole
     pictures; others: what is not LRP, on crops, the U-Net first where there is one; unet_whole: the
     U-Net on whole pictures; choice: the best of these on validation images; relevance: its
-    maps on the crops (N, 224, 224).
+    maps on the crops (N, side, side). Scores are of all damage; by_class, whole_by_class: of each
+    class where there are several.
     """
 
     domain: Domain
@@ -73,92 +67,137 @@ class Evaluation:
     unet: UNet | None
     classification: Sequence[Classification]
     crops: Pictures
-    choice: Choice
-    relevance: NDArray[np.float32]
-    lrp: Systems
-    scores: dict[Choice, Score]
+    choice: Settings
+    relevance: Maps
+    lrp: dict[Settings, Segmented]
+    scores: dict[Settings, Score]
+    by_class: dict[Settings, ByClass]
     others: Sequence[Segmented]
     other_scores: Sequence[Score]
-    whole: dict[Choice, Score]
+    whole: dict[Settings, Score]
+    whole_by_class: dict[Settings, ByClass]
     unet_whole: Score | None
 
 
-def title(choice: Choice) -> str:
+def key_of(settings: Settings, *names: str) -> str:
+    """Values of some of the settings in one word, as results.json names systems."""
+    return "/".join(str(getattr(settings, name)) for name in names or BEST)
+
+
+def title(settings: Settings) -> str:
     """A system's name in tables."""
     return (
-        f"{NETWORKS[choice.network].title}, {RULE_SETS[choice.rule_set].title}, "
-        f"{THRESHOLDERS[choice.thresholder].title}"
+        f"{NETWORKS[settings.network].title}, {RULE_SETS[settings.rule_set].title}, "
+        f"{THRESHOLDERS[settings.thresholder].title}"
     )
 
 
-def crops_of(examples: Sequence[Example], flips: bool) -> Pictures:
-    """Centre crops of 224 pixels; with `flips` each is followed by its two flips (paper 3.4)."""
+def _several(domain: Domain) -> tuple[str, ...]:
+    return domain.classes.names if len(domain.classes) > 1 else ()
+
+
+def crops_of(
+    examples: Sequence[Example],
+    flips: bool,
+    size: int = INPUT_SIZE,
+    classes: Sequence[str] = (),
+) -> Pictures:
+    """Centre crops of `size` pixels; with `flips` each is followed by its two flips (paper 3.4).
+    classes: those that are scored each for itself."""
     images, truth, regions = [], [], []
+    masks: dict[str, list[NDArray[np.bool_]]] = {name: [] for name in classes}
     for example in examples:
-        image, mask = centre_crop(*load_example(example))
+        image, mask = load_example(example, size)
+        window = centre_window(image.shape, mask, size)
+        whole = np.zeros(image.shape[:2], bool) if mask is None else mask
+        own = _class_masks(example, classes, whole)
         for which in range(3 if flips else 1):
-            images.append(np.ascontiguousarray(flipped(image, which)))
-            truth.append(np.ascontiguousarray(flipped(mask, which)))
+            images.append(np.ascontiguousarray(flipped(image[window], which)))
+            truth.append(np.ascontiguousarray(flipped(whole[window], which)))
             regions.append(example.region)
-    return Pictures(images, truth, regions)
+            for name, part in own.items():
+                masks[name].append(np.ascontiguousarray(flipped(part[window], which)))
+    return Pictures(images, truth, regions, masks)
 
 
-def whole_of(examples: Sequence[Example]) -> Pictures:
-    """The pictures themselves, enlarged where a side is under 224 pixels."""
-    pairs = [load_example(e) for e in examples]
+def whole_of(
+    examples: Sequence[Example], size: int = INPUT_SIZE, classes: Sequence[str] = ()
+) -> Pictures:
+    """The pictures themselves, enlarged where a side is under `size` pixels."""
+    pairs = [load_example(e, size) for e in examples]
     truth = [mask for _, mask in pairs if mask is not None]
-    return Pictures([image for image, _ in pairs], truth, [e.region for e in examples])
+    own = [_class_masks(e, classes, t) for e, t in zip(examples, truth, strict=True)]
+    masks = {name: [each[name] for each in own] for name in classes}
+    return Pictures([image for image, _ in pairs], truth, [e.region for e in examples], masks)
+
+
+def _class_masks(
+    example: Example, classes: Sequence[str], whole: NDArray[np.bool_]
+) -> dict[str, NDArray[np.bool_]]:
+    if not classes:
+        return {}
+    found = load_class_masks(example, classes, (whole.shape[0], whole.shape[1]))
+    return {
+        name: np.zeros_like(whole) if mask is None else mask
+        for name, mask in zip(classes, found, strict=True)
+    }
 
 
 def lrp_systems(
     domain: Domain, networks: Sequence[str], crops: NDArray[np.uint8], device: torch.device
-) -> Iterator[tuple[Choice, Segmented, NDArray[np.float32]]]:
-    """Each network x rule set x thresholder, with its relevance; LRP runs once for all
-    thresholders."""
+) -> Iterator[tuple[Settings, Made, Maps]]:
+    """Each network x rule set x thresholder without a refiner, with its relevance (N, K, side,
+    side); LRP runs once for all thresholders."""
     for network in networks:
-        model = load_classifier(domain, network).to(device)
+        loaded = NETWORKS[network].load(domain).to(device)
         for rules in RULE_SETS:
-            explained = lrp_maps(
-                model, domain, rules, DEFAULT_START, DEFAULT_POOLING, crops, device
+            settings = default_settings(
+                domain, network=network, rule_set=rules, refiner=DEFAULT_REFINER
             )
+            explained = maps_of(loaded, domain, settings, crops, device)
             found = explained.probabilities > 0.5
             for thresholder, entry in THRESHOLDERS.items():
-                choice = Choice(network, rules, thresholder, DEFAULT_REFINER)
-                made = segment(title(choice), explained.maps, entry.fit, found)
-                yield choice, made, explained.maps
+                key = settings.but(thresholder=thresholder)
+                fits = fits_of(explained.maps, entry.fit)
+                yield key, segment(title(key), fits, found, _several(domain)), explained.maps
 
 
-def whole_scores(
-    domain: Domain, networks: Sequence[str], pictures: Pictures, device: str, seed: int
-) -> dict[Choice, Score]:
+def whole_systems(
+    domain: Domain, networks: Sequence[str], pictures: Pictures, device: str
+) -> Systems:
     """Each system on whole, tiled pictures, by the very code that a user runs."""
-    found: dict[Choice, Score] = {}
+    found: Systems = {}
     for network in networks:
         for rules in RULE_SETS:
             segmenter = load(str(domain.folder), network=network, rule_set=rules, device=device)
             results = list(segmenter.stream(pictures.images, explain_intact=True))
-            damaged = np.array([r.damaged for r in results])
+            damaged = np.array([[layer.damaged for layer in r.layers] for r in results])
             for thresholder, entry in THRESHOLDERS.items():
-                choice = Choice(network, rules, thresholder, DEFAULT_REFINER)
-                maps = (r.relevance for r in results)
-                made = segment(title(choice), maps, entry.fit, damaged)
-                found[choice] = score(made, pictures.truth, pictures.regions, seed)
+                key = segmenter.settings.but(thresholder=thresholder, refiner=DEFAULT_REFINER)
+                fits = [[entry.fit(layer.relevance) for layer in r.layers] for r in results]
+                found[key] = segment(title(key), fits, damaged, _several(domain))
     return found
 
 
 def baseline_systems(
-    domain: Domain, network: str, crops: NDArray[np.uint8], found: Mask, device: torch.device
+    domain: Domain,
+    network: str,
+    crops: NDArray[np.uint8],
+    found: NDArray[np.bool_],
+    device: torch.device,
 ) -> Iterator[Segmented]:
     """Other attributions of the same classifier through the same thresholders, and Otsu on the
-    picture itself. `found` (N,): what the classifier calls damaged."""
-    model = load_classifier(domain, network).to(device)
+    picture itself, of all damage. `found` (N, K): what the classifier says is there."""
+    model = load_calibrated(domain, network).to(device)
     for name in BASELINES:
         maps = baseline_maps(name, model, domain, crops, device)
         for thresholder in ("simple", "gmm", "bmm"):
             entry = THRESHOLDERS[thresholder]
-            yield segment(f"{name}, {entry.title}", maps, entry.fit, found)
+            fits = fits_of(maps, entry.fit)
+            yield segment(f"{name}, {entry.title}", fits, found, _several(domain))[UNION]
     darkness = 255 - crops.mean(axis=-1, dtype=np.float32)
-    yield segment("Otsu on the picture", darkness, _otsu, found)
+    any_found = np.asarray(found.any(axis=1, keepdims=True))
+    yield segment("Otsu on the picture", [[_otsu(d)] for d in darkness], any_found)[UNION]
 
 
 def _otsu(darkness: NDArray[np.float32]) -> Fitted:
@@ -167,19 +206,28 @@ def _otsu(darkness: NDArray[np.float32]) -> Fitted:
     return Fitted(likelihood, float(np.float32(threshold_otsu(likelihood))), True, 1)
 
 
-def unet_system(unet: UNet, pictures: Pictures, device: torch.device) -> Segmented:
+def unet_system(
+    unet: UNet, pictures: Pictures, normalise: Normalisation, device: torch.device
+) -> Segmented:
     """The U-Net baseline, trained on pixel masks (paper 3.2.2); larger pictures are tiled."""
     likelihoods = []
     for image in pictures.images:
-        grid = TileGrid(*image.shape[:2])
+        side = min(INPUT_SIZE, *(length // 16 * 16 for length in image.shape[:2]))
+        grid = TileGrid(image.shape[0], image.shape[1], tile=side)
         merged = np.zeros(image.shape[:2], np.float32)
         tiles = list(grid)
         cut = np.stack([t.of(image) for t in tiles])
-        for tile, likelihood in zip(tiles, predict(unet, cut, device), strict=True):
+        for tile, likelihood in zip(tiles, predict(unet, cut, device, normalise), strict=True):
             grid.add(merged, tile, likelihood)
         likelihoods.append(merged)
     masks = [likelihood >= 0.5 for likelihood in likelihoods]
     return Segmented(UNET_NAME, likelihoods, masks, np.ones(len(masks), bool))
+
+
+def side_of(domain: Domain) -> int:
+    """Side in pixels of the crops that the domain's pictures are scored on: its classifier's
+    tiles."""
+    return load_calibrated(domain, domain.classifier).tile
 
 
 def evaluate(args: argparse.Namespace) -> Evaluation:
@@ -187,29 +235,32 @@ def evaluate(args: argparse.Namespace) -> Evaluation:
     device = pick_device(args.device)
     domain = load_domain(args.domain)
     networks = [n for n in classifiers(NETWORKS) if n in domain.checkpoints]
-    examples = read(args.domain, args.data, args.seed).splits.get(args.split, ())
-    damaged = [e for e in examples if e.damaged and e.mask is not None]
-    if not damaged:
-        raise SystemExit(f"The split {args.split!r} of {args.domain} has no masks in {args.data}.")
-    crops, whole = crops_of(damaged, args.flips), whole_of(damaged)
+    examples = read_domain(domain, args.data, args.seed).splits.get(args.split, ())
+    damaged = masked(examples, domain, args.split, args.data)
+    side, several = side_of(domain), _several(domain)
+    crops, whole = crops_of(damaged, args.flips, side, several), whole_of(damaged, side, several)
     images = np.stack(crops.images)
-    choice = default_choice(domain, refiner=DEFAULT_REFINER, classifiers_only=True)
+    choice = default_settings(domain, refiner=DEFAULT_REFINER, classifiers_only=True)
 
     systems: Systems = {}
-    relevance = np.zeros((len(images), INPUT_SIZE, INPUT_SIZE), np.float32)
-    for key, system, maps in lrp_systems(domain, networks, images, device):
-        systems[key] = system
+    relevance = np.zeros(images.shape[:3], np.float32)
+    found = np.zeros((len(images), len(domain.classes)), bool)
+    for key, made, maps in lrp_systems(domain, networks, images, device):
+        systems[key] = made
         if key == choice:
-            relevance = maps
+            relevance = maps.max(axis=1)
+            found = np.stack([s.found for k, s in made.items() if k or len(made) == 1], axis=1)
     unet = load_unet(args.unet) if args.unet else None
-    others = [unet_system(unet, crops, device)] if unet else []
+    others = [unet_system(unet, crops, domain.normalisation, device)] if unet else []
     if not args.no_baselines:
-        found = systems[choice].found
         others += baseline_systems(domain, choice.network, images, found, device)
     unet_whole = None
     if unet:
-        made = unet_system(unet, whole, device)
-        unet_whole = score(made, whole.truth, whole.regions, args.seed)
+        made_whole = unet_system(unet, whole, domain.normalisation, device)
+        unet_whole = score(made_whole, whole.truth, whole.regions, args.seed)
+    union = {key: made[UNION] for key, made in systems.items()}
+    tiled = whole_systems(domain, networks, whole, args.device)
+    tiled_union = [made[UNION] for made in tiled.values()]
     return Evaluation(
         domain=domain,
         split=args.split,
@@ -217,19 +268,19 @@ def evaluate(args: argparse.Namespace) -> Evaluation:
         device=device,
         unet=unet,
         classification=[
-            classification.measure(
-                examples, args.domain, network, args.split, args.seed, args.device
-            )
+            classification.measure(examples, domain, network, args.split, args.seed, args.device)
             for network in networks
         ],
         crops=crops,
         choice=choice,
         relevance=relevance,
-        lrp=systems,
-        scores=dict(zip(systems, crops.scored(list(systems.values()), args.seed), strict=True)),
+        lrp=union,
+        scores=dict(zip(union, crops.scored(list(union.values()), args.seed), strict=True)),
+        by_class={k: crops.scored_by_class(made, args.seed) for k, made in systems.items()},
         others=others,
         other_scores=crops.scored(others, args.seed),
-        whole=whole_scores(domain, networks, whole, args.device, args.seed),
+        whole=dict(zip(tiled, whole.scored(tiled_union, args.seed), strict=True)),
+        whole_by_class={k: whole.scored_by_class(made, args.seed) for k, made in tiled.items()},
         unet_whole=unet_whole,
     )
 
@@ -240,9 +291,8 @@ def get_args_parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--data", type=Path, required=True, help="folder of the data set")
-    parser.add_argument("--domain", choices=list(READERS), default="magnetic-tile")
-    parser.add_argument("--split", choices=["train", "val", "test", "audit"], default="test")
+    add_data(parser)
+    parser.add_argument("--split", choices=SPLITS, default="test")
     parser.add_argument(
         "--unet", type=Path, help="weights of a U-Net from training.loops.train_unet"
     )
@@ -260,9 +310,9 @@ def main(words: Sequence[str] | None = None) -> str:
 
     given = sys.argv[1:] if words is None else list(words)
     args = get_args_parser().parse_args(given)
-    # Shown in the report, without the place where the data lies on one machine.
-    shown = ["DIR" if before == "--data" else w for before, w in zip(["", *given], given)]  # noqa: B905
-    return write_report(evaluate(args), args.out / f"{args.domain}-{args.split}", shown)
+    measured = evaluate(args)
+    out = args.out / f"{measured.domain.name}-{args.split}"
+    return write_report(measured, out, shown_words(given))
 
 
 if __name__ == "__main__":

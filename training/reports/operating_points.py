@@ -17,27 +17,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from lrpseg.core.devices import pick_device
-from lrpseg.domains import load_domain
+from lrpseg.domains import Domain, load_domain
 from lrpseg.domains.picture_kind import ranges
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, POOLINGS, RULE_SETS, STARTS
+from lrpseg.masks.figures import Mask
 from lrpseg.masks.render import save_text
 from lrpseg.models.checkpoints import checkpoint_hash
-from lrpseg.models.networks import NETWORKS
+from lrpseg.models.networks import INPUT_SIZE, NETWORKS
+from lrpseg.pipeline.curves import FORMAT, UNION, operating_points_file
+from lrpseg.pipeline.defaults import default_settings
 from lrpseg.pipeline.operating_curve import Interval, OperatingPoint, columns
-from lrpseg.pipeline.operating_points import (
-    CHOICES,
-    FORMAT,
-    operating_points_file,
-)
+from lrpseg.pipeline.settings import MEASURED, Settings
 from lrpseg.refiners import REFINERS
 from lrpseg.thresholders import THRESHOLDERS, Fitted
 from lrpseg.version import __version__
-from training.command import told
-from training.data.crops import centre_crop, load_example
-from training.data.datasets import READERS, DataError, Example, read
+from training.command import add_data, told
+from training.data.crops import load_example
+from training.data.datasets import DataError, Example
+from training.data.declared import read_domain
+from training.reports.evaluate import crops_of, side_of
+from training.reports.segmentation import Pictures, Segmented, segment
 from training.reports.systems import network_maps
 
 SPLIT = "val"
@@ -54,7 +57,6 @@ ROUNDS = 2000
 LEVEL = 0.95
 RECALL_STEPS = 32
 
-Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
 GRID: Floats = np.arange(10001) / 10000
@@ -156,17 +158,21 @@ def curve_of(
     fitted: Sequence[Fitted], truths: Sequence[Mask], resampling: Resampling
 ) -> dict[str, Any]:
     """One thresholder's entry in the file, from its result on each image."""
-    whole = rates((f.likelihood for f in fitted), truths, GRID)
+    found = np.ones(len(fitted), bool)
+    system = Segmented("", [f.likelihood for f in fitted], [f.mask for f in fitted], found)
+    return curve_of_masks(system, [f.threshold for f in fitted], truths, resampling)
+
+
+def curve_of_masks(
+    system: Segmented, thresholds: Sequence[float], truths: Sequence[Mask], resampling: Resampling
+) -> dict[str, Any]:
+    """The same from likelihoods and masks; `thresholds` are those of the masks."""
+    whole = rates(system.likelihood, truths, GRID)
     chosen = selected(whole.recall.mean(axis=0), whole.iou.mean(axis=0))
     here = Rates(whole.precision[:, chosen], whole.recall[:, chosen], whole.iou[:, chosen])
-    own = [
-        rates([f.likelihood], [truth], np.array([f.threshold]))
-        for f, truth in zip(fitted, truths, strict=True)
-    ]
-    together = Rates(
-        *(np.concatenate([getattr(r, n) for r in own]) for n in ("precision", "recall", "iou"))
-    )
-    mean_threshold = np.array([np.mean([f.threshold for f in fitted])])
+    # Its own masks as likelihoods of 0 and 1.
+    own = rates([m.astype(np.float32) for m in system.mask], truths, np.array([0.5]))
+    mean_threshold = np.array([np.mean(thresholds)])
     area = average_precision(whole.precision.mean(axis=0), whole.recall.mean(axis=0))
     areas = [  # in parts: rounds x thresholds would be a large array
         average_precision(part @ whole.precision, part @ whole.recall)
@@ -175,25 +181,25 @@ def curve_of(
     return {
         "average_precision": round(float(area), 4),
         "average_precision_interval": [round(x, 4) for x in ends(np.concatenate(areas))],
-        "own": columns(points(mean_threshold, together, resampling)),
+        "own": columns(points(mean_threshold, own, resampling)),
         "curve": columns(points(GRID[chosen], here, resampling)),
     }
 
 
 def damaged_crops(
-    examples: Iterable[Example],
-) -> tuple[NDArray[np.uint8], list[Mask], tuple[str, ...]]:
-    """Centre crops (N, 224, 224, 3), masks and regions of the examples that show damage."""
+    examples: Iterable[Example], size: int = INPUT_SIZE, classes: Sequence[str] = ()
+) -> Pictures:
+    """Centre crops (size, size, 3) of the examples that show damage, with masks and regions;
+    classes: those that are measured each for itself."""
     kept = []
     for example in examples:
-        if example.damaged and example.mask:
-            image, truth = centre_crop(*load_example(example))
-            if truth.any():  # recall has no meaning on a crop beside the damage
-                kept.append((image, truth, example.region))
+        if example.masked:
+            made = crops_of([example], False, size, classes)
+            if made.truth[0].any():  # recall has no meaning on a crop beside the damage
+                kept.append(example)
     if not kept:
         raise DataError(f"The {SPLIT} split has no damaged picture with a mask; one is needed.")
-    images, truths, regions = zip(*kept, strict=True)
-    return np.stack(images), list(truths), tuple(regions)
+    return crops_of(kept, False, size, classes)
 
 
 def measure(
@@ -217,24 +223,18 @@ def measure(
             "is chosen by them, and nothing is chosen on the split that it is judged on."
         )
     loaded, where = load_domain(domain), pick_device(device)
-    reader = loaded.name if loaded.name in READERS else "folder"
-    images, truths, regions = damaged_crops(read(reader, data, seed).splits.get(split, ()))
-    resampling = Resampling(regions, seed)
-    pictures = ranges(load_example(e)[0] for e in read(reader, data, seed).splits[split])
+    examples = read_domain(loaded, data, seed).splits.get(split, ())
+    names = loaded.classes.names
+    side = side_of(loaded)
+    pictures = damaged_crops(examples, side, names if len(names) > 1 else ())
     hashes, curves = {}, []
     for network in networks or list(loaded.checkpoints):
         hashes[network] = checkpoint_hash(loaded.checkpoint(network))
         for rule_set in RULE_SETS:
-            made = network_maps(loaded, network, rule_set, images, where, start, pooling)
-            for thresholder, refiner in product(THRESHOLDERS, REFINERS):
-                combination = (network, rule_set, thresholder, refiner, start, pooling)
-                fit, refine = THRESHOLDERS[thresholder].fit, REFINERS[refiner].refine
-                fitted = [
-                    refine(i, r, m, fit(m))
-                    for i, r, m in zip(images, made.relevance, made.maps, strict=True)
-                ]
-                names = dict(zip(CHOICES, combination, strict=True))
-                curves.append(names | curve_of(fitted, truths, resampling))
+            settings = default_settings(
+                loaded, network=network, rule_set=rule_set, start=start, pooling=pooling
+            )
+            curves += curves_of(loaded, settings, pictures, seed, where)
     head = {
         "format": FORMAT,
         "lrpseg": __version__,
@@ -243,13 +243,51 @@ def measure(
         "start": start,
         "pooling": pooling,
         "split": split,
-        "images": len(images),
-        "regions": len(set(regions)),
-        "pictures": pictures,
+        "images": len(pictures.images),
+        "regions": len(set(pictures.regions)),
+        "pictures": ranges(load_example(e, side)[0] for e in examples),
         "seed": seed,
-        "metric": METRIC,
+        "metric": METRIC.replace("224", str(side)),
     }
     return as_text(head, curves)
+
+
+def curves_of(
+    domain: Domain, settings: Settings, pictures: Pictures, seed: int, device: torch.device
+) -> list[dict[str, Any]]:
+    """The file's entries of one network and rule set: for each thresholder and refiner that of all
+    damage together, then where there are several classes that of each (`"class"`), on the pictures
+    that show it."""
+    images, found = np.stack(pictures.images), []
+    made = network_maps(domain, settings, images, device)
+    every = np.ones(made.probabilities.shape, bool)  # also what the network does not find
+    for thresholder, refiner in product(THRESHOLDERS, REFINERS):
+        fit, refine = THRESHOLDERS[thresholder].fit, REFINERS[refiner].refine
+        fits = [
+            [refine(i, r, m, fit(m)) for r, m in zip(*each, strict=True)]
+            for i, *each in zip(images, made.relevance, made.maps, strict=True)
+        ]
+        key = settings.but(thresholder=thresholder, refiner=refiner)
+        names = {name: getattr(key, name) for name in MEASURED}
+        layers = segment("", fits, every, pictures.classes)
+        for kind in (UNION, *pictures.classes):
+            there, shown = pictures.showing(kind), pictures.of(kind)
+            if not there:
+                continue  # no crop shows the class: there is nothing to measure
+            system = layers[kind].among(there)
+            own = [_own(fits[i], kind, pictures.classes) for i in there]
+            resampling = Resampling(tuple(shown.regions), seed)
+            curve = curve_of_masks(system, own, shown.truth, resampling)
+            found.append(names | ({"class": kind} if kind else {}) | curve)
+    return found
+
+
+def _own(fits: Sequence[Fitted], kind: str, classes: Sequence[str]) -> float:
+    """The threshold that a picture's mask of a class has by itself; of the union, whose classes
+    have one each, their mean, which is only shown."""
+    if kind == UNION:
+        return float(np.mean([f.threshold for f in fits]))
+    return fits[list(classes).index(kind)].threshold
 
 
 def as_text(head: dict[str, Any], curves: Sequence[dict[str, Any]]) -> str:
@@ -264,8 +302,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     add = parser.add_argument
-    add("--data", type=Path, required=True, help="folder of the data set")
-    add("--domain", default="magnetic-tile", help="a domain's name, or its folder")
+    add_data(parser)
     add("--networks", nargs="+", choices=list(NETWORKS), help="default: all of the domain")
     add("--start", choices=list(STARTS), default=DEFAULT_START)
     add("--pooling", choices=list(POOLINGS), default=DEFAULT_POOLING)

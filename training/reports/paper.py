@@ -4,7 +4,7 @@ Its sewer pipes are private. Their figures stand beside those of the public conc
 orientation alone: the pictures, their masks and the rarity of damage all differ.
 """
 
-from training.reports.metrics import Figures
+from lrpseg.masks.figures import Figures
 
 CLASSIFICATION: dict[str, dict[str, tuple[float, float, float]]] = {
     "magnetic-tile": {"128n": (0.961, 0.957, 0.965), "one-fc": (0.985, 0.971, 0.999)},

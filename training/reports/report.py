@@ -3,25 +3,27 @@
 import json
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict, astuple
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, RULE_SETS
+from lrpseg.lrp import RULE_SETS
 from lrpseg.masks.render import save_text
 from lrpseg.models.networks import NETWORKS
-from lrpseg.pipeline.operating_points import Choice
-from lrpseg.refiners import DEFAULT_REFINER
+from lrpseg.pipeline.settings import BEST, Settings
 from lrpseg.thresholders import THRESHOLDERS
 from lrpseg.version import __version__
 from training.reports import plots
-from training.reports.evaluate import UNET_NAME, Evaluation, title
+from training.reports.evaluate import UNET_NAME, ByClass, Evaluation, key_of, title
 from training.reports.paper import CLASSIFICATION, SEGMENTATION, SURFACE, UNET
 from training.reports.segmentation import Score, curve, ious, saturation
 from training.reports.tables import COLUMNS, beside, table
+
+SYSTEM = ("network", "rule_set", "thresholder")
+"""Settings that tell the systems of this report apart."""
 
 PAPER_THRESHOLDERS = ("simple", "gmm", "bmm")
 
@@ -68,13 +70,21 @@ def write_report(e: Evaluation, out: Path, shown: Sequence[str]) -> str:
         "split": e.split,
         "seed": e.seed,
         "no_skill": _no_skill(e),
-        "default": asdict(e.choice),
+        "default": {name: getattr(e.choice, name) for name in BEST},
         "classification": [asdict(c) for c in e.classification],
-        "lrp": {"/".join(astuple(k)[:3]): asdict(s) for k, s in e.scores.items()},
+        "lrp": {key_of(k, *SYSTEM): asdict(s) for k, s in e.scores.items()},
         "others": [asdict(s) for s in e.other_scores],
-        "whole": {"/".join(astuple(k)[:3]): asdict(s) for k, s in e.whole.items()},
+        "whole": {key_of(k, *SYSTEM): asdict(s) for k, s in e.whole.items()},
         "unet_whole": asdict(e.unet_whole) if e.unet_whole else None,
     }
+    if e.crops.classes:
+        results |= {
+            name: {
+                key_of(k, *SYSTEM): {c: asdict(s) for c, s in by_class.items()}
+                for k, by_class in held.items()
+            }
+            for name, held in (("classes", e.by_class), ("whole_classes", e.whole_by_class))
+        }
     save_text(json.dumps(results, indent=1) + "\n", out / "results.json")
     save_text(text, out / "report.md")
     return text
@@ -94,7 +104,7 @@ def _head(e: Evaluation, shown: Sequence[str]) -> list[str]:
     ]
 
 
-def _best(scores: dict[Choice, Score]) -> Choice:
+def _best(scores: dict[Settings, Score]) -> Settings:
     return max(scores, key=lambda k: scores[k].mean.iou)
 
 
@@ -134,13 +144,11 @@ def _summary(e: Evaluation) -> list[str]:
 
 def _reproduced(e: Evaluation) -> list[str]:
     """The paper's qualitative findings, each counted over networks and rule sets."""
+    by_name = {(k.network, k.rule_set, k.thresholder): s for k, s in e.scores.items()}
     pairs = sorted({(k.network, k.rule_set) for k in e.scores})
 
     def held(claim: str, test) -> str:  # type: ignore[no-untyped-def]
-        true = sum(
-            test(*(e.scores[Choice(n, r, t, DEFAULT_REFINER)].mean for t in PAPER_THRESHOLDERS))
-            for n, r in pairs
-        )
+        true = sum(test(*(by_name[n, r, t].mean for t in PAPER_THRESHOLDERS)) for n, r in pairs)
         return f"- Paper: {claim}. Here in {true} of {len(pairs)} networks and rule sets."
 
     return [
@@ -187,11 +195,12 @@ def _classification(e: Evaluation) -> list[str]:
 def _segmentation(e: Evaluation) -> list[str]:
     """The paper's Tables 3 and 5, and one row a system with intervals."""
     published = SEGMENTATION.get(e.domain.name, {})
+    by_name = {(k.network, k.rule_set, k.thresholder): s for k, s in e.scores.items()}
     lines = [
         "## Segmentation (Tables 3 and 5)",
         "",
         f"{len(e.crops.images)} damaged crops of {len(set(e.crops.regions))} regions; start "
-        f"{DEFAULT_START}, pooling {DEFAULT_POOLING}. Means over images; an image that the "
+        f"{e.choice.start}, pooling {e.choice.pooling}. Means over images; an image that the "
         "classifier calls intact counts with an empty mask (IoU 0). In brackets the paper's "
         f"figure, on {SURFACE.get(e.domain.name, 'its own data')}. {COLUMNS}",
         "",
@@ -201,14 +210,22 @@ def _segmentation(e: Evaluation) -> list[str]:
     ]  # fmt: skip
     for network in dict.fromkeys(k.network for k in e.scores):
         for thresholder in PAPER_THRESHOLDERS:
-            keys = [Choice(network, r, thresholder, DEFAULT_REFINER) for r in RULE_SETS]
-            cells = [beside(e.scores[k].mean, published.get(astuple(k)[:3])) for k in keys]
+            names = [(network, rules, thresholder) for rules in RULE_SETS]
+            cells = [beside(by_name[n].mean, published.get(n)) for n in names]
             name = f"{NETWORKS[network].title}, {THRESHOLDERS[thresholder].title}"
             lines.append(f"| {name} | {' | '.join(cells)} |")
     if e.unet is not None:
         cell = beside(e.other_scores[0].mean, UNET.get(e.domain.name))
         lines.append(f"| {UNET_NAME} | {' | '.join([cell] * len(RULE_SETS))} |")
-    return [*lines, "", *table(list(e.scores.values())), ""]
+    return [*lines, "", *table(list(e.scores.values())), "", *_classes(e.by_class)]
+
+
+def _classes(by_class: dict[Settings, ByClass]) -> list[str]:
+    """A row for each system and class, where there are several."""
+    rows = [s for held in by_class.values() for s in held.values()]
+    if not rows:
+        return []
+    return ["Each class by itself, on the pictures that show it:", "", *table(rows), ""]
 
 
 def _others(e: Evaluation) -> list[str]:
@@ -234,6 +251,7 @@ def _whole(e: Evaluation) -> list[str]:
         "",
         *table(scores),
         "",
+        *_classes(e.whole_by_class),
     ]
 
 

@@ -1,7 +1,7 @@
 """The systems that are scored side by side: LRP, other attributions, and plain image thresholds.
 
-A system turns crops into one map per crop, from which each thresholder makes a likelihood and a
-mask; attributions that are not LRP go through the same thresholders.
+A system turns crops into one map per crop and class, from which each thresholder makes a likelihood
+and a mask; attributions that are not LRP go through the same thresholders.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,54 +11,64 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from zennit.attribution import Gradient, IntegratedGradients, SmoothGrad
 
 from lrpseg.core.registry import Registry
 from lrpseg.domains import Domain
-from lrpseg.domains.weights import load_classifier, load_decider
-from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, RULE_SETS, make_explainer
+from lrpseg.lrp import RULE_SETS
+from lrpseg.models.contract import Classifier
+from lrpseg.models.loaded import Loaded
 from lrpseg.models.networks import NETWORKS
-from lrpseg.models.vgg import VggA
-from training.loops.validation import damage_probability
+from lrpseg.pipeline.settings import Settings
 
 Maps = NDArray[np.float32]
-Attribution = Callable[[VggA, Domain, Tensor], Tensor]
-"""From normalised input (B, 3, 224, 224) to a map (B, 224, 224), larger where damage is."""
+Start = Callable[[Tensor], Tensor]
+"""From outputs (B, ...) to their weights in what is explained."""
+
+Attribution = Callable[[Classifier, Start, Tensor], Tensor]
+"""From normalised input (B, 3, H, W) to a map (B, H, W), larger where damage is."""
 
 
-def _log_odds(logits: Tensor) -> Tensor:
-    """d(z1 - z0)/d(logits): what the gradient methods explain, as LRP's log-odds start does."""
-    start = torch.ones_like(logits)
-    start[:, 0] = -1
+def _log_odds(kind: int, classes: int) -> Start:
+    """d(log-odds of the class `kind`)/d(outputs): what the gradient methods explain, as LRP's
+    log-odds start does."""
+
+    def start(outputs: Tensor) -> Tensor:
+        weights = torch.zeros_like(outputs)
+        weights[:, 1 if classes == 1 else kind] = 1
+        if classes == 1:
+            weights[:, 0] = -1
+        return weights
+
     return start
 
 
-def _input_times_gradient(model: VggA, domain: Domain, x: Tensor) -> Tensor:
+def _input_times_gradient(model: Classifier, start: Start, x: Tensor) -> Tensor:
     with Gradient(model) as attributor:
-        _, gradient = attributor(x.clone().requires_grad_(), _log_odds)
+        _, gradient = attributor(x.clone().requires_grad_(), start)
     return (x * gradient).sum(dim=1)
 
 
-def _smooth_grad(model: VggA, domain: Domain, x: Tensor) -> Tensor:
+def _smooth_grad(model: Classifier, start: Start, x: Tensor) -> Tensor:
     torch.manual_seed(0)  # its noise is random
     with SmoothGrad(model, noise_level=0.1, n_iter=20) as attributor:
-        _, gradient = attributor(x.clone().requires_grad_(), _log_odds)
+        _, gradient = attributor(x.clone().requires_grad_(), start)
     # A sensitivity has no sign that speaks for damage; its magnitude is what is shown.
     return gradient.abs().sum(dim=1)
 
 
-def _integrated_gradients(model: VggA, domain: Domain, x: Tensor) -> Tensor:
+def _integrated_gradients(model: Classifier, start: Start, x: Tensor) -> Tensor:
     with IntegratedGradients(model, n_iter=20) as attributor:
-        _, gradient = attributor(x.clone().requires_grad_(), _log_odds)
+        _, gradient = attributor(x.clone().requires_grad_(), start)
     return gradient.sum(dim=1)
 
 
-def _grad_cam(model: VggA, domain: Domain, x: Tensor) -> Tensor:
-    """Grad-CAM (Selvaraju et al. 2017, DOI 10.1109/ICCV.2017.74) on the last convolution."""
-    features = model.features[:-1](x.clone().requires_grad_())  # before the last max-pool
-    logits = model.classifier(torch.flatten(model.features[-1](features), 1))
-    (gradient,) = torch.autograd.grad((logits[:, 1] - logits[:, 0]).sum(), features)
+def _grad_cam(model: Classifier, start: Start, x: Tensor) -> Tensor:
+    """Grad-CAM (Selvaraju et al. 2017, DOI 10.1109/ICCV.2017.74) on the last stage's features."""
+    features = model.scales(x.clone().requires_grad_())[-1]
+    outputs = model.classify(features)
+    (gradient,) = torch.autograd.grad((outputs * start(outputs)).sum(), features)
     weights = gradient.mean(dim=(2, 3), keepdim=True)
     cam = (weights * features).sum(dim=1, keepdim=True).relu()
     return F.interpolate(cam, x.shape[2:], mode="bilinear", align_corners=False)[:, 0].detach()
@@ -73,85 +83,88 @@ BASELINES.add("Grad-CAM", _grad_cam)
 
 @dataclass(frozen=True)
 class Explained:
-    """What N crops give: `relevance` (N, 224, 224) of a classifier, `maps` (N, 224, 224) for the
-    thresholders (the relevance, or a network's own likelihood), probability of damage (N,)."""
+    """What N crops give for K classes: `relevance` (N, K, side, side) of a classifier, `maps` (N,
+    K, side, side) for the thresholders (the relevance, or a network's own likelihood),
+    probabilities (N, K)."""
 
     relevance: Maps
     maps: Maps
     probabilities: NDArray[np.float64]
 
 
-def lrp_maps(
-    model: VggA,
+def network_maps(
+    domain: Domain, settings: Settings, crops: NDArray[np.uint8], device: torch.device
+) -> Explained:
+    """What thresholders and refiners get of a domain's network, for all crops (N, side, side, 3).
+
+    Where the network proposes masks by itself, relevance is that of the domain's classifier.
+    """
+    loaded = NETWORKS[settings.network].load(domain).to(device)
+    return maps_of(loaded, domain, settings, crops, device)
+
+
+def maps_of(
+    loaded: Loaded,
     domain: Domain,
-    rule_set: str,
-    start: str,
-    pooling: str,
+    settings: Settings,
     crops: NDArray[np.uint8],
     device: torch.device,
     batch: int = 8,
 ) -> Explained:
-    """Relevance of all crops (N, 224, 224, 3), also of those that are classified intact."""
-    explain = make_explainer(model, RULE_SETS[rule_set], domain.normalisation, start, pooling)
-    maps, probabilities = [], []
+    """As `network_maps`, of a network that is loaded: of all crops and classes, also of those that
+    it says are not there. Rule set, start, pooling and engine are the settings'."""
+    explain = loaded.explainer(
+        RULE_SETS[settings.rule_set], domain.normalisation, settings.start, settings.pooling,
+        settings.engine,
+    )  # fmt: skip
+    relevance, maps, probabilities = [], [], []
     for x in _batches(domain, crops, device, batch):
-        logits, _, relevance = explain(x, _every_row)
-        maps.append(relevance.float().cpu().numpy())
-        probabilities.append(damage_probability(logits).numpy())
-    found = np.concatenate(maps)
-    return Explained(found, found, np.concatenate(probabilities))
+        found = explain(x, _every)  # rows by picture, then by class
+        shape = (*found.log_odds.shape, *x.shape[2:])
+        relevance.append(found.relevance.float().cpu().numpy().reshape(shape))
+        own = found.relevance if found.likelihood is None else found.likelihood
+        maps.append(own.float().cpu().numpy().reshape(shape))
+        probabilities.append(torch.sigmoid(found.log_odds.cpu().double()).numpy())
+    return Explained(*(np.concatenate(parts) for parts in (relevance, maps, probabilities)))
 
 
-def load_classifying(domain: Domain, network: str) -> nn.Module:
-    """What gives the logits (B, 2) where `network` is used: itself, or it and a classifier."""
-    if NETWORKS[network].segments:
-        return load_decider(domain, network)
-    return load_classifier(domain, network)
+class Deciding:
+    """A domain's network as what only decides (`training.loops.validation.Tells`)."""
 
+    def __init__(self, loaded: Loaded) -> None:
+        self._loaded = loaded
 
-def network_maps(
-    domain: Domain,
-    network: str,
-    rule_set: str,
-    crops: NDArray[np.uint8],
-    device: torch.device,
-    start: str = DEFAULT_START,
-    pooling: str = DEFAULT_POOLING,
-) -> Explained:
-    """What thresholders and refiners get of a domain's network, for all crops (N, 224, 224, 3).
+    def eval(self) -> "Deciding":
+        return self  # it was loaded so
 
-    Where the network segments by itself, relevance is that of the domain's classifier.
-    """
-    if not NETWORKS[network].segments:
-        model = load_classifier(domain, network).to(device)
-        return lrp_maps(model, domain, rule_set, start, pooling, crops, device)
-    decider = load_decider(domain, network).to(device)
-    reasons = lrp_maps(decider.classifier, domain, rule_set, start, pooling, crops, device)
-    maps, probabilities = [], []
-    with torch.inference_mode():
-        for x in _batches(domain, crops, device, 8):
-            likelihood, logits = decider.decide(x)
-            maps.append(likelihood.cpu().numpy())
-            probabilities.append(damage_probability(logits).numpy())
-    return Explained(reasons.relevance, np.concatenate(maps), np.concatenate(probabilities))
+    def __call__(self, x: Tensor) -> Tensor:
+        return self._loaded.decide(x)[1]
+
+    def log_odds(self, outputs: Tensor) -> Tensor:
+        """The outputs as they are."""
+        return outputs
 
 
 def baseline_maps(
     name: str,
-    model: VggA,
+    model: Classifier,
     domain: Domain,
     crops: NDArray[np.uint8],
     device: torch.device,
     batch: int = 8,
 ) -> Maps:
-    """Maps (N, 224, 224) of one of `BASELINES` for crops (N, 224, 224, 3)."""
+    """Maps (N, K, side, side) of one of `BASELINES` for crops (N, side, side, 3)."""
+    count = len(model.classes)
     # Zennit and autograd need a model whose activations carry gradients, in ordinary mode.
     with torch.enable_grad():
         maps = [
-            BASELINES[name](model, domain, x).detach().float().cpu().numpy()
+            torch.stack(
+                [BASELINES[name](model, _log_odds(k, count), x).detach() for k in range(count)],
+                dim=1,
+            )
             for x in _batches(domain, crops, device, batch)
         ]
-    return np.concatenate(maps)
+    return torch.cat(maps).float().cpu().numpy()
 
 
 def _batches(
@@ -161,5 +174,5 @@ def _batches(
         yield domain.normalisation(part.to(device))
 
 
-def _every_row(logits: Tensor) -> Tensor:
-    return torch.ones(len(logits), dtype=torch.bool, device=logits.device)
+def _every(log_odds: Tensor) -> Tensor:
+    return torch.ones_like(log_odds, dtype=torch.bool)

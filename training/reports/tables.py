@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import astuple
 
-from training.reports.metrics import Figures
+from lrpseg.masks.figures import Figures
 from training.reports.segmentation import Score
 
 COLUMNS = (
