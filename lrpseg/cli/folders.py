@@ -101,10 +101,7 @@ def _annotate(args: argparse.Namespace) -> int:
 
 def _tell(formats: dict[str, Written]) -> None:
     for name, written in formats.items():
-        lossy = "" if written.lowest_iou == 1 else (
-            f"; not exact: mean IoU {written.kept_iou:.4f}, lowest {written.lowest_iou:.4f}"
-        )  # fmt: skip
-        print(f"  {name}: {written.images} images, {written.annotations} annotations{lossy}")
+        print(f"  {name}: {written}")
 
 
 def _export(args: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lrpseg.folders.block import Row
+from lrpseg.formats.written import overlap_words
 from lrpseg.masks.render import save_text
 
 SHOWN = 500
@@ -142,6 +143,7 @@ def _formats(report: dict[str, Any]) -> str:
         kept = "every pixel" if lowest == 1 else (
             f"IoU {w['mean_iou_kept']:.4f} on average, {lowest:.4f} at least"
         )  # fmt: skip
+        kept = "; ".join([kept, *(html.escape(overlap_words(o)) for o in w.get("overlaps", ()))])
         rows.append(
             f"<tr><td>{html.escape(name)}</td><td>{w['images']:,}</td>"
             f"<td>{w['annotations']:,}</td><td>{kept}</td></tr>"

@@ -1,6 +1,6 @@
 """What an export holds: counts, what it keeps, and what overlapping classes cost."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -52,11 +52,9 @@ class Written:
         if record.get("overlaps"):
             self.overlaps = _added(self.overlaps, record["overlaps"])
 
-    def lost(self) -> list[str]:
-        """What is not kept, in words; nothing where all is."""
-        return list(
-            sentences(self.kept_iou, self.lowest_iou, [asdict(entry) for entry in self.overlaps])
-        )
+    def won(self) -> list[str]:
+        """What overlapping classes cost, in words for people."""
+        return [overlap_words(asdict(entry)) for entry in self.overlaps]
 
     def as_json(self) -> dict[str, Any]:
         """The same as JSON types, for reports."""
@@ -71,19 +69,19 @@ class Written:
 
     def __str__(self) -> str:
         """One line: "3 images, 5 annotations", and what was lost."""
-        return "; ".join([f"{self.images} images, {self.annotations} annotations", *self.lost()])
+        told = [f"{self.images} images, {self.annotations} annotations"]
+        if self.lowest_iou < 1:
+            told.append(f"not exact: mean IoU {self.kept_iou:.4f}, lowest {self.lowest_iou:.4f}")
+        return "; ".join(told + self.won())
 
 
-def sentences(mean: float, lowest: float, overlaps: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """What a report's numbers say of what was lost, for people."""
-    if lowest < 1:
-        yield f"not exact: mean IoU {mean:.4f}, lowest {lowest:.4f}"
-    for entry in overlaps:
-        pixels, pictures = entry["pixels"], entry["pictures"]
-        yield (
-            f"{entry['winner']} won over {entry['loser']} in {pixels:,} pixel{'s'[: pixels != 1]} "
-            f"of {pictures:,} picture{'s'[: pictures != 1]}"
-        )
+def overlap_words(entry: Mapping[str, Any]) -> str:
+    """One of a report's `overlaps` in words: "crack won over break in 4 pixels of 2 pictures"."""
+    pixels, pictures = entry["pixels"], entry["pictures"]
+    return (
+        f"{entry['winner']} won over {entry['loser']} in {pixels:,} pixel{'s'[: pixels != 1]} "
+        f"of {pictures:,} picture{'s'[: pictures != 1]}"
+    )
 
 
 def _added(overlaps: list[Overlap], more: Iterable[dict[str, Any]]) -> list[Overlap]:

@@ -46,6 +46,9 @@ def export_zip_file(
         for name, w in written.items()
         if w.lowest_iou < 1
     ]
+    lossy += [
+        f"{FORMATS[name].title}: {'; '.join(w.won())}" for name, w in written.items() if w.overlaps
+    ]
     said = [f"{'; '.join(lossy)}; formats.json in the zip says more."] if lossy else []
     failed = sum(item.status == "failed" for item in missing)
     counts = ((len(missing) - failed, "still being analysed"), (failed, "cannot be read"))
