@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lrpseg.pipeline.results import Result, Settings
+from lrpseg.pipeline.results import Found, Result
+from lrpseg.pipeline.settings import Settings
 from lrpseg.workspace import Item, Workspace
 from lrpseg.workspace.intake import Limits
 
-SETTINGS = Settings("toy", "one-fc", "ours", "simple", "log-odds", "average", "lean", 64)
+SETTINGS = Settings(
+    domain="toy", network="one-fc", rule_set="ours", thresholder="simple", refiner="none"
+)
 SHAPE = (40, 50)
 LIMITS = Limits(max_bytes=2_000_000, max_files=50, max_expanded=5_000_000)
 
@@ -32,7 +35,8 @@ def result(seed: int = 0, explained: bool = True, shape: tuple[int, int] = SHAPE
     if not explained:
         relevance[:] = 0
     image = random.integers(0, 255, (*shape, 3), dtype=np.uint8)
-    return Result(image, 0.9 if explained else 0.1, explained, explained, relevance, SETTINGS)
+    found = Found("damaged", 0.9 if explained else 0.1, explained, explained, relevance)
+    return Result.of(image, SETTINGS, [found])
 
 
 def analysed(workspace: Workspace, name: str = "a.png", explained: bool = True) -> Item:

@@ -1,8 +1,12 @@
 """What a person drew on top of an automatic mask; the same as the editor does, to the pixel.
 
 Corrections are (H, W) uint8: 0 nothing drawn, 1 added, 2 removed. They lie above the automatic mask
-and stay when its threshold, thresholder or network changes.
+and stay when its threshold, thresholder or network changes. They are drawn stroke by stroke; each
+stroke replaces a rectangle of them.
 """
+
+from collections.abc import Iterable
+from functools import reduce
 
 import cv2
 import numpy as np
@@ -62,6 +66,29 @@ def from_mask(automatic: Mask, wanted: NDArray[np.bool_]) -> NDArray[np.uint8]:
     found[wanted & ~automatic] = ADDED
     found[~wanted & automatic] = REMOVED
     return found
+
+
+def union(masks: Iterable[Mask]) -> Mask:
+    """What is in some of the masks, at least one; a single one as it is."""
+    return reduce(np.logical_or, masks)
+
+
+def fold(
+    corrections: NDArray[np.uint8], strokes: Iterable[tuple[int, int, NDArray[np.uint8]]]
+) -> NDArray[np.uint8]:
+    """The corrections after `strokes`, each (x, y, values) with values (h, w) that replace the
+    rectangle whose upper left corner is (x, y); those that were given stay as they are.
+
+    >>> fold(np.zeros((2, 3), np.uint8), [(0, 0, np.ones((2, 2), np.uint8)),
+    ...                                   (1, 1, np.array([[2, 0]], np.uint8))])
+    array([[1, 1, 0],
+           [1, 2, 0]], dtype=uint8)
+    """
+    folded = corrections.copy()
+    for x, y, values in strokes:
+        height, width = values.shape
+        folded[y : y + height, x : x + width] = values
+    return folded
 
 
 def _size(array: NDArray) -> str:

@@ -2,10 +2,12 @@
 
 from lrpseg.core.cache import Cache
 from lrpseg.workspace.annotations import Imported, import_masks
-from lrpseg.workspace.bundle import export_zip, load_session, provenance, save_session
+from lrpseg.workspace.bundle import export_zip, provenance
 from lrpseg.workspace.errors import NoSuchItem, NoSuchWorkspace, WorkspaceError
 from lrpseg.workspace.intake import Limits, Upload, read_uploads, safe_name
-from lrpseg.workspace.item import STATUSES, Item, read_settings
+from lrpseg.workspace.item import STATUSES, Item, ItemLayer, read_settings
+from lrpseg.workspace.reading import Snapshot
+from lrpseg.workspace.session_file import load_session, save_session
 from lrpseg.workspace.sessions import Sessions
 from lrpseg.workspace.store import Workspace
 
@@ -14,10 +16,12 @@ __all__ = [
     "Cache",
     "Imported",
     "Item",
+    "ItemLayer",
     "Limits",
     "NoSuchItem",
     "NoSuchWorkspace",
     "Sessions",
+    "Snapshot",
     "Upload",
     "Workspace",
     "WorkspaceError",

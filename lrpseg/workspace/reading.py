@@ -1,28 +1,69 @@
-"""What a workspace gives out: its pictures, and the maps and masks that belong to them."""
+"""What a workspace gives out: its pictures, and the maps and masks that belong to them.
 
+Methods that are about one class take its name; None is the only class, and of several their union
+where there is one. Arrays must not be written to.
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lrpseg.core.cache import Cache
 from lrpseg.core.images import read_image
 from lrpseg.masks import read_mask
-from lrpseg.masks.corrections import Mask, apply, clean
+from lrpseg.masks.corrections import ADDED, Mask, apply, clean, union
+from lrpseg.pipeline.results import fit
 from lrpseg.thresholders import Fitted
+from lrpseg.workspace import strokes
 from lrpseg.workspace.errors import NoSuchItem, WorkspaceError
-from lrpseg.workspace.item import Item, from_row
-from lrpseg.workspace.schema import FILE_NAME, connect
+from lrpseg.workspace.item import Item, ItemLayer
+from lrpseg.workspace.rows import all_items, find_item, get_item
+from lrpseg.workspace.schema import FILE_NAME, connect, snapshot
+from lrpseg.workspace.strokes import Corrections
 
 _CACHE_BYTES = 400_000_000
 
 Arrays = Cache[Any]
+Map = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A picture and all that was drawn on it at one moment. corrections: (H, W) uint8 by class,
+    where something was drawn, as `lrpseg.masks.corrections` has them."""
+
+    item: Item
+    corrections: Mapping[str, Corrections]
+
+    def of(self, class_name: str) -> Corrections:
+        """The corrections of a class; all 0 where nothing was drawn."""
+        found = self.corrections.get(class_name)
+        return np.zeros((self.item.height, self.item.width), np.uint8) if found is None else found
+
+
+Which = str | Item | Snapshot
+"""A picture by its id; or as it was read before, which saves reading it again. What is drawn on an
+`Item` is not known: then it is read anew, together with the picture."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Folded:
+    """The strokes of a layer up to the one with the id `last`."""
+
+    last: int
+    values: Corrections
 
 
 def _bytes(value: Any) -> int:
-    return value.likelihood.nbytes if isinstance(value, Fitted) else value.nbytes
+    if isinstance(value, Fitted):
+        return value.likelihood.nbytes
+    return value.values.nbytes if isinstance(value, _Folded) else value.nbytes
 
 
 def make_cache() -> Arrays:
@@ -40,27 +81,22 @@ class Readable:
 
     def items(self) -> list[Item]:
         """All pictures in the order in which they came."""
-        connection = connect(self._path)
-        try:
-            rows = connection.execute("SELECT * FROM items ORDER BY position").fetchall()
-        finally:
-            connection.close()
-        return [from_row(row) for row in rows]
+        with snapshot(self._path) as db:
+            return all_items(db)
 
     def item(self, id: str) -> Item:
         """One picture; raises `NoSuchItem`."""
-        item = self._find(id)
-        if item is None:
-            raise NoSuchItem("There is no such picture in this workspace.")
-        return item
+        with snapshot(self._path) as db:
+            return get_item(db, id)
 
-    def _find(self, id: str) -> Item | None:
-        connection = connect(self._path)
-        try:
-            row = connection.execute("SELECT * FROM items WHERE id = ?", (id,)).fetchone()
-        finally:
-            connection.close()
-        return None if row is None else from_row(row)
+    def snapshot(self, which: Which) -> Snapshot:
+        """One picture and what is drawn on it, of one moment; raises `NoSuchItem`."""
+        if isinstance(which, Snapshot):
+            return which
+        with snapshot(self._path) as db:
+            item = get_item(db, which if isinstance(which, str) else which.id)
+            drawn = [layer for layer in (*item.layers, *item.kept) if layer.drawn]
+            return Snapshot(item, {layer.name: self._folded(db, item, layer.id) for layer in drawn})
 
     def serial(self) -> int:
         """A number that rises with every change."""
@@ -71,99 +107,183 @@ class Readable:
             connection.close()
         return int(value)
 
-    def original(self, id: str) -> bytes:
+    def original(self, which: Which) -> bytes:
         """The picture's file as it came."""
-        return (self._folder(self.item(id)) / "original").read_bytes()
+        return (self._folder(self._item(which)) / "original").read_bytes()
 
-    def image(self, id: str) -> NDArray[np.uint8]:
-        """The picture, (H, W, 3) uint8, upright; not to be written to."""
-        item = self.item(id)
+    def image(self, which: Which) -> NDArray[np.uint8]:
+        """The picture, (H, W, 3) uint8, upright."""
+        item = self._item(which)
         if item.status == "failed" and not item.width:
             raise WorkspaceError(item.reason or "This picture cannot be read.")
         path = self._folder(item) / "original"
         return self._cache.get(("image", item.id), lambda: _frozen(read_image(path)))
 
-    def thumbnail(self, id: str) -> bytes:
+    def thumbnail(self, which: Which) -> bytes:
         """A small JPEG of the picture."""
-        path = self._folder(self.item(id)) / "thumbnail.jpg"
+        path = self._folder(self._item(which)) / "thumbnail.jpg"
         if not path.is_file():
             raise NoSuchItem("This picture cannot be shown.")
         return path.read_bytes()
 
-    def relevance(self, id: str) -> NDArray[np.float32]:
-        """(H, W) float32; all 0 where the picture was classified intact and not explained."""
-        return self._relevance(self.item(id))
+    # ------------------------------------------------------------------------------------- maps
 
-    def evidence(self, id: str) -> NDArray[np.float32]:
-        """(H, W) float32: what the thresholder gets; see `lrpseg.Result.evidence`."""
-        return self._evidence(self.item(id))
+    def relevance(self, which: Which, class_name: str | None = None) -> Map:
+        """(H, W) float32; all 0 where the class was not explained. Of several classes the highest
+        at each pixel."""
+        item = self._item(which)
+        return _highest([self._relevance(item, name) for name in _names(item, class_name)])
 
-    def fitted(self, id: str) -> Fitted:
-        """Likelihood and own threshold under the picture's thresholder and refiner."""
-        return self._fitted(self.item(id))
+    def evidence(self, which: Which, class_name: str | None = None) -> Map:
+        """(H, W) float32: what the thresholder gets, see `lrpseg.Result.evidence`. Of several
+        classes the highest at each pixel."""
+        item = self._item(which)
+        return _highest([self._evidence(item, name) for name in _names(item, class_name)])
 
-    def likelihood(self, id: str) -> NDArray[np.float32]:
-        """(H, W) float32 in [0, 1]."""
-        return self.fitted(id).likelihood
+    def fitted(self, which: Which, class_name: str | None = None) -> Fitted:
+        """Likelihood and own threshold under the picture's thresholder and refiner.
 
-    def corrections(self, id: str) -> NDArray[np.uint8]:
-        """(H, W) uint8: 0 nothing drawn, 1 added, 2 removed."""
-        return self._corrections(self.item(id))
+        Raises `WorkspaceError` where there are several classes and none is named.
+        """
+        item = self._item(which)
+        return self._fitted(item, item.layer(class_name).name)
 
-    def automatic_mask(self, id: str) -> Mask:
-        """What the thresholder alone gives, at its own threshold."""
-        item = self.item(id)
-        if not item.explained:
-            return np.zeros((item.height, item.width), bool)
-        return self.fitted(id).mask
+    def likelihood(self, which: Which, class_name: str | None = None) -> Map:
+        """(H, W) float32 in [0, 1]. Of several classes the highest at each pixel."""
+        item = self._item(which)
+        return _highest([self.fitted(item, name).likelihood for name in _names(item, class_name)])
 
-    def cleaned_mask(self, id: str) -> Mask:
-        """The mask at the chosen threshold and cleaning, without what was drawn."""
-        item = self.item(id)
-        if not item.explained:
-            return np.zeros((item.height, item.width), bool)
-        return clean(self.fitted(id).at(item.used_threshold), item.min_area, item.max_hole)
+    # ------------------------------------------------------------------------------------ masks
 
-    def mask(self, id: str) -> Mask:
+    def corrections(self, which: Which, class_name: str | None = None) -> Corrections:
+        """(H, W) uint8: 0 nothing drawn, 1 added, 2 removed.
+
+        Raises `WorkspaceError` where there are several classes and none is named.
+        """
+        seen = self.snapshot(which)
+        return seen.of(seen.item.drawable(class_name).name)
+
+    def automatic_mask(self, which: Which, class_name: str | None = None) -> Mask:
+        """(H, W) bool: what the thresholder alone gives, at its own threshold."""
+        item = self._item(which)
+        return union(
+            self.fitted(item, layer.name).mask if layer.explained else _empty(item)
+            for layer in item.chosen(class_name)
+        )
+
+    def cleaned_mask(self, which: Which, class_name: str | None = None) -> Mask:
+        """(H, W) bool: the mask at the chosen threshold and cleaning, without what was drawn."""
+        item = self._item(which)
+        return union(self._cleaned(item, layer) for layer in item.chosen(class_name))
+
+    def mask(self, which: Which, class_name: str | None = None) -> Mask:
         """(H, W) bool: the mask as it is now, with everything that was drawn."""
-        return apply(self.cleaned_mask(id), self.corrections(id))
+        seen = self.snapshot(which)
+        item = seen.item
+        if class_name is None:
+            return union(self.masks(seen).values())
+        if class_name in {layer.name for layer in item.kept}:
+            return seen.of(class_name) == ADDED
+        return apply(self.cleaned_mask(item, class_name), seen.of(class_name))
 
-    def truth(self, id: str) -> Mask | None:
-        """The true mask, where one was given."""
-        item = self.item(id)
-        return read_mask(self._folder(item) / "truth.png") if item.has_truth else None
+    def masks(self, which: Which) -> dict[str, Mask]:
+        """As `mask`, by class: of all classes of the picture, and of those that its domain does not
+        have, but of which something was added."""
+        seen = self.snapshot(which)
+        item = seen.item
+        found = {layer.name: self.mask(seen, layer.name) for layer in item.layers}
+        kept = {layer.name: self.mask(seen, layer.name) for layer in item.kept if layer.drawn}
+        return found | {name: mask for name, mask in kept.items() if mask.any()}
 
-    def _relevance(self, item: Item) -> NDArray[np.float32]:
+    def truth(self, which: Which, class_name: str | None = None) -> Mask | None:
+        """(H, W) bool: the true mask, where one was given."""
+        item = self._item(which)
+        known = [layer.truth for layer in item.chosen(class_name) if layer.truth]
+        return union(read_mask(self._folder(item) / name) for name in known) if known else None
+
+    # ----------------------------------------------------------------------------------- inside
+
+    def _item(self, which: Which) -> Item:
+        if isinstance(which, str):
+            return self.item(which)
+        return which.item if isinstance(which, Snapshot) else which
+
+    def _find(self, id: str) -> Item | None:
+        with snapshot(self._path) as db:
+            return find_item(db, id)
+
+    def _cleaned(self, item: Item, layer: ItemLayer) -> Mask:
+        if not layer.explained:
+            return _empty(item)
+        fitted = self.fitted(item, layer.name)
+        return clean(fitted.at(layer.used_threshold), layer.min_area, layer.max_hole)
+
+    def _relevance(self, item: Item, class_name: str) -> Map:
+        place = item.place(class_name)
         if not item.analysis:
             raise WorkspaceError("This picture is still waiting for its analysis.")
-        if not item.explained:
+        if not item.layers[place].explained:
             return np.zeros((item.height, item.width), np.float32)
-        return np.load(self._folder(item) / f"relevance-{item.analysis}.npy", mmap_mode="r")
+        return self._map(item, "relevance", item.analysis, place)
 
-    def _evidence(self, item: Item) -> NDArray[np.float32]:
-        own = self._folder(item) / f"likelihood-{item.analysis}.npy"
-        return np.load(own, mmap_mode="r") if own.is_file() else self._relevance(item)
+    def _evidence(self, item: Item, class_name: str) -> Map:
+        place = item.place(class_name)
+        if self._file(item, "likelihood", item.analysis, place).is_file():
+            return self._map(item, "likelihood", item.analysis, place)
+        return self._relevance(item, class_name)
 
-    def _fitted(self, item: Item) -> Fitted:
-        settings = item.settings
-        key = ("fitted", item.id, item.analysis, settings.thresholder, settings.refiner)
+    def _fitted(self, item: Item, class_name: str) -> Fitted:
+        settings, place = item.settings, item.place(class_name)
+        key = ("fitted", item.id, item.analysis, place, settings.thresholder, settings.refiner)
 
-        def fit() -> Fitted:
-            relevance, evidence = (
-                np.array(a) for a in (self._relevance(item), self._evidence(item))
-            )
-            return settings.fit(self.image(item.id), relevance, evidence)
+        def make() -> Fitted:
+            relevance = np.array(self._relevance(item, class_name))
+            evidence = np.array(self._evidence(item, class_name))
+            return fit(settings, self.image(item), relevance, evidence)
 
-        return self._cache.get(key, fit)
+        return self._cache.get(key, make)
+
+    def _map(self, item: Item, kind: str, analysis: str, place: int) -> Map:
+        return np.load(self._file(item, kind, analysis, place), mmap_mode="r")
+
+    def _file(self, item: Item, kind: str, analysis: str, place: int) -> Path:
+        """Of the first class the name that it had when there was but one."""
+        number = f"-{place}" if place else ""
+        return self._folder(item) / f"{kind}-{analysis}{number}.npy"
 
     def _folder(self, item: Item) -> Path:
         return self.folder / "items" / item.id
 
-    def _corrections(self, item: Item) -> NDArray[np.uint8]:
-        path = self._folder(item) / "corrections.png"
-        if not path.is_file():
+    def _folded(self, db: sqlite3.Connection, item: Item, layer: int) -> Corrections:
+        """The corrections of a layer with the id `layer`: those that were folded last, and the
+        strokes since."""
+        ids = strokes.ids(db, layer)
+        if not ids:
             return np.zeros((item.height, item.width), np.uint8)
-        return np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), np.uint8)
+        key = ("corrections", item.id, layer)
+        before: _Folded | None = self._cache.find(key)
+        if before is not None and before.last == ids[-1]:
+            return before.values
+        # Where no stroke of before is left, something else may have become of what they made.
+        if before is not None and ids[0] <= before.last < ids[-1]:
+            below, after = before.values, before.last
+        else:
+            below, after = np.zeros((item.height, item.width), np.uint8), 0
+        values = _frozen(strokes.folded_from(below, strokes.read(db, layer, after)))
+        self._cache.put(key, _Folded(ids[-1], values))
+        return values
+
+
+def _names(item: Item, class_name: str | None) -> list[str]:
+    return [layer.name for layer in item.chosen(class_name)]
+
+
+def _empty(item: Item) -> Mask:
+    return np.zeros((item.height, item.width), bool)
+
+
+def _highest(maps: Sequence[Map]) -> Map:
+    return reduce(np.maximum, maps)
 
 
 def _frozen(array: NDArray[np.uint8]) -> NDArray[np.uint8]:

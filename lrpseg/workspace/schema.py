@@ -1,14 +1,18 @@
 """The workspace's database: its tables, its version, and how an older one is brought up to date."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 from lrpseg.workspace.errors import WorkspaceError
+from lrpseg.workspace.migration import remove_files_of_version_2, take_over_classes
 
-MIGRATIONS = (
-    """
+Part = str | Callable[[sqlite3.Connection, Path], None]
+"""SQL statements, or a function of the connection and the workspace's folder."""
+
+_PICTURES = """
     CREATE TABLE items (
         id TEXT PRIMARY KEY,
         position INTEGER NOT NULL,
@@ -41,10 +45,59 @@ MIGRATIONS = (
     CREATE INDEX items_position ON items (position);
     CREATE TABLE state (key TEXT PRIMARY KEY, value INTEGER NOT NULL);
     INSERT INTO state VALUES ('serial', 0), ('position', 0);
-    """,
-    """
-    ALTER TABLE items ADD COLUMN accept INTEGER NOT NULL DEFAULT 0;
-    """,
+"""
+_ACCEPTED_ELSEWHERE = "ALTER TABLE items ADD COLUMN accept INTEGER NOT NULL DEFAULT 0"
+
+# place: in the order of the domain's classes; NULL: the picture's domain has no such class, but
+# something of it was drawn or given. truth: name of its file, '' for none. seen: a pixel of the
+# stroke that is not 0, (-1, -1) where it is not known, NULL for none. Ids of strokes are never used
+# twice, so that what was folded up to one can be told by its id.
+_CLASSES_AND_STROKES = """
+    CREATE TABLE layers (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        item TEXT NOT NULL,
+        class TEXT NOT NULL,
+        place INTEGER,
+        probability REAL,
+        damaged INTEGER NOT NULL DEFAULT 0,
+        explained INTEGER NOT NULL DEFAULT 0,
+        threshold REAL,
+        own_threshold REAL,
+        min_area INTEGER NOT NULL DEFAULT 0,
+        max_hole INTEGER NOT NULL DEFAULT 0,
+        drawn INTEGER NOT NULL DEFAULT 0,
+        truth TEXT NOT NULL DEFAULT '',
+        UNIQUE (item, class)
+    );
+    CREATE TABLE strokes (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        layer INTEGER NOT NULL,
+        x INTEGER NOT NULL,
+        y INTEGER NOT NULL,
+        w INTEGER NOT NULL,
+        h INTEGER NOT NULL,
+        seen_x INTEGER,
+        seen_y INTEGER,
+        pixels BLOB NOT NULL
+    );
+    CREATE INDEX strokes_layer ON strokes (layer);
+"""
+_NOW_OF_CLASSES = """
+    ALTER TABLE items DROP COLUMN probability;
+    ALTER TABLE items DROP COLUMN damaged;
+    ALTER TABLE items DROP COLUMN explained;
+    ALTER TABLE items DROP COLUMN threshold;
+    ALTER TABLE items DROP COLUMN own_threshold;
+    ALTER TABLE items DROP COLUMN min_area;
+    ALTER TABLE items DROP COLUMN max_hole;
+    ALTER TABLE items DROP COLUMN has_truth;
+    ALTER TABLE items DROP COLUMN drawn;
+"""
+
+MIGRATIONS: tuple[tuple[Part, ...], ...] = (
+    (_PICTURES,),
+    (_ACCEPTED_ELSEWHERE,),
+    (_CLASSES_AND_STROKES, take_over_classes, _NOW_OF_CLASSES),
 )
 """Step i brings a database of version i to version i + 1. A released step never changes."""
 
@@ -63,9 +116,22 @@ def connect(path: Path) -> sqlite3.Connection:
 @contextmanager
 def transaction(path: Path) -> Iterator[sqlite3.Connection]:
     """One write transaction: all of it happens, or nothing."""
+    with _begun(path, "BEGIN IMMEDIATE") as connection:
+        yield connection
+
+
+@contextmanager
+def snapshot(path: Path) -> Iterator[sqlite3.Connection]:
+    """One read transaction: all that is read in it is of the same moment; nobody waits for it."""
+    with _begun(path, "BEGIN") as connection:
+        yield connection
+
+
+@contextmanager
+def _begun(path: Path, begin: str) -> Iterator[sqlite3.Connection]:
     connection = connect(path)
     try:
-        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(begin)
         try:
             yield connection
         except BaseException:
@@ -94,12 +160,21 @@ def prepare(path: Path) -> None:
                     f"The workspace {path.parent} was made by a newer lrpseg (its version is "
                     f"{version}, this one knows {VERSION}). Update lrpseg, or use another folder."
                 )
-            for step in MIGRATIONS[version:]:
-                for statement in step.split(";"):
-                    if statement.strip():
-                        connection.execute(statement)
+            for part in chain.from_iterable(MIGRATIONS[version:]):
+                _take(part, connection, path.parent)
             connection.execute(f"PRAGMA user_version = {VERSION}")
     except sqlite3.DatabaseError as error:
         raise WorkspaceError(
             f"{path} cannot be opened: {error}. Move it away, or use another folder."
         ) from error
+    if 0 < version < 3:  # after the commit: until then an older lrpseg may need them
+        remove_files_of_version_2(path.parent)
+
+
+def _take(part: Part, connection: sqlite3.Connection, folder: Path) -> None:
+    if callable(part):
+        part(connection, folder)
+        return
+    for statement in part.split(";"):
+        if statement.strip():
+            connection.execute(statement)

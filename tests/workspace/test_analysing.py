@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from lrpseg.core.errors import RelevanceError
-from lrpseg.pipeline.results import Settings
+from lrpseg.pipeline.results import fit
+from lrpseg.pipeline.settings import Settings
 from lrpseg.thresholders import THRESHOLDERS, Fitted
 from lrpseg.workspace import Workspace
 from tests.workspace_support import SETTINGS, analysed, picture, result
@@ -26,7 +27,7 @@ def test_an_analysis_is_seen_only_with_its_own_threshold(
 ) -> None:
     item = workspace.add("a.png", picture(), SETTINGS)
     claimed = workspace.claim_next()
-    fit, seen = Settings.fit, []
+    seen = []
 
     def watched(settings: Settings, *arrays: np.ndarray) -> Fitted:
         seen.append((settings.thresholder, workspace.item(item.id).analysis))
@@ -34,7 +35,7 @@ def test_an_analysis_is_seen_only_with_its_own_threshold(
             workspace.set_settings(item.id, replace(SETTINGS, thresholder="bmm"))
         return fit(settings, *arrays)
 
-    monkeypatch.setattr(Settings, "fit", watched)
+    monkeypatch.setattr("lrpseg.workspace.reading.fit", watched)
     workspace.finish(item.id, claimed.analysis_key, result())
     assert [analysis for _, analysis in seen if not analysis] == [""] * 2
     done = workspace.item(item.id)
@@ -47,14 +48,13 @@ def test_a_thresholder_that_fails_is_told_and_another_one_helps(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     item = analysed(workspace)
-    fit = Settings.fit
 
     def failing(settings: Settings, *arrays: np.ndarray) -> Fitted:
         if settings.thresholder == "bmm":
             raise RelevanceError("There is no evidence to fit.")
         return fit(settings, *arrays)
 
-    monkeypatch.setattr(Settings, "fit", failing)
+    monkeypatch.setattr("lrpseg.workspace.reading.fit", failing)
     failed = workspace.set_settings(item.id, replace(SETTINGS, thresholder="bmm"))
     assert (failed.status, failed.reason) == ("failed", "There is no evidence to fit.")
     again = workspace.set_settings(item.id, SETTINGS)

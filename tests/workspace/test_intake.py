@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lrpseg.app.actions import safe_stem
+from lrpseg.app.commands.files import safe_stem
 from lrpseg.core.errors import LrpsegError
 from lrpseg.workspace import (
     Limits,

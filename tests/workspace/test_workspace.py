@@ -163,19 +163,6 @@ def test_a_workspace_of_a_newer_version_is_refused(tmp_path: Path) -> None:
         Workspace(tmp_path / "other")
 
 
-def test_a_workspace_of_the_first_version_is_brought_up_to_date(workspace: Workspace) -> None:
-    item = analysed(workspace)
-    workspace.set_status(item.id, "accepted")
-    connection = sqlite3.connect(workspace.folder / FILE_NAME)
-    connection.execute("ALTER TABLE items DROP COLUMN accept")
-    connection.execute("PRAGMA user_version = 1")
-    connection.commit()
-    connection.close()
-    again = Workspace(workspace.folder)
-    assert again.item(item.id).status == "accepted"
-    assert np.array_equal(again.mask(item.id), workspace.mask(item.id))
-
-
 def test_it_is_all_there_when_opened_again(workspace: Workspace) -> None:
     item, values = analysed(workspace), drawn(4)
     workspace.patch_corrections(item.id, 0, 0, 50, 40, values)
