@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,12 +29,25 @@ class Annotated:
     """
 
     name: str
-    mask: Mask = None  # type: ignore[assignment]  # never None once it is made
+    mask: Mask = None  # type: ignore[assignment]
     probability: float | None = None
     image: Callable[[], NDArray[np.uint8]] | None = None
     stem: str = ""
     settings: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
     layers: Mapping[str, Mask] | None = None
+
+    if TYPE_CHECKING:  # what is given may be None, what is there never is
+
+        def __init__(
+            self,
+            name: str,
+            mask: Mask | None = None,
+            probability: float | None = None,
+            image: Callable[[], NDArray[np.uint8]] | None = None,
+            stem: str = "",
+            settings: Mapping[str, str | int | float | bool | None] = ...,
+            layers: Mapping[str, Mask] | None = None,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         check_name(self.name)
