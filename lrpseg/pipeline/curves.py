@@ -48,6 +48,14 @@ def read_curves(
     return held, curves
 
 
+def own_iou(curve: dict[str, Any]) -> float:
+    """Mean IoU at the thresholder's own thresholds, 0 to 1; -1 where the curve cannot be used."""
+    try:
+        return float(curve["own"]["iou"][0])
+    except UNUSABLE:
+        return -1.0
+
+
 def measured_curves(domain: Domain) -> dict[Names, dict[str, Any]]:
     """The curves of a domain's file; empty where it is missing or cannot be used: a default is no
     reason to fail, `load_operating_points` says what is wrong."""

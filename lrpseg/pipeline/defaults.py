@@ -5,14 +5,16 @@ from typing import Any
 
 from lrpseg.domains import Domain, load_domain
 from lrpseg.models.networks import NETWORKS, classifiers
-from lrpseg.pipeline.curves import measured_curves
+from lrpseg.pipeline.curves import measured_curves, own_iou
 from lrpseg.pipeline.settings import BEST, DEFAULTS, MEASURED, Settings, checked
 
 UNMEASURED = {"rule_set": "ours", "thresholder": "simple", "refiner": "none"}
 """What is chosen beside a domain's first classifier where nothing was measured."""
 
 
-def default_settings(domain: Domain, *, classifiers_only: bool = False, **given: Any) -> Settings:
+def default_settings(
+    domain: Domain, /, *, classifiers_only: bool = False, **given: Any
+) -> Settings:
     """Settings of which `given` (fields; None: not given) are fixed, and the rest is what made the
     best masks beside them.
 
@@ -33,7 +35,7 @@ def default_settings(domain: Domain, *, classifiers_only: bool = False, **given:
     return Settings(**{**DEFAULTS, "domain": domain.name, **best, **wanted})
 
 
-def after_choosing(changed: str, values: Mapping[str, str]) -> Settings:
+def after_choosing(changed: str, values: Mapping[str, Any]) -> Settings:
     """The settings after somebody chose another value for the field `changed`.
 
     With another domain all else becomes what is best for it. With another network the other choices
@@ -74,7 +76,7 @@ def _of_learned(domain: Domain, network: str, wanted: dict[str, Any]) -> dict[st
 def _measured_best(
     domain: Domain, wanted: dict[str, Any], classifiers_only: bool
 ) -> dict[str, Any]:
-    fits = {}
+    fits: dict[tuple[str, ...], float] = {}
     if not all(name in wanted for name in BEST):
         for names, curve in measured_curves(domain).items():
             named = dict(zip(MEASURED, names, strict=True))
@@ -85,9 +87,10 @@ def _measured_best(
                 and all(named[n] == DEFAULTS[n] for n in MEASURED if n not in BEST)
                 and not (classifiers_only and network not in classifiers([network]))
             ):
-                fits[names] = float(curve["own"]["iou"][0])
+                fits[names] = own_iou(curve)
     if fits:
-        best = dict(zip(MEASURED, max(fits, key=fits.__getitem__), strict=True))
+        names = max(fits, key=lambda key: fits[key])
+        best = dict(zip(MEASURED, names, strict=True))
         return {name: best[name] for name in BEST}
     first = next(iter(classifiers(domain.checkpoints)), next(iter(NETWORKS)))
     return {"network": first, **UNMEASURED}

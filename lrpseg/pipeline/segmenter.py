@@ -163,7 +163,8 @@ class Segmenter:
     def _start(self, source: ImageSource, explain_all: bool) -> _Job:
         image = read_image(source)
         enlarged = enlarge_to(image, self.side)
-        grid = TileGrid(*enlarged.shape[:2], self.settings.overlap, self.side)
+        height, width = enlarged.shape[:2]
+        grid = TileGrid(height, width, self.settings.overlap, self.side)
         return self._job(image, enlarged, grid, explain_all)
 
     def _job(

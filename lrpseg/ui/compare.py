@@ -36,7 +36,7 @@ def compare_tab(service: Service, widgets: Widgets, available: Collection[str]) 
         if not id:
             raise LrpsegError("Choose a picture first, on the first tab.")
         workspace = service.sessions.get(token)
-        own = dict(zip(MENUS, values, strict=False))
+        own: dict[str, Any] = dict(zip(MENUS, values, strict=False))
         right = {**own, **dict(zip(OTHER, values[len(MENUS) :], strict=True))}
         sides: list[commands.Side] = []
         cells: list[Any] = []

@@ -1,7 +1,7 @@
 """What the page's events do: a few lines each over `lrpseg.app.commands`."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -81,7 +81,7 @@ class Handlers:
 
         @shown
         def choose(token: str, id: str, *chosen: str) -> tuple[Any, ...]:
-            values = dict(zip(MENUS, chosen, strict=True))
+            values = _values(chosen)
             workspace = self.service.sessions.get(token)
             after = commands.change_settings(self.service, workspace, id, name, values)
             shown_now = [
@@ -150,7 +150,11 @@ class Handlers:
 
 def settings(*chosen: str) -> Settings:
     """Settings from the values of the menus."""
-    return commands.settings_of(**dict(zip(MENUS, chosen, strict=True)))
+    return commands.settings_of(**_values(chosen))
+
+
+def _values(chosen: Sequence[str]) -> dict[str, Any]:
+    return dict(zip(MENUS, chosen, strict=True))
 
 
 def cache_folder() -> str:

@@ -15,7 +15,7 @@ DONE = ("failed", "accepted")
 choose, or somebody is done with them."""
 
 
-def settings_of(domain: str, trusted: bool = True, **choices: Any) -> Settings:
+def settings_of(domain: str, *, trusted: bool = True, **choices: Any) -> Settings:
     """Settings from names in the registries; empty ones become the domain's best.
 
     trusted: whether `domain` may be a folder. Raises `OptionError` for a name that does not exist.
@@ -23,7 +23,7 @@ def settings_of(domain: str, trusted: bool = True, **choices: Any) -> Settings:
     if not trusted and ("/" in domain or "\\" in domain or domain in (".", "..")):
         # A path would let a visitor point at the server's files.
         raise OptionError("Give a domain's name.")
-    given = {name: value or None for name, value in choices.items()}
+    given: dict[str, Any] = {name: value or None for name, value in choices.items()}
     return default_settings(load_domain(domain), domain=domain, **given)
 
 

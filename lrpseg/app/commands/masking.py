@@ -72,9 +72,7 @@ def correct(
     return revision
 
 
-def replace_mask(
-    service: Service, workspace: Workspace, id: str, mask: bytes, class_name: str | None = None
-) -> Item:
+def replace_mask(workspace: Workspace, id: str, mask: bytes, class_name: str | None = None) -> Item:
     """Make an image file the picture's mask; what differs from the automatic one becomes its
     corrections."""
     wanted = read_mask(mask)
