@@ -11,10 +11,13 @@ from torch import Tensor
 from lrpseg.core.registry import Registry
 from lrpseg.lrp.engine import LeanEngine
 from lrpseg.lrp.rules import RuleSet
+from lrpseg.lrp.support import lean_lacks
 from lrpseg.lrp.zennit import ZennitEngine
-from lrpseg.models.contract import Classifier
+from lrpseg.models.contract import Classifier, log_odds_of
 from lrpseg.models.inputs import Normalisation
 from lrpseg.models.loaded import Loaded
+
+logger = logging.getLogger(__name__)
 
 Select = Callable[[Tensor], Tensor]
 """From log-odds (B, K) to a bool (B, K): the pairs of picture and class that are explained."""
@@ -44,25 +47,24 @@ class Explainer(Protocol):
         ...
 
 
-class Engine(Protocol):
-    """LRP for one network, rule set, start and pooling."""
-
-    def __call__(self, x: Tensor, select: Select) -> Explained: ...
-
-
 def _lean(
     model: Classifier, rule_set: RuleSet, normalisation: Normalisation, start: str, pooling: str
 ) -> Explainer:
-    engine = LeanEngine(model, rule_set, normalisation, start, pooling)
+    lacking = lean_lacks(model, rule_set)
+    if lacking is not None:
+        logger.warning(
+            "The lean engine does not have %s: Zennit explains it, which takes longer.", lacking
+        )
+        return _zennit(model, rule_set, normalisation, start, pooling)
+    engine, count = LeanEngine(model, rule_set, normalisation, start, pooling), len(model.classes)
 
     @torch.inference_mode()
     def explain(x: Tensor, select: Select) -> Explained:
-        activations = engine.forward(x)
-        log_odds = model.log_odds(activations.logits)
-        rows, classes = select(log_odds).nonzero().unbind(1)
-        if not len(rows):
-            return Explained(log_odds, rows, classes, x.new_zeros(0, *x.shape[2:]))
-        return Explained(log_odds, rows, classes, engine.relevance(activations.rows(rows)))
+        act = engine.forward(x)
+        log_odds = log_odds_of(act.logits, count)
+        return _explained(
+            x, log_odds, select, lambda rows, kinds: engine.relevance(act.rows(rows), kinds)
+        )
 
     return explain
 
@@ -70,16 +72,25 @@ def _lean(
 def _zennit(
     model: Classifier, rule_set: RuleSet, normalisation: Normalisation, start: str, pooling: str
 ) -> Explainer:
-    engine = ZennitEngine(model, rule_set, normalisation, start, pooling)
+    engine, count = ZennitEngine(model, rule_set, normalisation, start, pooling), len(model.classes)
 
     def explain(x: Tensor, select: Select) -> Explained:
-        log_odds = model.log_odds(engine.logits(x))
-        rows, classes = select(log_odds).nonzero().unbind(1)
-        if not len(rows):
-            return Explained(log_odds, rows, classes, x.new_zeros(0, *x.shape[2:]))
-        return Explained(log_odds, rows, classes, engine.relevance(x[rows]))
+        log_odds = log_odds_of(engine.logits(x), count)
+        return _explained(x, log_odds, select, lambda rows, kinds: engine.relevance(x[rows], kinds))
 
     return explain
+
+
+def _explained(
+    x: Tensor, log_odds: Tensor, select: Select, relevance: Callable[[Tensor, Tensor], Tensor]
+) -> Explained:
+    """What is found for the selected pairs; `relevance` is asked for at most as many at once as `x`
+    has rows, so that several classes take no more memory than one."""
+    rows, kinds = select(log_odds).nonzero().unbind(1)
+    parts = zip(rows.split(len(x)), kinds.split(len(x)), strict=True)
+    maps = [relevance(*part) for part in parts if len(part[0])]
+    found = torch.cat(maps) if maps else x.new_zeros(0, *x.shape[2:])
+    return Explained(log_odds, rows, kinds, found)
 
 
 ENGINES: Registry[Callable[[Classifier, RuleSet, Normalisation, str, str], Explainer]] = Registry(
@@ -87,7 +98,6 @@ ENGINES: Registry[Callable[[Classifier, RuleSet, Normalisation, str, str], Expla
 )
 ENGINES.add("lean", _lean)
 ENGINES.add("zennit", _zennit)
-logger = logging.getLogger(__name__)
 
 
 def make_explainer(
@@ -98,7 +108,11 @@ def make_explainer(
     pooling: str,
     engine: str = "lean",
 ) -> Explainer:
-    """An explainer for `model`; names as in `STARTS`, `POOLINGS`, `ENGINES`."""
+    """An explainer for `model`; names as in `STARTS`, `POOLINGS`, `ENGINES`.
+
+    Where the lean engine lacks something (`lean_lacks`), Zennit takes its place, and a warning is
+    logged that says what it was.
+    """
     return ENGINES[engine](model, rule_set, normalisation, start, pooling)
 
 

@@ -1,11 +1,13 @@
 """The rules of the lean engine: one backward step for a layer, from weights prepared once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.grad import conv2d_input
 
 from lrpseg.lrp import rules
 from lrpseg.models.inputs import Normalisation
@@ -31,104 +33,145 @@ def root_mean_square(z: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Linear:
-    """A convolution (3x3, padding 1) or matrix product, and its transpose; weights are prepared."""
+    """A convolution or matrix product, and its transpose; weights are prepared.
+
+    transposed: weights with which the transpose is a plain convolution or product; None: it is
+    none. stride, padding, dilation: of a convolution, (rows, columns). back: the transpose's
+    padding.
+    """
 
     weight: Tensor
-    transposed: Tensor  # weights with which the transpose is a plain convolution or product
+    transposed: Tensor | None
+    stride: tuple[int, ...] = ()
+    padding: tuple[int, ...] = ()
+    dilation: tuple[int, ...] = ()
+    back: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, weight: Tensor) -> "Linear":
-        if weight.ndim == 2:
+    def of(cls, module: nn.Conv2d | nn.Linear, weight: Tensor) -> "Linear":
+        """As `module`, but with `weight`, which may have other numbers of channels."""
+        if isinstance(module, nn.Linear):
             return cls(weight, weight.t().contiguous())
-        # The transpose of a stride-1 "same" convolution is one with flipped kernels.
-        flipped = weight.transpose(0, 1).flip(2, 3)
-        return cls(_channels_last(weight), _channels_last(flipped))
+        assert not isinstance(module.padding, str)
+        sides = zip(module.kernel_size, module.padding, module.dilation, strict=True)
+        back = tuple(dilation * (kernel - 1) - padding for kernel, padding, dilation in sides)
+        transposed = None
+        if set(module.stride) == {1} and min(back) >= 0:
+            # The transpose of a convolution of stride 1 is one with flipped kernels.
+            transposed = _channels_last(weight.transpose(0, 1).flip(2, 3))
+        return cls(
+            _channels_last(weight), transposed, module.stride, module.padding, module.dilation, back
+        )
 
     def __call__(self, a: Tensor, bias: Tensor | None = None) -> Tensor:
-        if self.weight.ndim == 2:
+        if not self.stride:
             return F.linear(a, self.weight, bias)
-        return F.conv2d(a, self.weight, bias, padding=1)
+        return F.conv2d(a, self.weight, bias, self.stride, self.padding, self.dilation)
 
-    def transpose(self, s: Tensor) -> Tensor:
-        if self.weight.ndim == 2:
+    def transpose(self, s: Tensor, size: Sequence[int]) -> Tensor:
+        """From what has the shape of its output to what has that of its input, whose last two
+        sides are `size`."""
+        if self.transposed is None:
+            shape = (s.shape[0], self.weight.shape[1], *size)
+            return conv2d_input(
+                shape, self.weight, s, self.stride, self.padding, self.dilation
+            )  # fmt: skip
+        if not self.stride:
             return F.linear(s, self.transposed)
-        return F.conv2d(s, self.transposed, padding=1)
+        return F.conv2d(s, self.transposed, padding=self.back, dilation=self.dilation)
 
 
 def _channels_last(weight: Tensor) -> Tensor:
     return weight.detach().clone(memory_format=torch.channels_last)
 
 
-@dataclass(frozen=True)
-class Step:
-    """One layer with its rule: `back(a, z, rms, relevance)` gives the relevance of its input.
+Back = Callable[[Tensor, Tensor, Tensor | None, Tensor], Tensor]
+"""`back(a, z, rms, relevance)` gives the relevance of a layer's input.
 
-    a: its input; z: its output, after the ReLU if it has one; rms: of its pre-activations, or None
-    where `needs_rms` is false.
+a: its input; z: its output, after the ReLU if it has one; rms: of its pre-activations, or None
+where its rule is not epsilon.
+"""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What a rule is made for: a layer's geometry, weights and bias, and whether a ReLU follows.
+
+    Without one the output may be negative, and what a ReLU would hide counts.
     """
 
-    forward: Linear
+    module: nn.Conv2d | nn.Linear
+    weight: Tensor
     bias: Tensor
     relu: bool
-    needs_rms: bool
-    back: Callable[[Tensor, Tensor, Tensor | None, Tensor], Tensor]
+
+    def linear(self, weight: Tensor) -> Linear:
+        """The same with another weight."""
+        return Linear.of(self.module, weight)
 
 
-Back = Callable[[Tensor, Tensor, Tensor | None, Tensor], Tensor]
+def _epsilon(rule: rules.Epsilon, layer: Layer) -> Back:
+    linear = layer.linear(layer.weight)
 
-
-def _epsilon(rule: rules.Epsilon, linear: Linear, bias: Tensor, relu: bool) -> Back:
     def back(a: Tensor, z: Tensor, rms: Tensor | None, relevance: Tensor) -> Tensor:
         assert rms is not None
         # A sample without any activation has an RMS of 0: there Zennit's 0 / 0 becomes 0.
         epsilon = (rule.std * rms).clamp(min=torch.finfo(z.dtype).tiny)
-        denominator = z + epsilon if relu else stabilize(z, epsilon)
-        return linear.transpose(relevance / denominator).mul_(a)
+        denominator = z + epsilon if layer.relu else stabilize(z, epsilon)
+        return linear.transpose(relevance / denominator, a.shape[2:]).mul_(a)
 
     return back
 
 
-def _zero(rule: rules.Zero, linear: Linear, bias: Tensor, relu: bool) -> Back:
+def _zero(rule: rules.Zero, layer: Layer) -> Back:
+    linear = layer.linear(layer.weight)
+
     def back(a: Tensor, z: Tensor, rms: Tensor | None, relevance: Tensor) -> Tensor:
         epsilon = z.new_tensor(rule.epsilon)
-        denominator = z + epsilon if relu else stabilize(z, epsilon)
-        return linear.transpose(relevance / denominator).mul_(a)
+        denominator = z + epsilon if layer.relu else stabilize(z, epsilon)
+        return linear.transpose(relevance / denominator, a.shape[2:]).mul_(a)
 
     return back
 
 
-def _gamma(rule: rules.Gamma, linear: Linear, bias: Tensor, relu: bool) -> Back:
+def _gamma(rule: rules.Gamma, layer: Layer) -> Back:
     def modified(low: float | None, high: float | None) -> tuple[Linear, Tensor]:
         def change(parameter: Tensor) -> Tensor:
             return parameter + rule.gamma * parameter.clamp(min=low, max=high)
 
-        return Linear.of(change(linear.weight)), change(bias)
+        return layer.linear(change(layer.weight)), change(layer.bias)
 
     positive, positive_bias = modified(0.0, None)
+    if layer.relu:
+
+        def back(a: Tensor, z: Tensor, rms: Tensor | None, relevance: Tensor) -> Tensor:
+            denominator = above(positive(a, positive_bias))
+            s = torch.div(relevance, denominator, out=denominator)
+            return positive.transpose(s, a.shape[2:]).mul_(a)
+
+        return back
+
     negative, negative_bias = modified(None, 0.0)
 
-    def back(a: Tensor, z: Tensor, rms: Tensor | None, relevance: Tensor) -> Tensor:
+    def signed(a: Tensor, z: Tensor, rms: Tensor | None, relevance: Tensor) -> Tensor:
+        # Where the output is negative, negative weights are favoured, as in Zennit.
         denominator = above(positive(a, positive_bias))
-        if relu:
-            return positive.transpose(torch.div(relevance, denominator, out=denominator)).mul_(a)
-        # The output layer can be negative: there negative weights are favoured, as in Zennit.
-        contribution = positive.transpose(relevance * (z > 0) / denominator)
+        found = positive.transpose(relevance * (z > 0) / denominator, a.shape[2:])
         denominator = -above(-negative(a, negative_bias))
-        contribution += negative.transpose(relevance * (z < 0) / denominator)
-        return contribution.mul_(a)
+        found += negative.transpose(relevance * (z < 0) / denominator, a.shape[2:])
+        return found.mul_(a)
 
-    return back
+    return signed
 
 
-def _alpha_beta(rule: rules.AlphaBeta, linear: Linear, bias: Tensor, relu: bool) -> Back:
-    w_positive, w_negative = linear.weight.clamp(min=0), linear.weight.clamp(max=0)
-    positive = Linear.of(w_positive)
+def _alpha_beta(rule: rules.AlphaBeta, layer: Layer) -> Back:
+    w_positive, w_negative = layer.weight.clamp(min=0), layer.weight.clamp(max=0)
+    positive = layer.linear(w_positive)
     # One pass for both signs: their outputs stand side by side as channels.
-    both = Linear.of(torch.cat([rule.alpha * w_positive, -rule.beta * w_negative]))
-    b_positive, b_negative = bias.clamp(min=0), bias.clamp(max=0)
-    negative = Linear.of(w_negative)
-
-    channels = linear.weight.shape[0]
+    both = layer.linear(torch.cat([rule.alpha * w_positive, -rule.beta * w_negative]))
+    b_positive, b_negative = layer.bias.clamp(min=0), layer.bias.clamp(max=0)
+    negative = None if layer.relu else layer.linear(w_negative)
+    channels = layer.weight.shape[0]
 
     def back(a: Tensor, z: Tensor, rms: Tensor | None, relevance: Tensor) -> Tensor:
         s = torch.empty(
@@ -139,27 +182,21 @@ def _alpha_beta(rule: rules.AlphaBeta, linear: Linear, bias: Tensor, relu: bool)
         )
         z_positive = positive(a, b_positive)
         # Where a ReLU cut z, the relevance is zero and what stands in z_negative does not matter.
-        z_negative = z_positive - z if relu else -negative(a, b_negative)
+        z_negative = z_positive - z if negative is None else -negative(a, b_negative)
         torch.div(relevance, above(z_positive), out=s[:, :channels])
         torch.div(relevance, above(z_negative).neg_(), out=s[:, channels:])
-        return both.transpose(s).mul_(a)
+        return both.transpose(s, a.shape[2:]).mul_(a)
 
     return back
 
 
-Maker = Callable[..., Back]
-LEAN: dict[type, Maker] = {
+LEAN: dict[type, Callable[[Any, Layer], Back]] = {
     rules.Epsilon: _epsilon,
     rules.Zero: _zero,
     rules.Gamma: _gamma,
     rules.AlphaBeta: _alpha_beta,
 }
-
-
-def supports(rule_set: rules.RuleSet) -> bool:
-    """Whether the engine has all rules of `rule_set` (z^B on the first layer and nowhere else)."""
-    first, *others = rule_set.convolutions.values()
-    return isinstance(first, rules.ZBox) and all(type(r) in LEAN for r in [*others, rule_set.fc])
+"""Makes the backward step of a layer whose input is not negative."""
 
 
 class ZBoxStep:
@@ -170,24 +207,33 @@ class ZBoxStep:
     their own: sum_c l_c W+_c + h_c W-_c is one kernel, so four output channels do for nine.
     """
 
-    def __init__(
-        self, weight: Tensor, bias: Tensor, normalisation: Normalisation, size: int
-    ) -> None:
-        low, high = (t.to(weight) for t in normalisation.bounds())
-        w_positive, w_negative = weight.clamp(min=0), weight.clamp(max=0)
-        ones = torch.ones(1, weight.shape[1], size, size, dtype=weight.dtype, device=weight.device)
-        # These depend on the image's size alone (near its border the kernel sticks out).
-        self._offset = F.conv2d(ones * low, w_positive, padding=1) + F.conv2d(
-            ones * high, w_negative, padding=1
+    def __init__(self, layer: Layer, normalisation: Normalisation, side: int) -> None:
+        """`side`: of the inputs; those of another side take a little longer."""
+        weight = layer.weight
+        self._low, self._high = (t.to(weight) for t in normalisation.bounds())
+        self._positive = layer.linear(weight.clamp(min=0))
+        self._negative = layer.linear(weight.clamp(max=0))
+        box = (self._low * weight.clamp(min=0) + self._high * weight.clamp(max=0)).sum(
+            dim=1, keepdim=True
         )
-        box = (low * w_positive + high * w_negative).sum(dim=1, keepdim=True)
-        self._kernels = Linear.of(torch.cat([weight, box], dim=1))
+        self._kernels = layer.linear(torch.cat([weight, box], dim=1))
         # The biases cancel in the rule's denominator; z, from the forward pass, has them.
-        self._offset = _channels_last(self._offset + bias.view(1, -1, 1, 1))
+        self._bias = layer.bias.view(1, -1, 1, 1)
+        self._size = (side, side)
+        self._offset = self._offset_of(self._size)
 
-    def __call__(self, x: Tensor, z: Tensor, relevance: Tensor) -> Tensor:
+    def _offset_of(self, size: tuple[int, int]) -> Tensor:
+        """It depends on the image's size alone (near its border the kernel sticks out)."""
+        ones = self._bias.new_ones(1, self._low.shape[1], *size)
+        offset = self._positive(ones * self._low) + self._negative(ones * self._high)
+        return _channels_last(offset + self._bias)
+
+    def __call__(self, x: Tensor, z: Tensor, rms: Tensor | None, relevance: Tensor) -> Tensor:
         """Relevance (B, H, W) of the pixels of x (B, C, H, W)."""
+        size = (x.shape[2], x.shape[3])
+        offset = self._offset if size == self._size else self._offset_of(size)
         # Each weight meets the end of the box that makes its term positive, so the sum is.
-        denominator = above(z - self._offset)
-        sums = self._kernels.transpose(torch.div(relevance, denominator, out=denominator))
+        denominator = above(z - offset)
+        s = torch.div(relevance, denominator, out=denominator)
+        sums = self._kernels.transpose(s, size)
         return (x * sums[:, :-1]).sum(dim=1) - sums[:, -1]

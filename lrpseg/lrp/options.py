@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from lrpseg.core.registry import Registry
@@ -15,21 +16,23 @@ DEFAULT_POOLING = "average"
 class Start:
     """What the relevance of the output is.
 
-    `fold` turns weight (2, N) and bias (2,) of the last layer into those of the neurons that the
-    relevance starts from; `relevance` is their starting relevance from their values (B, K).
+    `fold(parameter, K)` turns weight (M, N) or bias (M,) of the last layer of a network for K
+    classes into those of the neurons that relevance may start from; `neuron(classes, K)` gives the
+    index of the neuron that it starts from for each class index, (N,) to (N,).
     """
 
     name: str
     title: str
     description: str
-    fold: Callable[[Tensor], Tensor]
-    relevance: Callable[[Tensor], Tensor]
+    fold: Callable[[Tensor, int], Tensor]
+    neuron: Callable[[Tensor, int], Tensor]
 
-
-def _only_damaged(values: Tensor) -> Tensor:
-    start = values.clone()
-    start[:, 0] = 0
-    return start
+    def relevance(self, values: Tensor, classes: Tensor, count: int) -> Tensor:
+        """Starting relevance (N, M) of the neurons with `values` (N, M), for the classes (N,) of
+        `count`."""
+        neuron = self.neuron(classes, count)[:, None]
+        # The value itself, not 1: with a negative logit, 1 would invert the whole map.
+        return torch.zeros_like(values).scatter_(1, neuron, values.gather(1, neuron))
 
 
 STARTS: Registry[Start] = Registry("start of relevance")
@@ -39,9 +42,9 @@ STARTS.add(
         "logit",
         "Logit of damage",
         "Explains the network's output for damage alone.",
-        fold=lambda parameter: parameter,
-        # The logit itself, not 1: with a negative logit, 1 would invert the whole map.
-        relevance=_only_damaged,
+        fold=lambda parameter, count: parameter,
+        # Of one class the first output is that for intact.
+        neuron=lambda classes, count: classes + 1 if count == 1 else classes,
     ),
 )
 STARTS.add(
@@ -51,9 +54,10 @@ STARTS.add(
         "Log-odds of damage",
         "Explains the difference between the outputs for damage and intact, so that what both "
         "share cancels.",
-        # One neuron z1 - z0: it is positive exactly when damage is predicted.
-        fold=lambda parameter: parameter[1:] - parameter[:1],
-        relevance=lambda values: values,
+        # One neuron z1 - z0: it is positive exactly when damage is predicted. Of several classes
+        # the outputs are log-odds already.
+        fold=lambda p, count: p[1:] - p[:1] if count == 1 else p,
+        neuron=lambda classes, count: classes,
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Declares the rule sets: which rule with which parameters on which layer (paper, Table 1).
+"""Declares the rule sets: which rule with which parameters at which place (paper, Table 1).
 
 A rule set is declared once, here, as data; `lrpseg.lrp.engine` and `lrpseg.lrp.zennit` read it.
 To add a rule set, add one `RuleSet` to `RULE_SETS`.
@@ -7,7 +7,6 @@ To add a rule set, add one `RuleSet` to `RULE_SETS`.
 from dataclasses import dataclass
 
 from lrpseg.core.registry import Registry
-from lrpseg.models.vgg import FEATURE_NAMES
 
 STABILIZER = 1e-6
 """Added to the denominators of gamma, alpha-beta, z^B and average pooling, with their sign."""
@@ -69,17 +68,25 @@ Rule = Epsilon | Zero | Gamma | AlphaBeta | ZBox | WSquare | Flat
 
 @dataclass(frozen=True)
 class RuleSet:
-    """Which rule each layer has: `convolutions` by the paper's names, and `fc` for the rest."""
+    """Which rule a layer has, by its place in the network (`lrpseg.lrp.places`).
+
+    first: the first convolution. early: stages 1 and 2 of the features, and what reads them in
+    stage 3. middle: the rest of stage 3. late: the later stages. head: the fully connected layers.
+    """
 
     name: str
     title: str
     description: str
-    convolutions: dict[str, Rule]
-    fc: Rule
+    first: Rule
+    early: Rule
+    middle: Rule
+    late: Rule
+    head: Rule
 
-    def __post_init__(self) -> None:
-        if list(self.convolutions) != list(FEATURE_NAMES):
-            raise ValueError(f"{self.name}: name these layers in order: {list(FEATURE_NAMES)}")
+    def at(self, place: str) -> Rule:
+        """The rule of a place in `PLACES`."""
+        rule: Rule = getattr(self, place)
+        return rule
 
 
 RULE_SETS: Registry[RuleSet] = Registry("rule set")
@@ -90,17 +97,11 @@ RULE_SETS.add(
         "ours",
         "LRP Ours",
         "The paper's own rules: balanced maps that also show what speaks against damage.",
-        {
-            "conv1_1": ZBox(),
-            "conv2_1": AlphaBeta(2, 1),
-            "conv3_1": AlphaBeta(2, 1),
-            "conv3_2": Gamma(0.25),
-            "conv4_1": Gamma(0.25),
-            "conv4_2": Gamma(0.25),
-            "conv5_1": Gamma(0.25),
-            "conv5_2": Gamma(0.25),
-        },
-        fc=Epsilon(0.25),
+        first=ZBox(),
+        early=AlphaBeta(2, 1),
+        middle=Gamma(0.25),
+        late=Gamma(0.25),
+        head=Epsilon(0.25),
     ),
 )
 
@@ -110,16 +111,10 @@ RULE_SETS.add(
         "montavon",
         "LRP Montavon",
         "The rules of Montavon et al. (2019): smooth maps of what speaks for damage.",
-        {
-            "conv1_1": ZBox(),
-            "conv2_1": Gamma(0.25),
-            "conv3_1": Gamma(0.25),
-            "conv3_2": Gamma(0.25),
-            "conv4_1": Epsilon(0.25),
-            "conv4_2": Epsilon(0.25),
-            "conv5_1": Epsilon(0.25),
-            "conv5_2": Epsilon(0.25),
-        },
-        fc=Zero(),
+        first=ZBox(),
+        early=Gamma(0.25),
+        middle=Gamma(0.25),
+        late=Epsilon(0.25),
+        head=Zero(),
     ),
 )

@@ -6,16 +6,19 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from zennit.attribution import Gradient
+from zennit.canonizers import SequentialMergeBatchNorm
 from zennit.composites import NameLayerMapComposite
 from zennit.core import Hook, Stabilizer, stabilize
-from zennit.rules import AlphaBeta, Epsilon, Flat, Gamma, WSquare, ZBox
+from zennit.rules import AlphaBeta, Epsilon, Flat, Gamma, Norm, WSquare, ZBox
 
 from lrpseg.lrp import rules
+from lrpseg.lrp.graph import Total, of_modules, read_graph
 from lrpseg.lrp.options import POOLINGS, STARTS
+from lrpseg.lrp.places import places
+from lrpseg.models.contract import Classifier
 from lrpseg.models.inputs import Normalisation
-from lrpseg.models.vgg import FEATURE_NAMES, VggA
 
 
 class AveragePoolBackward(Hook):
@@ -29,7 +32,9 @@ class AveragePoolBackward(Hook):
     ) -> tuple[Tensor]:
         with torch.enable_grad():
             a = self.stored_tensors["input"][0].detach().clone().requires_grad_()
-            mean = F.avg_pool2d(a, module.kernel_size, module.stride)
+            mean = F.avg_pool2d(
+                a, module.kernel_size, module.stride, module.padding, module.ceil_mode
+            )
         (gradient,) = torch.autograd.grad(
             mean, a, grad_output[0] / stabilize(mean, rules.STABILIZER)
         )
@@ -48,21 +53,32 @@ _HOOKS: dict[type, Callable[..., Hook]] = {
 
 
 def make_composite(
-    rule_set: rules.RuleSet, model: VggA, normalisation: Normalisation, pooling: str
+    rule_set: rules.RuleSet, model: Classifier, normalisation: Normalisation, pooling: str
 ) -> NameLayerMapComposite:
-    """`rule_set` as a Zennit composite for `model`."""
+    """`rule_set` as a Zennit composite for `canonised(model)`."""
     low, high = normalisation.bounds()
+    graph = read_graph(model)
     # Tuples of names: Zennit matches a bare string by substring, which also hooks the root module.
-    name_map = [
-        ((FEATURE_NAMES[layer],), _HOOKS[type(rule)](rule, low, high))
-        for layer, rule in rule_set.convolutions.items()
+    name_map = []
+    for index, place in places(model, graph).items():
+        rule = rule_set.at(place)
+        name_map.append(((graph.nodes[index].name,), _HOOKS[type(rule)](rule, low, high)))
+    shared = (nn.AvgPool2d, nn.AdaptiveAvgPool2d, Total)
+    layer_map: list[tuple[tuple[type[nn.Module], ...], Hook]] = [
+        (shared, Norm(stabilizer=rules.STABILIZER))
     ]
-    name_map += [
-        ((name,), _HOOKS[type(rule_set.fc)](rule_set.fc, low, high))
-        for name, _ in model.fc_layers()
-    ]
-    layer_map = [((nn.MaxPool2d,), AveragePoolBackward())] if POOLINGS[pooling].average else []
+    if POOLINGS[pooling].average:
+        layer_map.append(((nn.MaxPool2d,), AveragePoolBackward()))
     return NameLayerMapComposite(name_map=name_map, layer_map=layer_map)
+
+
+def canonised(model: nn.Module) -> fx.GraphModule:
+    """A copy of `model` whose sums are modules, and whose batch norms are in the layers before."""
+    traced = of_modules(model)
+    for merged in SequentialMergeBatchNorm().apply(traced):
+        # Zennit leaves the batch norm a variance of 1, to which it would add this.
+        merged.batch_norm.eps = 0.0
+    return traced
 
 
 class ZennitEngine:
@@ -75,35 +91,37 @@ class ZennitEngine:
 
     def __init__(
         self,
-        model: VggA,
+        model: Classifier,
         rule_set: rules.RuleSet,
         normalisation: Normalisation,
         start: str,
         pooling: str,
     ) -> None:
         self._lock = threading.Lock()
-        self._start = STARTS[start]
-        self._model = copy.deepcopy(model).eval().requires_grad_(False)
-        self._composite = make_composite(rule_set, self._model, normalisation, pooling)
-        last = self._model.fc_layers()[-1][1]
-        with torch.no_grad():
-            weight, bias = self._start.fold(last.weight), self._start.fold(last.bias)
-            folded = nn.Linear(weight.shape[1], weight.shape[0]).to(weight)
-            folded.weight.copy_(weight)
-            folded.bias.copy_(bias)
-        self._plain = copy.deepcopy(self._model)  # never hooked: its logits need no lock
-        self._model.classifier[-1] = folded.requires_grad_(False)
+        self._start, self._classes = STARTS[start], len(model.classes)
+        self._plain = copy.deepcopy(model).eval().requires_grad_(False)  # never hooked: no lock
+        self._model = canonised(model)
+        self._composite = make_composite(rule_set, model, normalisation, pooling)
+        name = next(n for n, module in model.named_modules() if module is model.output)
+        last = self._model.get_submodule(name)
+        for parameter in ("weight", "bias"):
+            folded = self._start.fold(getattr(last, parameter).detach(), self._classes)
+            setattr(last, parameter, nn.Parameter(folded.clone(), requires_grad=False))
 
     @torch.inference_mode()
     def logits(self, x: Tensor) -> Tensor:
-        """(B, 3, 224, 224) normalised input to logits (B, 2)."""
-        return self._plain(x)
+        """(B, 3, H, W) normalised input to the network's outputs."""
+        outputs: Tensor = self._plain(x)
+        return outputs
 
-    def relevance(self, x: Tensor) -> Tensor:
-        """(B, 3, 224, 224) normalised input to relevance (B, 224, 224), summed over channels."""
+    def relevance(self, x: Tensor, classes: Tensor) -> Tensor:
+        """(B, 3, H, W) normalised input to relevance (B, H, W), summed over channels, for the class
+        index of each, (B,)."""
         with self._lock, torch.enable_grad():
             # A clone: a tensor that was made in inference mode cannot require gradients.
-            inputs = x.detach().clone().requires_grad_()
+            inputs, which = x.detach().clone().requires_grad_(), classes.detach().clone()
             with Gradient(self._model, self._composite) as attributor:
-                _, relevance = attributor(inputs, self._start.relevance)
+                _, relevance = attributor(
+                    inputs, lambda z: self._start.relevance(z, which, self._classes)
+                )
         return relevance.detach().sum(dim=1)
