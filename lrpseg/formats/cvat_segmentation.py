@@ -18,6 +18,7 @@ from lrpseg.core.files import atomically
 from lrpseg.formats.base import Annotated, Content, ExportOptions, Format, Layer
 from lrpseg.formats.errors import FormatError
 from lrpseg.formats.indexed import (
+    LABELMAP_FILE,
     check_colours,
     check_labelmap,
     class_png,
@@ -73,7 +74,7 @@ class CvatSegmentation(Format):
 
             def write(file: IO[bytes]) -> None:
                 with zipfile.ZipFile(file, "w") as archive:
-                    _add(archive, "labelmap.txt", labelmap(options).encode())
+                    _add(archive, LABELMAP_FILE, labelmap(options).encode())
                     for record in records:
                         data = record["data"]
                         stems.add(data["stem"].encode())

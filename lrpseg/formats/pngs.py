@@ -12,7 +12,7 @@ from lrpseg.formats.base import (
     Layer,
     png,
 )
-from lrpseg.formats.indexed import check_labelmap, class_png, labelmap
+from lrpseg.formats.indexed import LABELMAP_FILE, check_labelmap, class_png, labelmap
 from lrpseg.formats.options import check_folders
 from lrpseg.formats.overlaps import flatten
 from lrpseg.formats.stream import Record
@@ -77,4 +77,4 @@ class IndexedPng(Format):
 
     def _assemble(self, records: Iterator[Record], out: Path, options: ExportOptions) -> None:
         if len(options.labels) > 1:
-            save_text(labelmap(options), out / "labelmap.txt")
+            save_text(labelmap(options), out / LABELMAP_FILE)

@@ -18,7 +18,6 @@ from tests.formats.slow import flattened
 
 SIZES = {name: (mask.shape[0], mask.shape[1]) for name, mask in MASKS.items()}
 ORDER = [entry.name for entry in CLASSES]
-NUMBERS = {name: str(number) for number, name in enumerate(ORDER, start=1)}
 EXPORTS = [("png", "png"), ("png-indexed", "png"), ("coco", "coco"), ("labelme", "labelme"),
            ("labelme-polygon", "labelme"), ("x-anylabeling", "labelme")]  # fmt: skip
 
@@ -39,8 +38,7 @@ def test_classes_come_back(name: str, reader: str, per_component: bool, tmp_path
     for key, layers in LAYERS.items():
         wanted = drawn(layers)
         if name == "png-indexed":
-            flat = drawn(flattened(layers, ORDER))
-            wanted = {NUMBERS[label]: mask for label, mask in flat.items()}
+            wanted = drawn(flattened(layers, ORDER))
         read = found[key].layers
         assert set(drawn(read)) == set(drawn(named[key].layers)) == set(wanted), key
         for label, mask in wanted.items():
@@ -90,6 +88,31 @@ def test_mvtec_comes_back_but_for_pictures_of_several_classes(copies: bool, tmp_
         assert np.array_equal(mask.mask, np.logical_or.reduce(list(layers.values())))
         labels = set(drawn(layers))
         assert set(mask.layers) == (labels if len(labels) == 1 else set())
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        (None, ["1", "2"]),
+        ("# a comment\nbackground:0,0,0::\ncrack:1,2,3::\nbreak:4,5,6::\n", ["crack", "break"]),
+        ("background:0,0,0::\ncrack:1,2,3::\n", ["crack", "2"]),
+        ("background:0,0,0::\ncrack:1,2,3::\ncrack:4,5,6::\n", ["1", "2"]),
+        ("crack:1,2,3::\nbackground:0,0,0::\n", ["1", "2"]),
+        ("\0\n", ["1", "2"]),
+    ],
+)
+def test_indices_have_the_names_that_a_label_map_gives(
+    text: str | None, labels: list[str], tmp_path: Path
+) -> None:
+    FORMATS["png-indexed"].write([two("belt/a.png")], tmp_path, TWO)
+    (tmp_path / "labelmap.txt").unlink()
+    if text is not None:
+        (tmp_path / "labelmap.txt").write_text(text)
+    (read,) = read_masks(tmp_path)
+    assert {label: mask.tolist() for label, mask in read.layers.items()} == {
+        labels[0]: [[True, True, True], [False, False, False]],
+        labels[1]: [[False, False, False], [False, True, True]],
+    }
 
 
 def test_one_label_is_the_mask_itself(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from lrpseg.core.errors import ImageError
 from lrpseg.formats.errors import FormatError
+from lrpseg.formats.indexed import LABELMAP_FILE, labelmap_names
 from lrpseg.formats.mvtec import COMBINED
 from lrpseg.formats.parts import Mask
 from lrpseg.formats.pngs import CLASSES_FILE
@@ -28,11 +29,11 @@ def read_pngs(
 ) -> Iterator[ReadMask]:
     """A mask for each image file: `source` itself, or those below the folder `source` by name.
 
-    Of a palette image the layers are its indices ("1", "2", ...). Below a folder with a
-    `classes.txt`, as our own export of several classes has it, the label is the first folder, and
-    files of one picture follow each other: `matched` joins them. Beside a folder `ground_truth` in
-    MVTec's layout, pictures are no masks, and the label is the kind of defect; a mask of several
-    kinds (`combined`) has none.
+    Of a palette image the layers are its indices ("1", "2", ...), or the names that a
+    `labelmap.txt` above it gives them. Below a folder with a `classes.txt` the label is the first
+    folder, and files of one picture follow each other: `matched` joins them. Our own exports of
+    several classes have these files. Beside a folder `ground_truth` in MVTec's layout, pictures are
+    no masks, and the label is the kind of defect; a mask of several kinds (`combined`) has none.
 
     Args:
         index: the class index that counts in palette images; without it, every one but 0.
@@ -69,22 +70,27 @@ def read_png(source: Path | bytes, index: int | None = None) -> Mask:
 
 @dataclass(frozen=True)
 class _Entry:
-    """A file, the picture that its path names, and the label that it names, "" for none."""
+    """A file, the picture and the label that its path names, "" for none, and the names of its
+    indices, as far as they have any."""
 
     path: Path
     name: str
     label: str = ""
+    names: tuple[str, ...] = ()
 
 
 def _listed(folder: Path, files: Iterable[Path], ending: str) -> list[_Entry]:
     """The masks among the files; those of one picture follow each other where labels tell them
     apart, else as they are."""
     classes = {path.parent: text_lines(path) for path in sorted(folder.rglob(CLASSES_FILE))}
+    maps = {p.parent: labelmap_names(text_lines(p)) for p in folder.rglob(LABELMAP_FILE)}
     truths = {path.parent for path in folder.rglob(_TRUTH) if path.is_dir()}
     entries = []
     for path in files:
         entry = _Entry(
-            path, path.relative_to(folder).with_suffix("").as_posix().removesuffix(ending)
+            path,
+            path.relative_to(folder).with_suffix("").as_posix().removesuffix(ending),
+            names=next((maps[parent] for parent in path.parents if parent in maps), ()),
         )
         for root in (parent for parent in path.parents if parent.is_relative_to(folder)):
             inside = path.relative_to(root).with_suffix("").parts
@@ -117,5 +123,6 @@ def _read(entry: _Entry, index: int | None) -> ReadMask:
     if values.dtype == np.bool_:
         return ReadMask(entry.name, mask)
     there = cv2.calcHist([np.asarray(values, np.uint8)], [0], None, [256], [0, 256]).ravel() > 0
-    make = {str(n): partial(np.equal, values, n) for n in range(1, 256) if there[n]}
+    names = dict(enumerate(entry.names))
+    make = {names.get(n, str(n)): partial(np.equal, values, n) for n in range(1, 256) if there[n]}
     return ReadMask(entry.name, mask, (), layers_of(mask, make))
