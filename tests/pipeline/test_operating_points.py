@@ -15,16 +15,11 @@ from lrpseg.core.errors import OptionError
 from lrpseg.domains import assets_folder, list_domains, load_domain
 from lrpseg.lrp import RULE_SETS
 from lrpseg.models.checkpoints import checkpoint_hash
+from lrpseg.pipeline.curves import FILE_NAME, FORMAT
+from lrpseg.pipeline.defaults import default_settings
 from lrpseg.pipeline.operating_curve import columns
-from lrpseg.pipeline.operating_points import (
-    CHOICES,
-    FILE_NAME,
-    FORMAT,
-    Choice,
-    default_choice,
-    load_operating_points,
-    weights_hash,
-)
+from lrpseg.pipeline.operating_points import load_operating_points, weights_hash
+from lrpseg.pipeline.settings import BEST, MEASURED
 from lrpseg.refiners import REFINERS
 from lrpseg.thresholders import THRESHOLDERS
 from training.data.datasets import DataError
@@ -177,18 +172,23 @@ def test_what_is_not_given_becomes_the_best_beside_what_is(toy: Path, text: str)
         entry["own"]["iou"] = [figure if plain else figure / 2]
     (toy / FILE_NAME).write_text(json.dumps(held))
     domain = load_domain("toy", toy.parent)
-    assert default_choice(domain) == Choice("one-fc", "montavon", "bmm", "none")
-    assert default_choice(domain, rule_set="ours") == Choice("one-fc", "ours", "gmm", "none")
-    assert default_choice(domain, thresholder="gmm") == Choice("one-fc", "ours", "gmm", "none")
-    assert default_choice(domain, refiner="intensity").thresholder == "bmm"
+
+    def best(**given: str) -> tuple[str, ...]:
+        found = default_settings(domain, **given)
+        return tuple(getattr(found, name) for name in BEST)
+
+    assert best() == ("one-fc", "montavon", "bmm", "none")
+    assert best(rule_set="ours") == ("one-fc", "ours", "gmm", "none")
+    assert best(thresholder="gmm") == ("one-fc", "ours", "gmm", "none")
+    assert best(refiner="intensity")[2] == "bmm"
     assert lrpseg.load("toy", assets=toy.parent, device="cpu").settings.thresholder == "bmm"
     (toy / FILE_NAME).unlink()
-    assert default_choice(domain) == Choice("one-fc", "ours", "simple", "none")
+    assert best() == ("one-fc", "ours", "simple", "none")
     with pytest.raises(OptionError, match="no rule set 'moon'"):
-        default_choice(domain, rule_set="moon")
+        best(rule_set="moon")
 
 
-@pytest.mark.parametrize("choice", CHOICES)
+@pytest.mark.parametrize("choice", MEASURED)
 def test_names_that_do_not_exist_list_those_that_do(toy: Path, choice: str) -> None:
     with pytest.raises(OptionError, match="Choose one of"):
         load_operating_points("toy", assets=toy.parent, **{choice: "moon"})  # type: ignore[arg-type]
@@ -222,10 +222,10 @@ def damaged_file(kind: str, text: str) -> str:
 def test_a_damaged_file_is_one_clear_error(toy: Path, text: str, kind: str) -> None:
     (toy / FILE_NAME).write_text(damaged_file(kind, text))
     first = json.loads(text)["curves"][0]
-    asked = {choice: first[choice] for choice in CHOICES}
+    asked = {choice: first[choice] for choice in MEASURED}
     with pytest.raises(OptionError, match="cannot be used") as caught:
         load_operating_points("toy", assets=toy.parent, **asked)
-    default_choice(load_domain("toy", toy.parent))  # a default is no reason to fail
+    default_settings(load_domain("toy", toy.parent))  # a default is no reason to fail
     assert "python -m training.reports.operating_points" in str(caught.value)
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import lrpseg
 from lrpseg.core.errors import ImageError, OptionError, RelevanceError
 from lrpseg.domains import Normalisation, assets_folder, list_domains, load_domain
-from lrpseg.models.networks import NETWORKS, classifiers
+from lrpseg.lrp.explainer import Explained
+from lrpseg.models.networks import NETWORKS
 from lrpseg.pipeline.segmenter import Segmenter
 from lrpseg.thresholders import THRESHOLDERS
 
@@ -24,9 +26,9 @@ def grey_as_relevance(assets: Path, **changes: object) -> Segmenter:
     def explain(x, select):  # type: ignore[no-untyped-def]
         red = x[:, 0] * 255
         dark = (red.amin(dim=(1, 2)) < 50).float()
-        logits = torch.stack([1 - dark, 4 * dark], dim=1)
-        rows = select(logits).nonzero().flatten()
-        return logits, rows, 255 - red[rows]
+        log_odds = (5 * dark - 1)[:, None]
+        rows, classes = select(log_odds).nonzero(as_tuple=True)
+        return Explained(log_odds, rows, classes, 255 - red[rows], None)
 
     segmenter = lrpseg.load("toy", assets=assets)
     domain = replace(segmenter.domain, normalisation=normalisation)
@@ -212,13 +214,13 @@ def test_unknown_domain_lists_the_known(toy_assets: Path) -> None:
 
 
 def test_networks_have_the_paper_s_layers() -> None:
-    shapes = {
-        name: [tuple(m.weight.shape) for _, m in NETWORKS[name].build().fc_layers()]
-        for name in classifiers(NETWORKS)
-    }
-    assert shapes["one-fc"] == [(2, 25088)]
-    assert shapes["128n"] == [(128, 25088), (128, 128), (2, 128)]
-    channels = [m.out_channels for _, m in NETWORKS["one-fc"].build().conv_layers()]
+    def layers(name: str, kind: type[nn.Module]) -> list[tuple[int, ...]]:
+        found = (m for m in NETWORKS[name].build().modules() if isinstance(m, kind))
+        return [tuple(m.weight.shape) for m in found]  # type: ignore[arg-type]
+
+    assert layers("one-fc", nn.Linear) == [(2, 25088)]
+    assert layers("128n", nn.Linear) == [(128, 25088), (128, 128), (2, 128)]
+    channels = [shape[0] for shape in layers("one-fc", nn.Conv2d)]
     assert channels == [64, 128, 256, 256, 512, 512, 512, 512]
 
 
@@ -266,8 +268,9 @@ def test_lean_engine_and_zennit_give_the_same_mask(
 
 def test_a_network_that_gives_nan_is_no_intact_picture(toy_assets: Path) -> None:
     def explain(x, select):  # type: ignore[no-untyped-def]
-        logits = torch.full((len(x), 2), torch.nan)
-        return logits, select(logits).nonzero().flatten(), x[:0, 0]
+        log_odds = torch.full((len(x), 1), torch.nan)
+        rows, classes = select(log_odds).nonzero(as_tuple=True)
+        return Explained(log_odds, rows, classes, x[:0, 0], None)
 
     segmenter = replace(lrpseg.load("toy", assets=toy_assets), explainer=explain)
     with pytest.raises(RelevanceError, match="NaN"):
