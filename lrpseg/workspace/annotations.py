@@ -157,7 +157,7 @@ def by_class(mask: ReadMask, item: Item, class_name: str | None = None) -> dict[
     names = [layer.name for layer in item.layers]
     if class_name is not None or len(names) == 1:
         return {item.layer(class_name).name: mask.mask}
-    if not mask.layers:
+    if not mask.layers and mask.mask.any():
         raise WorkspaceError(
             f"This mask does not say of what class it is, and there are several "
             f"({', '.join(names)}). Say which, or import a format with labels."
