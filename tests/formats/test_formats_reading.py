@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lrpseg.core.errors import ImageError
 from lrpseg.formats import FORMATS, ExportOptions, FormatError, MissingExtraError
 from lrpseg.formats.reading import READERS, ReadMask, matched, read_masks, read_png
 from lrpseg.formats.rle import coco_counts, from_coco_counts
+from lrpseg.masks import read_mask
 from tests.formats.pictures import MASKS, annotated
 
 SIZES = {name: (mask.shape[0], mask.shape[1]) for name, mask in MASKS.items()}
@@ -207,6 +209,17 @@ def test_what_counts_as_damage_in_an_image(values: np.ndarray, marked: list) -> 
     file = io.BytesIO()
     Image.fromarray(values).save(file, "PNG")
     assert read_png(file.getvalue()).tolist() == marked
+    assert read_mask(file.getvalue(), values.shape).tolist() == marked
+    with pytest.raises(ImageError, match="at the picture's size"):
+        read_mask(file.getvalue(), (7, 5))
+
+
+@pytest.mark.parametrize("data", [b"", b"no image", b"\x89PNG\r\n\x1a\n"])
+def test_what_is_no_image_is_an_error_of_its_reader(data: bytes) -> None:
+    with pytest.raises(FormatError, match="Export it as PNG"):
+        read_png(data)
+    with pytest.raises(ImageError, match="Export it as PNG"):
+        read_mask(data)
 
 
 def test_masks_find_their_pictures() -> None:
