@@ -79,35 +79,49 @@ class _Entry:
     names: tuple[str, ...] = ()
 
 
-def _listed(folder: Path, files: Iterable[Path], ending: str) -> list[_Entry]:
-    """The masks among the files; those of one picture follow each other where labels tell them
-    apart, else as they are."""
-    classes = {path.parent: text_lines(path) for path in sorted(folder.rglob(CLASSES_FILE))}
-    maps = {p.parent: labelmap_names(text_lines(p)) for p in folder.rglob(LABELMAP_FILE)}
-    truths = {path.parent for path in folder.rglob(_TRUTH) if path.is_dir()}
-    entries = []
-    for path in files:
-        entry = _Entry(
-            path,
-            path.relative_to(folder).with_suffix("").as_posix().removesuffix(ending),
-            names=next((maps[parent] for parent in path.parents if parent in maps), ()),
+@dataclass(frozen=True)
+class _Layout:
+    """What a folder says of the files below it: folder to the folders in it that are classes,
+    folder to the names of indices, and folders with MVTec's `ground_truth`."""
+
+    folder: Path
+    classes: dict[Path, list[str]]
+    names: dict[Path, tuple[str, ...]]
+    truths: set[Path]
+
+    @classmethod
+    def of(cls, folder: Path) -> "_Layout":
+        return cls(
+            folder,
+            {path.parent: text_lines(path) for path in folder.rglob(CLASSES_FILE)},
+            {p.parent: labelmap_names(text_lines(p)) for p in folder.rglob(LABELMAP_FILE)},
+            {path.parent for path in folder.rglob(_TRUTH) if path.is_dir()},
         )
-        for root in (parent for parent in path.parents if parent.is_relative_to(folder)):
-            inside = path.relative_to(root).with_suffix("").parts
-            if root in classes and len(inside) > 1 and inside[0] in classes[root]:
-                entry = _Entry(path, "/".join(inside[1:]).removesuffix(ending), inside[0])
-            elif root in truths and inside[0] == _TRUTH and len(inside) == 3:
-                label = "" if inside[1] == COMBINED else inside[1]
-                entry = _Entry(path, inside[2].removesuffix(_ENDING).removesuffix(ending), label)
-            elif root in truths and inside[0] in _PICTURES:
-                break
-            else:
-                continue
-            entries.append(entry)
-            break
-        else:
-            entries.append(entry)
-    return sorted(entries, key=lambda e: (e.name, e.path)) if classes else entries
+
+    def entry(self, path: Path, ending: str) -> _Entry | None:
+        """What a file is; None for a picture of MVTec's layout."""
+        above = [parent for parent in path.parents if parent.is_relative_to(self.folder)]
+        for root in above:  # the nearest first
+            first, *inner = path.relative_to(root).with_suffix("").parts
+            if root in self.truths and first in _PICTURES:
+                return None
+            if root in self.truths and first == _TRUTH and len(inner) == 2:
+                kind, name = inner
+                label = "" if kind == COMBINED else kind
+                return _Entry(path, name.removesuffix(_ENDING).removesuffix(ending), label)
+            if inner and first in self.classes.get(root, ()):
+                return _Entry(path, "/".join(inner).removesuffix(ending), first)
+        name = path.relative_to(self.folder).with_suffix("").as_posix().removesuffix(ending)
+        names = next((self.names[parent] for parent in above if parent in self.names), ())
+        return _Entry(path, name, names=names)
+
+
+def _listed(folder: Path, files: Iterable[Path], ending: str) -> list[_Entry]:
+    """The masks among the files; those of one picture follow each other where folders are classes,
+    else all are as they come."""
+    layout = _Layout.of(folder)
+    entries = [entry for path in files if (entry := layout.entry(path, ending))]
+    return sorted(entries, key=lambda e: (e.name, e.path)) if layout.classes else entries
 
 
 def _read(entry: _Entry, index: int | None) -> ReadMask:
