@@ -6,9 +6,9 @@ from lrpseg.workspace.bundle import export_zip, provenance
 from lrpseg.workspace.errors import NoSuchItem, NoSuchWorkspace, WorkspaceError
 from lrpseg.workspace.intake import Limits, Upload, read_uploads, safe_name
 from lrpseg.workspace.item import STATUSES, Item, ItemLayer, read_settings
-from lrpseg.workspace.reading import Snapshot
 from lrpseg.workspace.session_file import load_session, save_session
 from lrpseg.workspace.sessions import Sessions
+from lrpseg.workspace.snapshots import Snapshot
 from lrpseg.workspace.store import Workspace
 
 __all__ = [

@@ -24,7 +24,6 @@ from lrpseg.workspace.rows import (
     touch,
     wait_again,
 )
-from lrpseg.workspace.schema import transaction
 
 KEPT_ANALYSES = 4
 """Relevance maps that a picture keeps, so that going back to former settings is instant."""
@@ -39,7 +38,7 @@ class Analysable(Readable):
 
     def claim_next(self) -> Item | None:
         """Take the next waiting picture to work on, or None; no two callers get the same."""
-        with transaction(self._path) as db:
+        with self._writing() as db:
             row = db.execute(
                 "UPDATE items SET status='running', tiles_done=0, tiles=0 WHERE id = (SELECT id "
                 "FROM items WHERE status='waiting' ORDER BY position LIMIT 1) RETURNING id"
@@ -51,7 +50,7 @@ class Analysable(Readable):
 
     def progress(self, id: str, done: int, total: int) -> None:
         """Note how many of a picture's tiles are done."""
-        with transaction(self._path) as db:
+        with self._writing() as db:
             db.execute("UPDATE items SET tiles_done=?, tiles=? WHERE id=?", (done, total, id))
 
     def finish(self, id: str, key: str, result: Result) -> None:
@@ -72,7 +71,7 @@ class Analysable(Readable):
 
     def fail(self, id: str, key: str, reason: str) -> None:
         """Note that the analysis `key` of a picture could not be made, as `finish` takes it."""
-        with transaction(self._path) as db:
+        with self._writing() as db:
             item = find_item(db, id)
             if item is None:
                 return
@@ -83,7 +82,7 @@ class Analysable(Readable):
 
     def recover(self) -> None:
         """At the start of the one process that analyses: what was running waits again."""
-        with transaction(self._path) as db:
+        with self._writing() as db:
             db.execute("UPDATE items SET status='waiting' WHERE status='running'")
             bump(db)
 
@@ -107,7 +106,7 @@ class Analysable(Readable):
                 own = self._own_thresholds(replace(item, settings=settings), key, known)
             except LrpsegError as error:
                 reason = str(error)
-        with transaction(self._path) as db:
+        with self._writing() as db:
             fresh = get_item(db, id)
             if not fresh.width:
                 raise WorkspaceError(fresh.reason or "This picture cannot be read.")
@@ -150,7 +149,7 @@ class Analysable(Readable):
             except LrpsegError as error:
                 self.fail(id, key, str(error))
                 return
-            with transaction(self._path) as db:
+            with self._writing() as db:
                 fresh = find_item(db, id)
                 if fresh is None:
                     return

@@ -21,7 +21,7 @@ from lrpseg.version import __version__
 from lrpseg.workspace.annotations import report, write_formats
 from lrpseg.workspace.errors import WorkspaceError
 from lrpseg.workspace.item import Item
-from lrpseg.workspace.reading import Which
+from lrpseg.workspace.snapshots import Which
 from lrpseg.workspace.store import Workspace
 
 

@@ -14,7 +14,7 @@ from lrpseg.workspace.analysing import Analysable
 from lrpseg.workspace.errors import WorkspaceError
 from lrpseg.workspace.item import Item
 from lrpseg.workspace.rows import get_item, touch
-from lrpseg.workspace.schema import snapshot, transaction
+from lrpseg.workspace.schema import snapshot
 from lrpseg.workspace.strokes import Stroke
 
 
@@ -60,7 +60,7 @@ class Correctable(Analysable):
             )
         file = layer.truth or f"truth-{uuid.uuid4().hex[:12]}.png"
         save_png(mask_image(mask), self._folder(item) / file)
-        with transaction(self._path) as db:
+        with self._writing() as db:
             before = get_item(db, id).drawable(layer.name)
             db.execute("UPDATE layers SET truth=? WHERE id=?", (file, before.id))
             touch(db, id, edited=False)
@@ -90,7 +90,7 @@ class Correctable(Analysable):
             raise WorkspaceError("Corrections hold 0, 1 and 2 alone.")
         stroke = Stroke(x, y, flat.reshape(h, w))
         packed = strokes.pack(stroke.values)
-        with transaction(self._path) as db:
+        with self._writing() as db:
             item = get_item(db, id)
             if x + w > item.width or y + h > item.height:
                 raise WorkspaceError("The stroke does not fit the picture. Reload the page.")
@@ -104,7 +104,7 @@ class Correctable(Analysable):
 
     def keep_class(self, id: str, class_name: str) -> None:
         """Let a picture have something drawn of a class that its domain does not have."""
-        with transaction(self._path) as db:
+        with self._writing() as db:
             item = get_item(db, id)
             if class_name not in [layer.name for layer in (*item.layers, *item.kept)]:
                 db.execute("INSERT INTO layers (item, class) VALUES (?, ?)", (id, class_name))
@@ -113,7 +113,7 @@ class Correctable(Analysable):
 
     def _choose(self, id: str, class_name: str | None, **values: float | int | None) -> None:
         sets = ", ".join(f"{name} = ?" for name in values)
-        with transaction(self._path) as db:
+        with self._writing() as db:
             for layer in get_item(db, id).chosen(class_name):
                 db.execute(f"UPDATE layers SET {sets} WHERE id = ?", (*values.values(), layer.id))
             touch(db, id)

@@ -5,7 +5,8 @@ where there is one. Arrays must not be written to.
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -24,32 +25,14 @@ from lrpseg.workspace import strokes
 from lrpseg.workspace.errors import NoSuchItem, WorkspaceError
 from lrpseg.workspace.item import Item, ItemLayer
 from lrpseg.workspace.rows import all_items, find_item, get_item
-from lrpseg.workspace.schema import FILE_NAME, connect, snapshot
+from lrpseg.workspace.schema import FILE_NAME, connect, hold, snapshot, transaction
+from lrpseg.workspace.snapshots import Snapshot, Which
 from lrpseg.workspace.strokes import Corrections
 
 _CACHE_BYTES = 400_000_000
 
 Arrays = Cache[Any]
 Map = NDArray[np.float32]
-
-
-@dataclass(frozen=True, eq=False)
-class Snapshot:
-    """A picture and all that was drawn on it at one moment. corrections: (H, W) uint8 by class,
-    where something was drawn, as `lrpseg.masks.corrections` has them."""
-
-    item: Item
-    corrections: Mapping[str, Corrections]
-
-    def of(self, class_name: str) -> Corrections:
-        """The corrections of a class; all 0 where nothing was drawn."""
-        found = self.corrections.get(class_name)
-        return np.zeros((self.item.height, self.item.width), np.uint8) if found is None else found
-
-
-Which = str | Item | Snapshot
-"""A picture by its id; or as it was read before, which saves reading it again. What is drawn on an
-`Item` is not known: then it is read anew, together with the picture."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +61,13 @@ class Readable:
         self.folder = folder
         self._path = folder / FILE_NAME
         self._cache = cache or make_cache()
+        self._held: sqlite3.Connection | None = None
+
+    def rest(self) -> None:
+        """Close what is kept open to be fast; the next write opens it again."""
+        held, self._held = self._held, None
+        if held is not None:
+            held.close()
 
     def items(self) -> list[Item]:
         """All pictures in the order in which they came."""
@@ -207,6 +197,12 @@ class Readable:
         if isinstance(which, str):
             return self.item(which)
         return which.item if isinstance(which, Snapshot) else which
+
+    def _writing(self) -> AbstractContextManager[sqlite3.Connection]:
+        """See `schema.transaction`."""
+        if self._held is None:
+            self._held = hold(self._path)
+        return transaction(self._path)
 
     def _find(self, id: str) -> Item | None:
         with snapshot(self._path) as db:

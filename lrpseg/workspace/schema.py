@@ -113,6 +113,14 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def hold(path: Path) -> sqlite3.Connection:
+    """A connection to keep and not to use. Without one each that is closed is the last: SQLite then
+    copies its log into the database and waits for the disk, which costs far more than a stroke."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA user_version").fetchone()  # opens the file
+    return connection
+
+
 @contextmanager
 def transaction(path: Path) -> Iterator[sqlite3.Connection]:
     """One write transaction: all of it happens, or nothing."""

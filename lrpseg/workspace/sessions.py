@@ -24,6 +24,9 @@ _TOUCH_SECONDS = 60
 _MAX_VISITORS = 500
 _VISITOR_BYTES = 2_000_000_000
 
+_AWAKE = 50
+"""So many visitors' workspaces keep their files open, those that were used last."""
+
 
 class Sessions:
     """Opens workspaces by token.
@@ -65,6 +68,8 @@ class Sessions:
             workspace = self._open.get(digest)
             if workspace is None and self.hosted and token:
                 workspace = self._find(digest)
+            if workspace is not None:
+                self._wake(digest, workspace)
         if workspace is None:
             raise NoSuchWorkspace(_GONE)
         self._touch(digest, workspace)
@@ -102,7 +107,7 @@ class Sessions:
                 with self._lock:
                     closed = {k for k, w in self._open.items() if w.folder == folder}
                     for digest in closed:
-                        del self._open[digest]
+                        self._open.pop(digest).rest()
                         self._touched.pop(digest, None)
                 shutil.rmtree(folder, ignore_errors=True)
                 gone += 1
@@ -117,7 +122,7 @@ class Sessions:
         folder.chmod(0o700)
         save_text(json.dumps({"token_sha256": _hash(token)}), folder / "session.json")
         with self._lock:
-            self._open[_hash(token)] = workspace
+            self._wake(_hash(token), workspace)
         return token, workspace
 
     def _find(self, digest: str) -> Workspace | None:
@@ -130,9 +135,15 @@ class Sessions:
             if hmac.compare_digest(held, digest):
                 workspace = Workspace(folder, self._cache)
                 workspace.recover()
-                self._open[digest] = workspace
                 return workspace
         return None
+
+    def _wake(self, digest: str, workspace: Workspace) -> None:
+        """Make a workspace the one that was used last; called with the lock held."""
+        self._open.pop(digest, None)
+        self._open[digest] = workspace
+        for other in list(self._open.values())[:-_AWAKE]:
+            other.rest()
 
     def _folders(self) -> list[Path]:
         return [f for f in self._root.iterdir() if (f / "session.json").is_file()]

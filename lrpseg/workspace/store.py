@@ -32,7 +32,7 @@ from lrpseg.workspace.errors import WorkspaceError
 from lrpseg.workspace.item import Item, settings_text
 from lrpseg.workspace.reading import Arrays
 from lrpseg.workspace.rows import arrange, bump, free_name, get_item, now, touch
-from lrpseg.workspace.schema import prepare, transaction
+from lrpseg.workspace.schema import prepare
 
 _LEFTOVER_SECONDS = 86_400
 
@@ -83,7 +83,7 @@ class Workspace(Correctable):
             status, reason = "failed", str(error)
         atomically(folder / "original", lambda f: f.write(data))
         created = now()
-        with transaction(self._path) as db:
+        with self._writing() as db:
             db.execute("UPDATE state SET value = value + 1 WHERE key = 'position'")
             (position,) = db.execute("SELECT value FROM state WHERE key='position'").fetchone()
             db.execute(
@@ -105,7 +105,7 @@ class Workspace(Correctable):
 
     def delete(self, id: str) -> None:
         """Delete a picture and all that belongs to it."""
-        with transaction(self._path) as db:
+        with self._writing() as db:
             item = get_item(db, id)
             layers = [(layer.id,) for layer in (*item.layers, *item.kept)]
             db.executemany("DELETE FROM strokes WHERE layer = ?", layers)
@@ -120,7 +120,7 @@ class Workspace(Correctable):
         """Accept a picture ("accepted"), or take that back ("todo")."""
         if status not in ("accepted", "todo"):
             raise WorkspaceError("A picture is accepted, or to do again.")
-        with transaction(self._path) as db:
+        with self._writing() as db:
             item = get_item(db, id)
             if not item.analysis:
                 raise WorkspaceError("This picture has no mask yet: wait for its analysis.")
@@ -130,12 +130,12 @@ class Workspace(Correctable):
 
     def accept_again(self, id: str) -> None:
         """Accept a picture as soon as it is analysed, unless something about it changes before."""
-        with transaction(self._path) as db:
+        with self._writing() as db:
             touch(db, id, edited=False, accept=1)
 
     def add_seconds(self, id: str, seconds: float) -> None:
         """Add to the time that a person spent on the picture."""
-        with transaction(self._path) as db:
+        with self._writing() as db:
             db.execute("UPDATE items SET seconds = seconds + ? WHERE id = ?", (seconds, id))
 
     # ---------------------------------------------------------------------------------- inside
