@@ -1,15 +1,9 @@
 """A domain's network with its weights, as it is used: what decides, and what it finds itself."""
 
-from typing import TYPE_CHECKING
-
 from torch import Tensor, device
 
 from lrpseg.models.contract import Classifier
-from lrpseg.models.inputs import Normalisation
 from lrpseg.models.self_trained import Decider
-
-if TYPE_CHECKING:  # it lies above the models
-    from lrpseg.lrp import Explainer, RuleSet
 
 
 class Loaded:
@@ -53,19 +47,6 @@ class Loaded:
     def decide(self, x: Tensor) -> tuple[Tensor | None, Tensor]:
         """(B, 3, H, W) normalised to (`likelihood`, log-odds (B, K)); in one pass."""
         return None, self.classifier.log_odds(self.classifier(x))
-
-    def explainer(
-        self,
-        rule_set: "RuleSet",
-        normalisation: Normalisation,
-        start: str,
-        pooling: str,
-        engine: str = "lean",
-    ) -> "Explainer":
-        """`lrpseg.lrp.explainer_of` this."""
-        from lrpseg.lrp import explainer_of
-
-        return explainer_of(self, rule_set, normalisation, start, pooling, engine)
 
 
 class LoadedDecider(Loaded):

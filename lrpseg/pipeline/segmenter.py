@@ -17,7 +17,7 @@ from lrpseg.core.devices import pick_device
 from lrpseg.core.errors import OptionError, RelevanceError
 from lrpseg.core.images import ImageSource, enlarge_to, read_image
 from lrpseg.domains import Domain, load_domain
-from lrpseg.lrp import RULE_SETS, Explainer
+from lrpseg.lrp import RULE_SETS, Explainer, explainer_of
 from lrpseg.models.networks import NETWORKS
 from lrpseg.pipeline.defaults import default_settings
 from lrpseg.pipeline.results import Found, Result
@@ -64,7 +64,8 @@ def load(
     side = network.side or TILE
     if not 0 <= settings.overlap < side:
         raise OptionError(f"The overlap is 0 to {side - 1} pixels; {settings.overlap} was given.")
-    explainer = network.explainer(
+    explainer = explainer_of(
+        network,
         RULE_SETS[settings.rule_set],
         loaded.normalisation,
         settings.start,

@@ -16,7 +16,7 @@ from zennit.attribution import Gradient, IntegratedGradients, SmoothGrad
 
 from lrpseg.core.registry import Registry
 from lrpseg.domains import Domain
-from lrpseg.lrp import RULE_SETS
+from lrpseg.lrp import RULE_SETS, explainer_of
 from lrpseg.models.contract import Classifier
 from lrpseg.models.loaded import Loaded
 from lrpseg.models.networks import NETWORKS
@@ -113,9 +113,9 @@ def maps_of(
 ) -> Explained:
     """As `network_maps`, of a network that is loaded: of all crops and classes, also of those that
     it says are not there. Rule set, start, pooling and engine are the settings'."""
-    explain = loaded.explainer(
-        RULE_SETS[settings.rule_set], domain.normalisation, settings.start, settings.pooling,
-        settings.engine,
+    explain = explainer_of(
+        loaded, RULE_SETS[settings.rule_set], domain.normalisation, settings.start,
+        settings.pooling, settings.engine,
     )  # fmt: skip
     relevance, maps, probabilities = [], [], []
     for x in _batches(domain, crops, device, batch):
