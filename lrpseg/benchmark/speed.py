@@ -25,10 +25,11 @@ from lrpseg.core.errors import OptionError
 from lrpseg.domains import Domain, load_domain
 from lrpseg.domains.weights import load_classifier
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, RULE_SETS
-from lrpseg.lrp.engine import LeanEngine, supports
+from lrpseg.lrp.engine import LeanEngine
+from lrpseg.lrp.support import lean_lacks
 from lrpseg.lrp.zennit import ZennitEngine
+from lrpseg.models.contract import Classifier
 from lrpseg.models.networks import INPUT_SIZE
-from lrpseg.models.vgg import VggA
 from lrpseg.pipeline.results import Result
 from lrpseg.pipeline.segmenter import load
 from lrpseg.refiners import REFINERS
@@ -73,8 +74,10 @@ def drawn_surface(batch: int, side: int = INPUT_SIZE) -> NDArray[np.uint8]:
     return np.repeat(np.stack(images)[..., None], 3, axis=-1)
 
 
-def lrp_table(model: VggA, domain: Domain, x: Tensor, repeats: int) -> list[str]:
-    """Lines of the LRP table for the batch `x`, (B, 3, 224, 224) normalised."""
+def lrp_table(model: Classifier, domain: Domain, x: Tensor, repeats: int) -> list[str]:
+    """Lines of the LRP table for the batch `x`, (B, 3, H, W) normalised, of the network's side;
+    what is explained is the first class."""
+    first = torch.zeros(len(x), dtype=torch.long, device=x.device)
 
     @torch.inference_mode()
     def forward_pass() -> Tensor:
@@ -83,11 +86,11 @@ def lrp_table(model: VggA, domain: Domain, x: Tensor, repeats: int) -> list[str]
     contestants: dict[str, Callable[[], object]] = {"forward pass": forward_pass}
     for name, rule_set in RULE_SETS.items():
         options = (model, rule_set, domain.normalisation, DEFAULT_START, DEFAULT_POOLING)
-        if supports(rule_set):
+        if lean_lacks(model, rule_set) is None:
             lean = LeanEngine(*options)
-            contestants[f"lean {name}"] = lambda e=lean: e.relevance(e.forward(x))  # type: ignore[misc]
+            contestants[f"lean {name}"] = lambda e=lean: e.relevance(e.forward(x), first)  # type: ignore[misc]
         zennit = ZennitEngine(*options)
-        contestants[f"zennit {name}"] = lambda e=zennit: e.relevance(x)  # type: ignore[misc]
+        contestants[f"zennit {name}"] = lambda e=zennit: e.relevance(x, first)  # type: ignore[misc]
     times = milliseconds(contestants, repeats, x.device)
     forward = times["forward pass"]
     lines = [
@@ -162,7 +165,8 @@ def benchmark(domain: str, network: str, device: str, repeats: int) -> str:
         f"medians of {repeats} turns; start {DEFAULT_START}, pooling {DEFAULT_POOLING}",
         "",
     ]
-    x = loaded.normalisation(torch.from_numpy(drawn_surface(max(BATCHES))).to(where))
+    surfaces = drawn_surface(max(BATCHES), model.tile)
+    x = loaded.normalisation(torch.from_numpy(surfaces).to(where))
     for batch in BATCHES:
         lines += [*lrp_table(model, loaded, x[:batch], repeats), ""]
     segmenter = load(domain, network=network, rule_set="ours", device=device)

@@ -56,20 +56,25 @@ def make_composite(
     rule_set: rules.RuleSet, model: Classifier, normalisation: Normalisation, pooling: str
 ) -> NameLayerMapComposite:
     """`rule_set` as a Zennit composite for `canonised(model)`."""
-    low, high = normalisation.bounds()
-    graph = read_graph(model)
-    # Tuples of names: Zennit matches a bare string by substring, which also hooks the root module.
-    name_map = []
-    for index, place in places(model, graph).items():
-        rule = rule_set.at(place)
-        name_map.append(((graph.nodes[index].name,), _HOOKS[type(rule)](rule, low, high)))
     shared = (nn.AvgPool2d, nn.AdaptiveAvgPool2d, Total)
     layer_map: list[tuple[tuple[type[nn.Module], ...], Hook]] = [
         (shared, Norm(stabilizer=rules.STABILIZER))
     ]
     if POOLINGS[pooling].average:
         layer_map.append(((nn.MaxPool2d,), AveragePoolBackward()))
-    return NameLayerMapComposite(name_map=name_map, layer_map=layer_map)
+    named = hooks_by_name(rule_set, model, normalisation)
+    return NameLayerMapComposite(name_map=named, layer_map=layer_map)
+
+
+def hooks_by_name(
+    rule_set: rules.RuleSet, model: Classifier, normalisation: Normalisation
+) -> list[tuple[tuple[str], Hook]]:
+    """The hook of each layer, by its name; a tuple, since Zennit matches a bare string by
+    substring, which also hooks the root module."""
+    low, high = normalisation.bounds()
+    graph = read_graph(model)
+    rule_of = {i: rule_set.at(place) for i, place in places(model, graph).items()}
+    return [((graph.nodes[i].name,), _HOOKS[type(r)](r, low, high)) for i, r in rule_of.items()]
 
 
 def canonised(model: nn.Module) -> fx.GraphModule:
@@ -117,7 +122,8 @@ class ZennitEngine:
     def relevance(self, x: Tensor, classes: Tensor) -> Tensor:
         """(B, 3, H, W) normalised input to relevance (B, H, W), summed over channels, for the class
         index of each, (B,)."""
-        with self._lock, torch.enable_grad():
+        # The caller may be in inference mode, where no gradient could be taken.
+        with self._lock, torch.inference_mode(False), torch.enable_grad():
             # A clone: a tensor that was made in inference mode cannot require gradients.
             inputs, which = x.detach().clone().requires_grad_(), classes.detach().clone()
             with Gradient(self._model, self._composite) as attributor:

@@ -60,19 +60,6 @@ class Vgg(Classifier):
     def classify(self, last: Tensor) -> Tensor:
         return self.classifier(torch.flatten(self.features[-1](last), 1))
 
-    def conv_layers(self) -> list[tuple[str, nn.Conv2d]]:
-        """(paper's name, module) of the convolutions, from the input on."""
-        convolutions = (m for m in self.features if isinstance(m, nn.Conv2d))
-        return list(zip(FEATURE_NAMES, convolutions, strict=True))
-
-    def fc_layers(self) -> list[tuple[str, nn.Linear]]:
-        """(module's name, module) of the fully connected layers, from the convolutions on."""
-        return [
-            (f"classifier.{i}", m)
-            for i, m in enumerate(self.classifier)
-            if isinstance(m, nn.Linear)
-        ]
-
     def stage_of(self, name: str) -> int | None:
         part, _, rest = name.partition(".")
         if part != "features":
@@ -108,13 +95,4 @@ def _classifier(inputs: int, hidden: Sequence[int], outputs: int) -> nn.Sequenti
 
 
 VggA = Vgg
-FEATURE_NAMES: dict[str, str] = {
-    "conv1_1": "features.0",
-    "conv2_1": "features.3",
-    "conv3_1": "features.6",
-    "conv3_2": "features.8",
-    "conv4_1": "features.11",
-    "conv4_2": "features.13",
-    "conv5_1": "features.16",
-    "conv5_2": "features.18",
-}
+"""Its name where VGG-A was the only one."""
