@@ -1,7 +1,10 @@
 """Made-up results for tests of workspaces: no network runs."""
 
 import io
+import json
+import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ from lrpseg.workspace.intake import Limits
 SETTINGS = Settings(
     domain="toy", network="one-fc", rule_set="ours", thresholder="simple", refiner="none"
 )
+PAIR = replace(SETTINGS, domain="pair")
 SHAPE = (40, 50)
 LIMITS = Limits(max_bytes=2_000_000, max_files=50, max_expanded=5_000_000)
 
@@ -57,3 +61,27 @@ def make_zip(entries: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED)
         for name, data in entries.items():
             archive.writestr(name, data)
     return file.getvalue()
+
+
+def add_pair(assets: Path) -> None:
+    """A domain of two classes beside `toy`, whose weights nobody runs."""
+    folder = assets / "pair"
+    if folder.is_dir():
+        return
+    folder.mkdir()
+    shutil.copy(assets / "toy" / "one-fc.safetensors", folder)
+    held = json.loads((assets / "toy" / "domain.json").read_text())
+    classes = [{"name": "crack", "title": "Cracks"}, {"name": "hole"}]
+    (folder / "domain.json").write_text(json.dumps(held | {"intact": "intact", "classes": classes}))
+
+
+def result_of_two(seed: int = 0, explained: tuple[bool, bool] = (True, True)) -> Result:
+    """A result of the domain `pair`: a square of each class, which overlap."""
+    random = np.random.default_rng(seed)
+    image = random.integers(0, 255, (*SHAPE, 3), dtype=np.uint8)
+    found = []
+    for place, (name, there) in enumerate(zip(("crack", "hole"), explained, strict=True)):
+        relevance = random.normal(0, 0.1, SHAPE).astype(np.float32)
+        relevance[5 + 5 * place : 15 + 5 * place, 10:20] += 3
+        found.append(Found(name, 0.9 - 0.2 * place, there, there, relevance * np.float32(there)))
+    return Result.of(image, PAIR, found)
