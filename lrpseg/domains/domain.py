@@ -219,6 +219,8 @@ def _parse(folder: Path, entry: dict[str, Any], base: Domain | None = None) -> D
 def _classes(entry: dict[str, Any]) -> tuple[str, ClassSet]:
     """What "intact" is called, and the classes of damage: `"intact"` beside a list of classes, or
     the pair (intact, damaged) that domains of one class have."""
+    if not isinstance(entry["classes"], list):
+        raise ValueError("classes is no list")
     if "intact" in entry:
         return str(entry["intact"]), ClassSet.parse(entry["classes"])
     intact, damaged = map(str, entry["classes"])
