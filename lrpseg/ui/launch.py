@@ -17,6 +17,7 @@ from lrpseg.app.service import Service
 from lrpseg.core.errors import OptionError
 from lrpseg.core.files import data_folder
 from lrpseg.domains import list_domains
+from lrpseg.ui.editor import editor_route
 from lrpseg.ui.page import build
 from lrpseg.web.routes import make_routes
 from lrpseg.workspace import Limits, Sessions
@@ -155,7 +156,7 @@ def _serve(
             auth=logins,
             css=CSS,
             theme=gr.themes.Default(primary_hue="blue", font=["system-ui", "sans-serif"]),
-            app_kwargs={"routes": make_routes(service)},
+            app_kwargs={"routes": [*make_routes(service), editor_route()]},
             run_history=False,  # else the browser keeps what visitors uploaded
             enable_monitoring=False,
             max_file_size=service.limits.max_bytes,

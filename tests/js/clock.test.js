@@ -1,7 +1,7 @@
 // Seconds spent: work counts, pauses do not.
-const assert = require("node:assert/strict");
-const test = require("node:test");
-const { Clock } = require("../../lrpseg/ui/static/clock.js");
+import assert from "node:assert/strict";
+import test from "node:test";
+import { Clock } from "../../lrpseg/ui/static/clock.js";
 
 test("time between two things counts, unless it is a pause", () => {
   let now = 0;

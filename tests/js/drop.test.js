@@ -1,7 +1,7 @@
 // Dropped folders are walked to the last file.
-const assert = require("node:assert/strict");
-const test = require("node:test");
-const { walk } = require("../../lrpseg/ui/static/drop.js");
+import assert from "node:assert/strict";
+import test from "node:test";
+import { walk } from "../../lrpseg/ui/static/drop.js";
 
 const file = (name) => ({ isFile: true, file: (done) => done(name) });
 /** A folder whose reader gives its entries two at a time, as browsers give a hundred. */

@@ -1,7 +1,8 @@
 // Undo and redo bring back exactly what was there.
-const assert = require("node:assert/strict");
-const test = require("node:test");
-const { History, Shelf, cut, put, union } = require("../../lrpseg/ui/static/history.js");
+import assert from "node:assert/strict";
+import test from "node:test";
+import { History, Shelf } from "../../lrpseg/ui/static/history.js";
+import { cut, put, union } from "../../lrpseg/ui/static/rects.js";
 
 const W = 12, H = 10;
 function random(seed) {
@@ -22,7 +23,7 @@ test("rectangles are cut out and put back", () => {
   assert.deepEqual(cut(other, W, rect), piece);
   assert.equal(other[0], 0);
   assert.deepEqual(union(rect, { x: 0, y: 6, w: 1, h: 1 }), { x: 0, y: 2, w: 7, h: 5 });
-  assert.equal(union(null, rect), rect);
+  assert.deepEqual(union(null, rect), rect);
 });
 
 test("any sequence of strokes and settings is undone and done again, step by step", () => {
@@ -38,7 +39,7 @@ test("any sequence of strokes and settings is undone and done again, step by ste
         history.drew(rect, before);
       } else {
         const to = next(250);
-        history.changed("level", settings.level, to, i);
+        history.changed({ name: "level", from: settings.level, to, gesture: i });
         settings.level = to;
       }
       states.push([drawn.slice(), { ...settings }]);
@@ -49,7 +50,7 @@ test("any sequence of strokes and settings is undone and done again, step by ste
     let at = states.length - 1;
     for (let i = 0; i < 200; i++) {
       const back = next(2) === 0;
-      const done = back ? history.undo(drawn, W) : history.redo(drawn, W);
+      const done = back ? history.undo([drawn], W) : history.redo([drawn], W);
       if (!done) {
         assert.equal(at, back ? 0 : states.length - 1);
         continue;
@@ -61,27 +62,46 @@ test("any sequence of strokes and settings is undone and done again, step by ste
   }
 });
 
+const level = (from, to, gesture, more = {}) => ({ name: "level", from, to, gesture, ...more });
+
 test("moves of one gesture are one step", () => {
-  const history = new History(), drawn = new Uint8Array(1);
-  history.changed("level", 1, 2, 5, undefined, "accepted");
-  history.changed("level", 2, 9, 5, undefined, "edited");
-  history.changed("level", 9, 4, 6, undefined, "edited");
-  assert.deepEqual(history.undo(drawn, 1), { name: "level", value: 9, status: "edited" });
-  assert.deepEqual(history.undo(drawn, 1), { name: "level", value: 1, status: "accepted" });
+  const history = new History(), drawn = [new Uint8Array(1)];
+  history.changed(level(1, 2, 5, { status: "accepted" }));
+  history.changed(level(2, 9, 5, { status: "edited" }));
+  history.changed(level(9, 4, 6, { status: "edited" }));
+  const done = (value, status) => ({ name: "level", value, layer: 0, status });
+  assert.deepEqual(history.undo(drawn, 1), done(9, "edited"));
+  assert.deepEqual(history.undo(drawn, 1), done(1, "accepted"));
   assert.equal(history.undo(drawn, 1), null);
-  assert.deepEqual(history.redo(drawn, 1), { name: "level", value: 9, status: "accepted" });
+  assert.deepEqual(history.redo(drawn, 1), done(9, "accepted"));
+});
+
+test("moves of two classes are two steps, and each class gets its own pixels back", () => {
+  const history = new History(), drawn = [new Uint8Array(2), new Uint8Array(2)];
+  history.changed(level(1, 2, 5));
+  history.changed(level(3, 4, 5, { layer: 1 }));
+  drawn[1].fill(1);
+  history.drew({ x: 0, y: 0, w: 2, h: 1 }, new Uint8Array(2), { layer: 1 });
+  assert.equal(history.undo(drawn, 2).layer, 1);
+  assert.deepEqual(drawn, [new Uint8Array(2), new Uint8Array(2)]);
+  assert.equal(history.undo(drawn, 2).layer, 1);
+  assert.equal(history.undo(drawn, 2).layer, 0);
+  history.redo(drawn, 2);
+  history.redo(drawn, 2);
+  history.redo(drawn, 2);
+  assert.deepEqual(drawn, [new Uint8Array(2), Uint8Array.of(1, 1)]);
 });
 
 test("a new action ends what could be done again", () => {
-  const history = new History(), drawn = new Uint8Array(4);
-  history.changed("level", 1, 2, 1);
+  const history = new History(), drawn = [new Uint8Array(4)];
+  history.changed(level(1, 2, 1));
   history.undo(drawn, 2);
-  history.changed("level", 1, 3, 2);
+  history.changed(level(1, 3, 2));
   assert.equal(history.redo(drawn, 2), null);
 });
 
 test("memory is bounded: the oldest steps go", () => {
-  const history = new History(1000), drawn = new Uint8Array(400);
+  const history = new History(1000), drawn = [new Uint8Array(400)];
   for (let i = 0; i < 10; i++) history.drew({ x: 0, y: 0, w: 20, h: 20 }, new Uint8Array(400));
   assert.equal(history.past.length, 2);
   assert.ok(history.bytes <= 1000);
@@ -89,10 +109,10 @@ test("memory is bounded: the oldest steps go", () => {
 });
 
 test("steps about another map are passed over", () => {
-  const history = new History(), drawn = new Uint8Array(1);
-  history.changed("level", 1, 2, 1, "first");
-  history.changed("choice", "a", "b", 2);
-  history.changed("level", 5, 6, 3, "second");
+  const history = new History(), drawn = [new Uint8Array(1)];
+  history.changed(level(1, 2, 1, { about: "first" }));
+  history.changed({ name: "choice", from: "a", to: "b", gesture: 2 });
+  history.changed(level(5, 6, 3, { about: "second" }));
   assert.equal(history.undo(drawn, 1, "third").value, "a");
   assert.equal(history.undo(drawn, 1, "first").value, 1);
 });
@@ -100,15 +120,15 @@ test("steps about another map are passed over", () => {
 test("a picture that was left finds its steps again, unless it was drawn on elsewhere", () => {
   const shelf = new Shelf(), drawn = Uint8Array.of(0, 1, 2, 0), history = new History();
   history.drew({ x: 0, y: 0, w: 2, h: 2 }, new Uint8Array(4));
-  shelf.keep("a", history, drawn);
-  assert.equal(shelf.take("a", drawn.slice()), history);
-  assert.equal(shelf.take("a", drawn), null); // taken is taken
-  shelf.keep("a", history, drawn);
-  assert.equal(shelf.take("a", Uint8Array.of(0, 1, 2, 1)), null);
+  shelf.keep("a", history, [drawn]);
+  assert.equal(shelf.take("a", [drawn.slice()]), history);
+  assert.equal(shelf.take("a", [drawn]), null); // taken is taken
+  shelf.keep("a", history, [drawn]);
+  assert.equal(shelf.take("a", [Uint8Array.of(0, 1, 2, 1)]), null);
 });
 
 test("the steps of pictures that were left longest ago go first", () => {
-  const shelf = new Shelf(1000), drawn = new Uint8Array(400);
+  const shelf = new Shelf(1000), drawn = [new Uint8Array(400)];
   for (const id of ["a", "b", "c"]) {
     const history = new History();
     history.drew({ x: 0, y: 0, w: 20, h: 20 }, new Uint8Array(400));

@@ -1,7 +1,7 @@
 // Masks against slow references that flood pixel by pixel.
-const assert = require("node:assert/strict");
-const test = require("node:test");
-const M = require("../../lrpseg/ui/static/mask.js");
+import assert from "node:assert/strict";
+import test from "node:test";
+import * as M from "../../lrpseg/ui/static/mask.js";
 
 function random(seed) {
   let state = seed + 1;
@@ -98,52 +98,6 @@ test("the part under a pixel is its flood", () => {
       }
     }
   }
-});
-
-test("a stroke paints the pixels whose centre is near the segment", () => {
-  const next = random(3), [w, h] = [24, 19];
-  for (let turn = 0; turn < 200; turn++) {
-    const [x0, y0, x1, y1] = [0, 1, 2, 3].map((i) => next() * (i % 2 ? h : w) * 1.4 - 3);
-    const radius = 0.5 + next() * 6;
-    const got = new Uint8Array(w * h);
-    for (const [y, from, to] of M.segmentRuns(w, h, x0, y0, x1, y1, radius)) got.fill(1, y * w + from, y * w + to);
-    for (let i = 0; i < w * h; i++) {
-      const [px, py] = [(i % w) + 0.5, Math.floor(i / w) + 0.5];
-      const length = (x1 - x0) ** 2 + (y1 - y0) ** 2;
-      const t = length ? Math.max(0, Math.min(1, ((px - x0) * (x1 - x0) + (py - y0) * (y1 - y0)) / length)) : 0;
-      const d2 = (px - x0 - t * (x1 - x0)) ** 2 + (py - y0 - t * (y1 - y0)) ** 2;
-      if (Math.abs(d2 - radius * radius) > 1e-9) assert.equal(got[i], d2 < radius * radius ? 1 : 0);
-    }
-  }
-});
-
-test("a dot of half a pixel in a pixel's middle is that pixel", () => {
-  assert.deepEqual(M.segmentRuns(9, 9, 4.5, 2.5, 4.5, 2.5, 0.5), [[2, 4, 5]]);
-});
-
-test("a polygon holds the pixels whose centre is inside", () => {
-  const square = M.polygonRuns(8, 8, [[1, 1], [4, 1], [4, 3], [1, 3]]);
-  assert.deepEqual(square, [[1, 1, 4], [2, 1, 4]]);
-  const beyond = M.polygonRuns(4, 4, [[-5, -5], [50, -5], [50, 50], [-5, 50]]);
-  assert.equal(beyond.reduce((n, [, a, b]) => n + b - a, 0), 16);
-  const cross = M.polygonRuns(10, 10, [[0, 0], [10, 10], [10, 0], [0, 10]]); // two triangles
-  assert.deepEqual(cross.filter(([y]) => y === 1), [[1, 0, 1], [1, 8, 10]]);
-});
-
-test("figures of literal masks", () => {
-  const counts = M.counts(Uint8Array.of(1, 1, 0, 0), Uint8Array.of(1, 0, 1, 0));
-  assert.deepEqual(counts, { tp: 1, fp: 1, fn: 1 });
-  assert.deepEqual(M.figures(counts), { precision: 0.5, recall: 0.5, iou: 1 / 3 });
-  assert.deepEqual(M.figures({ tp: 0, fp: 0, fn: 0 }), { precision: 1, recall: 1, iou: 1 });
-  assert.deepEqual(M.figures({ tp: 0, fp: 0, fn: 3 }), { precision: 0, recall: 0, iou: 0 });
-});
-
-test("the curve equals the figures of each level's mask", () => {
-  const next = random(5), q = Uint8Array.from({ length: 300 }, () => Math.floor(next() * 7));
-  const truth = noise(8, 300, 0.3);
-  M.curve(q, truth, 7).forEach((figures, level) => {
-    assert.deepEqual(figures, M.figures(M.counts(M.threshold(q, level), truth)));
-  });
 });
 
 test("a picture of 24 megapixels is cleaned without recursion", () => {

@@ -1,9 +1,9 @@
 // Saving over a bad connection: nothing is lost, and the order stays.
-const assert = require("node:assert/strict");
-const test = require("node:test");
-const zlib = require("node:zlib");
-const { Store } = require("../../lrpseg/ui/static/store.js");
-const { put } = require("../../lrpseg/ui/static/history.js");
+import assert from "node:assert/strict";
+import test from "node:test";
+import zlib from "node:zlib";
+import { Store } from "../../lrpseg/ui/static/store.js";
+import { put } from "../../lrpseg/ui/static/rects.js";
 
 const W = 8, H = 6;
 

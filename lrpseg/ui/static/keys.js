@@ -1,84 +1,157 @@
+// @ts-check
 // The keyboard: what each key does, and the table that says so.
-const lrpsegKeys = (() => {
-  const TABLE = [
-    ["B, E", "brush, eraser"], ["[ and ]", "smaller, larger"], ["P, C", "polygon: add, cut"],
-    ["Enter, Escape, Backspace", "close, drop, shorten the polygon"], ["F, X", "fill a hole, delete a spot"],
-    ["Ctrl+Z, Ctrl+Shift+Z", "undo, redo"], ["Space, G", "move the picture"],
-    ["Wheel, + and -, 0", "zoom, show all"], ["H", "hide the mask"], ["V", "picture, heatmap, mask"],
-    ["A, D", "previous, next picture"], ["Enter", "accept"], ["?", "this table"],
+
+/** @import { Toolbox } from "./toolbox.js" */
+/** @import { Tool } from "./tools/index.js" */
+
+const FIELDS =
+  "input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable=true]";
+
+/**
+ * What keys can do beside taking a tool.
+ * @typedef {object} Actions
+ * @property {() => void} undo
+ * @property {() => void} redo
+ * @property {() => void} fit
+ * @property {(factor: number) => void} zoom
+ * @property {() => void} toggleMask
+ * @property {() => void} turn  to the next of picture, heatmap and mask
+ * @property {() => void} previous
+ * @property {() => void} next
+ * @property {() => void} accept
+ * @property {() => void} help
+ */
+
+/**
+ * What each key does, by its name in lower case; `false` leaves the key to the browser.
+ * @param {Toolbox} toolbox
+ * @param {Actions} actions
+ * @returns {Map<string, () => unknown>}
+ */
+export function bindings(toolbox, actions) {
+  /** @type {[string, () => unknown][]} */
+  const own = [
+    ["[", () => toolbox.size(toolbox.radius / 1.25)],
+    ["]", () => toolbox.size(toolbox.radius * 1.25)],
+    ["+", () => actions.zoom(1.25)],
+    ["=", () => actions.zoom(1.25)],
+    ["-", () => actions.zoom(0.8)],
+    ["0", actions.fit],
+    ["h", actions.toggleMask],
+    ["v", actions.turn],
+    ["a", actions.previous],
+    ["d", actions.next],
+    ["enter", () => toolbox.close() || actions.accept()],
+    ["escape", () => toolbox.cancel()],
+    ["backspace", () => toolbox.shorten()],
+    ["?", actions.help],
   ];
-  const MODES = ["picture", "heatmap", "mask"];
-  const FIELDS =
-    "input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable=true]";
+  return new Map([...own, ...toolbox.tools.map((tool) => pickOf(toolbox, tool))]);
+}
 
-  /** What each key does, by its name in lower case; `false` leaves the key to the browser. */
-  function bindings(app) {
-    const canvas = app.view.canvas, middle = [canvas.clientWidth / 2, canvas.clientHeight / 2];
-    const found = {
-      "[": () => app.tools.size(app.tools.radius / 1.25),
-      "]": () => app.tools.size(app.tools.radius * 1.25),
-      "+": () => app.view.zoom(1.25, ...middle),
-      "=": () => app.view.zoom(1.25, ...middle),
-      "-": () => app.view.zoom(0.8, ...middle),
-      0: () => app.view.fit(),
-      h: () => app.look({ mask: !app.view.options.mask }),
-      v: () => app.mode(MODES[(MODES.indexOf(app.find("mode").value) + 1) % 3]),
-      a: () => app.go(-1),
-      d: () => app.go(1),
-      enter: () => (app.tools.closePolygon() ? undefined : app.accept()),
-      escape: () => app.tools.cancel(),
-      backspace: () => app.tools.backspace(),
-      "?": () => app.find("keys").showModal(),
-    };
-    for (const [name, { key }] of Object.entries(lrpsegTools.TOOLS)) {
-      found[key] = () => app.tools.pick(name);
-    }
-    return found;
-  }
+/**
+ * @param {Toolbox} toolbox
+ * @param {Tool} tool
+ * @returns {[string, () => void]}
+ */
+const pickOf = (toolbox, { key, id }) => [key, () => toolbox.pick(id)];
 
-  /** Silent while a field is typed in, while the editor is out of sight, and in a dialog. */
-  function pressed(app, event, down) {
-    const t = event.target;
-    if (t.closest && t.closest(FIELDS)) return;
-    if (app.root.offsetParent === null || app.find("keys").open) return;
-    if (event.key === " ") {
-      if (t.tagName === "BUTTON" || t.type === "checkbox") return; // Space presses these
-      app.tools.space = down;
-      const draws = app.tools.name === "brush" || app.tools.name === "eraser";
-      app.view.canvas.style.cursor = down ? "grab" : draws ? "none" : "crosshair";
-      event.preventDefault();
-      return;
-    }
-    if (!down) return;
+/**
+ * What a key with Ctrl does, if anything.
+ * @param {string} key
+ * @param {boolean} shift
+ * @returns {"undo" | "redo" | null}
+ */
+export function withControl(key, shift) {
+  if (key === "z") return shift ? "redo" : "undo";
+  return key === "y" ? "redo" : null;
+}
+
+/**
+ * The table of keys: [keys, what they do]. Tools of one kind share a row.
+ * @param {readonly Tool[]} tools
+ * @returns {[string, string][]}
+ */
+export function keyTable(tools) {
+  return [
+    ...rows(tools.filter((tool) => !tool.pans)),
+    ["Ctrl+Z, Ctrl+Shift+Z", "undo, redo"],
+    ...rows(tools.filter((tool) => tool.pans)),
+    ["Wheel, + and -, 0", "zoom, show all"], ["H", "hide the mask"],
+    ["V", "picture, heatmap, mask"], ["A, D", "previous, next picture"], ["Enter", "accept"],
+    ["?", "this table"],
+  ];
+}
+
+/**
+ * @param {readonly Tool[]} tools
+ * @returns {[string, string][]}
+ */
+function rows(tools) {
+  /** @type {Map<string, Tool[]>} */
+  const kinds = new Map();
+  for (const tool of tools) kinds.set(tool.kind, [...(kinds.get(tool.kind) ?? []), tool]);
+  return [...kinds.values()].flatMap((all) => {
+    const keys = all.map(({ key, held }) => (held ? `${held}, ` : "") + key.toUpperCase());
+    /** @type {[string, string]} */
+    const row = [keys.join(", "), all.map((tool) => tool.help).join(", ")];
+    return [row, ...(all[0].more ?? [])];
+  });
+}
+
+/**
+ * Listen to the keyboard. It is silent while a field is typed in, while the editor is out of sight,
+ * and in the dialog.
+ * @param {object} parts
+ * @param {HTMLElement} parts.root
+ * @param {HTMLDialogElement} parts.dialog  shows the table of keys
+ * @param {Toolbox} parts.toolbox
+ * @param {Actions} parts.actions
+ * @param {() => void} parts.focus  gives the keys to the picture
+ */
+export function listenToKeys({ root, dialog, toolbox, actions, focus }) {
+  const bound = bindings(toolbox, actions);
+  /** @type {(event: KeyboardEvent) => boolean} */
+  const silent = ({ target }) =>
+    (target instanceof Element && Boolean(target.closest(FIELDS))) ||
+    root.offsetParent === null || dialog.open;
+  /** @type {(event: KeyboardEvent) => boolean} */
+  const held = (event) => {
+    if (event.key !== " " || silent(event)) return false;
+    const { target } = event;
+    if (target instanceof HTMLButtonElement) return false; // Space presses these
+    if (target instanceof HTMLInputElement && target.type === "checkbox") return false;
+    toolbox.hold(event.type === "keydown");
+    event.preventDefault();
+    return true;
+  };
+  document.addEventListener("keyup", held);
+  document.addEventListener("keydown", (event) => {
+    if (held(event) || silent(event)) return;
     const key = event.key.toLowerCase();
     if (event.ctrlKey || event.metaKey) {
-      const action = key === "z" ? (event.shiftKey ? "redo" : "undo") : key === "y" ? "redo" : null;
+      const action = withControl(key, event.shiftKey);
       if (!action) return;
       event.preventDefault();
-      app.steps.go(action);
+      actions[action]();
       return;
     }
-    if (event.altKey || (key === "enter" && (event.repeat || t.tagName === "BUTTON"))) return;
-    const act = bindings(app)[key];
+    const presses = event.repeat || event.target instanceof HTMLButtonElement;
+    const act = event.altKey || (key === "enter" && presses) ? undefined : bound.get(key);
     if (act && act() !== false) event.preventDefault();
+  });
+  window.addEventListener("blur", () => toolbox.hold(false)); // its keyup goes elsewhere
+  // After a click of the mouse Enter accepts; it does not press that button again.
+  root.addEventListener("click", (event) => {
+    const { target, detail } = event;
+    if (detail > 0 && target instanceof Element && target.closest("button")) focus();
+  }, true);
+  root.addEventListener("change", (event) => { // a select takes keys as names of its entries
+    if (event.target instanceof HTMLSelectElement) focus();
+  });
+  const table = dialog.querySelector("table");
+  if (table) {
+    table.innerHTML = keyTable(toolbox.tools)
+      .map(([key, what]) => `<tr><th>${key}</th><td>${what}</td></tr>`).join("");
   }
-
-  /** Listen to the keyboard for `app`, and fill its table of keys. */
-  function wire(app) {
-    document.addEventListener("keydown", (e) => pressed(app, e, true));
-    document.addEventListener("keyup", (e) => pressed(app, e, false));
-    // After a click of the mouse Enter accepts; it does not press that button again.
-    app.root.addEventListener("click", (e) => {
-      if (e.detail > 0 && e.target.closest("button")) app.focus();
-    }, true);
-    app.root.addEventListener("change", (e) => { // a select takes keys as names of its entries
-      if (e.target.tagName === "SELECT") app.focus();
-    });
-    app.find("keys").querySelector("table").innerHTML = TABLE.map(
-      ([key, what]) => `<tr><th>${key}</th><td>${what}</td></tr>`,
-    ).join("");
-  }
-
-  return { wire };
-})();
-if (typeof module !== "undefined") module.exports = lrpsegKeys;
+}

@@ -1,98 +1,100 @@
-// Undo and redo on the page: strokes, sliders, acceptance, and the choice of network or thresholder.
-const lrpsegSteps = (() => {
-  const { History, Shelf } = typeof module !== "undefined" ? require("./history.js") : lrpsegHistory;
+// @ts-check
+// Undo and redo on the page: strokes, sliders, acceptance, and the choice of network and the like.
+import { reasonOf } from "./client.js";
 
-  class Steps {
-    constructor(app) {
-      this.app = app;
-      this.left = new Shelf();
-      this.reverting = ""; // the choice that is being brought back, as JSON
+/** @import { Editing } from "./editing.js" */
+/** @import { Bus } from "./events.js" */
+/** @import { Done } from "./history.js" */
+/** @import { Pictures } from "./pictures.js" */
+/** @import { Choice, Opened } from "./types.js" */
+
+/**
+ * Another network, rule set or thresholder is a step, unless it was undo that brought it.
+ * @param {Opened} from  still as it was shown
+ * @param {{ choice?: Choice }} to
+ * @param {string} reverting  the choice that undo is bringing back, as JSON
+ */
+export function chose({ item, scene }, to, reverting) {
+  const [old, now] = [item, to].map(({ choice }) => choice && JSON.stringify(choice));
+  if (!old || !now || old === now || now === reverting) return;
+  const before = { choice: item.choice, level: scene.level, analysis: item.analysis };
+  scene.step("choice", before, { choice: to.choice });
+}
+
+export class Steps {
+  /**
+   * @param {object} parts
+   * @param {Bus} parts.events
+   * @param {Pictures} parts.pictures
+   * @param {Editing} parts.editing
+   * @param {() => boolean} parts.shorten  takes back what is begun and not drawn yet
+   * @param {(id: string) => void} parts.selected  tells the page around which picture is shown
+   */
+  constructor({ events, pictures, editing, shorten, selected }) {
+    this.events = events;
+    this.pictures = pictures;
+    this.editing = editing;
+    this.shorten = shorten;
+    this.selected = selected;
+  }
+
+  /**
+   * Take the last step of the open picture back, or do it again.
+   * @param {"undo" | "redo"} direction
+   */
+  go(direction) {
+    const { pictures, editing } = this, { open } = pictures;
+    // Under a stroke its pixels of before would mix with those that are put back.
+    if (!open || open.scene.pending || pictures.reverting) return undefined;
+    if (direction === "undo" && this.shorten()) return undefined; // a polygon's last corner
+    const done = open.scene[direction]();
+    if (!done) return undefined;
+    if (done.name === "choice") return this.choose(done.value);
+    if (done.name === "status") return void editing.setStatus(done.value);
+    if (done.rect) {
+      this.events.emit("painted", done.rect);
+      editing.figures();
+      editing.save(done.rect);
+    } else {
+      editing.set(/** @type {import("./scene.js").Setting} */ (done.name), done.value);
     }
+    if (direction === "undo") this.restore(done);
+    return undefined;
+  }
 
-    /** Take the last step of the open picture back ("undo"), or do it again ("redo"). */
-    go(direction) {
-      const { app } = this, s = app.open;
-      // Under a stroke its pixels of before would mix with those that are put back.
-      if (!s || app.tools.stroke || this.reverting) return undefined;
-      if (direction === "undo" && app.tools.backspace()) return undefined; // a polygon's last corner
-      const done = s.history[direction](s.corrections, s.width, s.item.analysis);
-      if (!done) return undefined;
-      if (done.name === "choice") return this.choose(done.value);
-      if (done.name === "status") return this.setStatus(done.value);
-      if (done.name) app.assign(done.name, done.value);
-      else {
-        app.painted(done.rect);
-        app.figures();
-        app.save(done.rect);
-      }
-      if (direction === "undo") this.restore(done);
-      return undefined;
-    }
-
-    /**
-     * The mask is as before a step: so is the status. A slider that is back leaves its value at the
-     * server, for whom the picture is edited from then on.
-     */
-    restore({ status, rect }) {
-      if (status === "accepted" || (rect && (status === "todo" || status === "empty"))) {
-        this.setStatus(status);
-      }
-    }
-
-    /** Another network, rule set or thresholder is a step, unless it was undo that brought it. */
-    chose({ history, item: from, level }, to) {
-      const [old, now] = [from, to].map((item) => item.choice && JSON.stringify(item.choice));
-      if (!old || !now || old === now || now === this.reverting) return;
-      const before = { choice: from.choice, level, analysis: from.analysis };
-      history.changed("choice", before, { choice: to.choice }, ++this.app.gesture);
-    }
-
-    /** Bring a former choice back, with the threshold that it had. */
-    async choose({ choice, level, analysis }) {
-      const { app } = this, { id } = app.open;
-      this.reverting = JSON.stringify(choice);
-      try {
-        await app.store.request(`/items/${id}/choice`, { method: "POST", body: this.reverting });
-        await app.refresh();
-        await app.again();
-        const s = app.open;
-        if (s && s.id === id) {
-          app.trigger("select", { id }); // the drop-downs follow
-          if (s.item.analysis === analysis) app.assign("level", level);
-        }
-      } catch (error) {
-        app.say(error.message);
-      }
-      this.reverting = "";
-      app.figures();
-    }
-
-    accept() {
-      const s = this.app.open, { status } = s.item;
-      if (status !== "accepted") s.history.changed("status", status, "accepted", ++this.app.gesture);
-      this.setStatus("accepted");
-    }
-
-    setStatus(status) {
-      const { app } = this, { id, item } = app.open;
-      const asked = status === "accepted" ? status : "todo"; // the server knows which kind of to do
-      // What is seen: the server refuses to accept another mask.
-      const shown = { analysis: item.analysis, revision: app.store.revisions.get(id) };
-      app.store.saveSettings(id, { status: asked, shown, seconds: app.clock.take() });
-      app.mark(status);
-      app.figures();
-    }
-
-    /** Another picture is opened: this one's steps wait for a return. */
-    leave(scene) {
-      if (scene) this.left.keep(scene.id, scene.history, scene.corrections);
-    }
-
-    resume(id, corrections) {
-      return this.left.take(id, corrections) || new History();
+  /**
+   * The mask is as before a step: so is the status. A slider that is back leaves its value at the
+   * server, for whom the picture is edited from then on.
+   * @param {Done} done
+   */
+  restore({ status, rect }) {
+    if (status === "accepted" || (rect && (status === "todo" || status === "empty"))) {
+      this.editing.setStatus(status);
     }
   }
 
-  return { Steps };
-})();
-if (typeof module !== "undefined") module.exports = lrpsegSteps;
+  /**
+   * Bring a former choice back, with the threshold that it had.
+   * @param {{ choice: Choice, level?: number, analysis?: string }} value
+   */
+  async choose({ choice, level, analysis }) {
+    const { pictures, editing } = this, id = pictures.open?.id;
+    const body = JSON.stringify(choice);
+    pictures.reverting = body;
+    try {
+      await pictures.store.request(`/items/${id}/choice`, { method: "POST", body });
+      await pictures.refresh();
+      await pictures.again();
+      if (id && pictures.open?.id === id) {
+        this.selected(id); // the drop-downs follow
+        if (level !== undefined && pictures.open.item.analysis === analysis) {
+          editing.set("level", level);
+        }
+      }
+    } catch (error) {
+      this.events.emit("say", { text: reasonOf(error) });
+    }
+    pictures.reverting = "";
+    editing.figures();
+  }
+}

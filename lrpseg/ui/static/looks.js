@@ -1,0 +1,99 @@
+// @ts-check
+// What is seen of the picture: itself, heatmap or mask, and in which colours.
+import { reasonOf } from "./client.js";
+import { find, input, select, within } from "./markup.js";
+import { loadImage } from "./loading.js";
+
+/** @import { Client } from "./client.js" */
+/** @import { Bus } from "./events.js" */
+/** @import { Look } from "./raster.js" */
+/** @import { Opened } from "./types.js" */
+/** @import { View } from "./view.js" */
+
+const MODES = ["picture", "heatmap", "mask"];
+
+export class Looks {
+  /** @param {{ root: HTMLElement, events: Bus, view: View, client: Client }} parts */
+  constructor({ root, events, view, client }) {
+    this.root = root;
+    this.events = events;
+    this.view = view;
+    this.client = client;
+    /** @type {Opened | null} */
+    this.open = null;
+    this.mode = select(root, "mode");
+    this.colormap = select(root, "colormap");
+    this.mode.addEventListener("input", () => this.show(this.mode.value));
+    this.colormap.addEventListener("input", () => this.loadHeatmap());
+    /** @type {(name: string, set: (slider: HTMLInputElement) => Partial<Look>) => void} */
+    const listen = (name, set) =>
+      input(root, name).addEventListener("input", () => view.set(set(input(root, name))));
+    listen("opacity", ({ value }) => ({ opacity: Number(value) / 100 }));
+    listen("contour", ({ checked }) => ({ contour: checked }));
+    listen("changes", ({ checked }) => ({ changes: checked }));
+    events.on("drawing", () => this.look({ mask: true })); // who draws sees what comes of it
+    events.on("opened", (open) => {
+      this.open = open;
+      this.offer(open?.item.colourbars);
+      if (open) this.loadHeatmap();
+    });
+  }
+
+  /**
+   * Fill the list of colours, once they are known.
+   * @param {Record<string, string[]> | undefined} bars
+   */
+  offer(bars) {
+    if (!bars || this.colormap.options.length) return;
+    for (const name of Object.keys(bars)) this.colormap.add(new Option(name, name));
+  }
+
+  /** @param {string} mode */
+  show(mode) {
+    this.mode.value = mode;
+    this.look({ mode });
+    this.loadHeatmap();
+  }
+
+  /** Picture, heatmap, mask, and from the start again. */
+  turn() {
+    this.show(MODES[(MODES.indexOf(this.mode.value) + 1) % MODES.length]);
+  }
+
+  /** Hide the mask, or show it again. */
+  toggleMask() {
+    this.look({ mask: !this.view.look.mask });
+  }
+
+  /**
+   * Other options of the view; a hidden mask says so, unless the mask alone is seen anyway.
+   * @param {Partial<Look>} options
+   */
+  look(options) {
+    this.view.set(options);
+    const { mask, mode } = this.view.look;
+    find(this.root, "mask-hidden").hidden = mask || mode === "mask";
+  }
+
+  async loadHeatmap() {
+    const { open } = this;
+    this.colourbar();
+    if (!open?.ready || !open.scene.width || this.mode.value !== "heatmap") return;
+    try {
+      const what = `heatmap?colormap=${this.colormap.value}`;
+      open.heatmap = await loadImage(this.client, open.id, what);
+    } catch (error) {
+      this.events.emit("say", { text: reasonOf(error) });
+    }
+    if (this.open === open) this.events.emit("redraw", null);
+  }
+
+  colourbar() {
+    const bar = within(this.root, ".colourbar"), bars = this.open?.item.colourbars;
+    bar.hidden = !bars || this.mode.value !== "heatmap";
+    if (!bars || bar.hidden) return;
+    const name = this.colormap.value;
+    within(bar, "i").style.background = `linear-gradient(90deg, ${bars[name].join(", ")})`;
+    within(bar, "span").textContent = name === "signed" ? "against damage" : "no relevance";
+  }
+}

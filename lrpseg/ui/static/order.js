@@ -1,0 +1,59 @@
+// @ts-check
+// In which order pictures stand, which of them are under way, and where work goes on.
+
+/** @import { Item } from "./types.js" */
+
+/**
+ * Whether an item's analysis is still to come.
+ * @param {{ status: string }} item
+ */
+export const busy = ({ status }) => status === "waiting" || status === "running";
+
+/**
+ * How many tiles of a running picture are done, where that is known.
+ * @param {Pick<Item, "status" | "tiles" | "tiles_done">} item
+ */
+export const tiles = (item) =>
+  item.status === "running" && item.tiles ? ` ${item.tiles_done}/${item.tiles}` : "";
+
+/**
+ * By name as people sort it, or by how near the probability is to a toss-up.
+ * @template {Pick<Item, "name" | "probability">} T
+ * @param {T[]} items
+ * @param {string} order  "name" or "certainty"
+ */
+export function sorted(items, order) {
+  /** @type {(a: T, b: T) => number} */
+  const byName = (a, b) => a.name.localeCompare(b.name, undefined, { numeric: true });
+  /** @type {(item: T) => number} */
+  const doubt = (i) => (i.probability === null ? 1 : Math.abs(i.probability - 0.5));
+  if (order === "name") return [...items].sort(byName);
+  return [...items].sort((a, b) => doubt(a) - doubt(b) || byName(a, b));
+}
+
+/**
+ * The next item after `selected` that is neither accepted nor failed, from the start again at the
+ * end; null when all are done.
+ * @template {Pick<Item, "id" | "status">} T
+ * @param {T[]} ordered
+ * @param {string} selected
+ * @returns {T | null}
+ */
+export function unfinished(ordered, selected) {
+  const at = ordered.findIndex((i) => i.id === selected);
+  const others = [...ordered.slice(at + 1), ...ordered.slice(0, Math.max(at, 0))];
+  return others.find((i) => i.status !== "accepted" && i.status !== "failed") || null;
+}
+
+/**
+ * The neighbour of an item: +1 next, -1 previous; null at the ends.
+ * @template {Pick<Item, "id">} T
+ * @param {T[]} ordered
+ * @param {string | undefined} selected
+ * @param {number} step
+ * @returns {T | null}
+ */
+export function neighbour(ordered, selected, step) {
+  const at = ordered.findIndex((i) => i.id === selected);
+  return (at >= 0 && ordered[at + step]) || null;
+}
