@@ -10,14 +10,20 @@ After Seibold, Künzel, Hilsmann, Eisert: "From Explanations to Segmentation: Us
 for Image Segmentation", VISAPP 2022, DOI 10.5220/0010893600003124.
 """
 
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
 from lrpseg.core.errors import LrpsegError
 from lrpseg.core.moved import moved
-from lrpseg.pipeline.operating_curve import OperatingPoint, OperatingPoints
-from lrpseg.pipeline.operating_points import load_operating_points
-from lrpseg.pipeline.results import Result
-from lrpseg.pipeline.segmenter import Segmenter, load
-from lrpseg.pipeline.settings import Settings
 from lrpseg.version import __version__
+
+if TYPE_CHECKING:
+    from lrpseg.pipeline.operating_curve import OperatingPoint, OperatingPoints
+    from lrpseg.pipeline.operating_points import load_operating_points
+    from lrpseg.pipeline.results import Result
+    from lrpseg.pipeline.segmenter import Segmenter, load
+    from lrpseg.pipeline.settings import Settings
 
 __all__ = [
     "LrpsegError",
@@ -30,6 +36,28 @@ __all__ = [
     "load",
     "load_operating_points",
 ]
+
+_LATER = {
+    "OperatingPoint": "operating_curve",
+    "OperatingPoints": "operating_curve",
+    "Result": "results",
+    "Segmenter": "segmenter",
+    "Settings": "settings",
+    "load": "segmenter",
+    "load_operating_points": "operating_points",
+}
+"""Names that bring PyTorch along, and where in `lrpseg.pipeline` they are: imported at first use,
+so that whoever reads an annotation file does not wait for it."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        globals()[name] = getattr(import_module(f"lrpseg.pipeline.{_LATER[name]}"), name)
+        return globals()[name]
+    if not name.startswith("_") and find_spec(f"{__name__}.{name}") is not None:
+        return import_module(f"{__name__}.{name}")  # lrpseg.domains after `import lrpseg` alone
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 moved(
     {
