@@ -8,6 +8,7 @@ Intervals resample regions, not pictures: pictures of one region are near-identi
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,6 +166,22 @@ def measure(
     # Of whole pictures, as the last row: what a user reads on the page.
     bins = reliability(labels, probabilities)
     return Classification(network, about, tuple(rows), bins, tuple(by_class))
+
+
+def from_json(held: dict[str, Any]) -> Classification:
+    """The reverse of `dataclasses.asdict`."""
+
+    def row(entry: dict[str, Any]) -> Classified:
+        rates = {n: Rate(**entry[n]) for n in ("balanced_accuracy", "tpr", "tnr")}
+        return Classified(entry["pictures"], **rates)
+
+    return Classification(
+        held["network"],
+        held["about"],
+        tuple(map(row, held["rows"])),
+        tuple(Bin(**entry) for entry in held["bins"]),
+        tuple(map(row, held["classes"])),
+    )
 
 
 def table(result: Classification) -> str:

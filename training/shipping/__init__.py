@@ -1,0 +1,1 @@
+"""From a recipe to a domain's folder: the recipe, the stages, the card and the report."""
