@@ -10,11 +10,12 @@ app: $(VENV)/installed
 
 test: check unit
 
-# Lint, format and types.
+# Lint, format and types, those of the editor's scripts with TypeScript, which npm fetches.
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m tests.js.check_types
 
 unit: $(VENV)/installed-dev browser foreign
 	$(BIN)/python -m pytest
@@ -48,4 +49,4 @@ $(VENV)/installed-dev: $(VENV)/bin/python pyproject.toml
 	touch $@ $(VENV)/installed
 
 clean:
-	rm -rf $(VENV) $(VENV)-foreign build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) $(VENV)-foreign node_modules build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache
