@@ -17,7 +17,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from lrpseg.core.errors import OptionError
 from lrpseg.lrp import rules
 from lrpseg.lrp.graph import INPUT, LAYERS, Graph, read_graph
 from lrpseg.lrp.lean_rules import LEAN, Layer, ZBoxStep, root_mean_square
@@ -25,7 +24,7 @@ from lrpseg.lrp.lean_steps import STEPS as PLAIN
 from lrpseg.lrp.lean_steps import LayerStep, Step
 from lrpseg.lrp.options import POOLINGS, STARTS
 from lrpseg.lrp.places import places
-from lrpseg.lrp.support import lacks
+from lrpseg.lrp.support import LeanLacksError, lacks
 from lrpseg.models.contract import Classifier
 from lrpseg.models.inputs import Normalisation
 
@@ -72,8 +71,7 @@ class LeanEngine:
         start: a name in `STARTS`. pooling: a name in `POOLINGS`.
 
     Raises:
-        OptionError: a rule or a part of the network that the engine does not have (use
-            engine="zennit").
+        LeanLacksError: a rule or a part of the network that the engine does not have.
     """
 
     def __init__(
@@ -87,7 +85,7 @@ class LeanEngine:
         graph = read_graph(model)
         lacking = lacks(model, graph, rule_set)
         if lacking is not None:
-            raise OptionError(f'The lean engine does not have {lacking}. Choose engine="zennit".')
+            raise LeanLacksError(lacking)
         self._start, self._classes = STARTS[start], len(model.classes)
         self._sources = [node.sources for node in graph.nodes]
         with torch.no_grad():

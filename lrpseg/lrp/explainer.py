@@ -11,7 +11,7 @@ from torch import Tensor
 from lrpseg.core.registry import Registry
 from lrpseg.lrp.engine import LeanEngine
 from lrpseg.lrp.rules import RuleSet
-from lrpseg.lrp.support import lean_lacks
+from lrpseg.lrp.support import LeanLacksError
 from lrpseg.lrp.zennit import ZennitEngine
 from lrpseg.models.contract import Classifier, log_odds_of
 from lrpseg.models.inputs import Normalisation
@@ -50,13 +50,14 @@ class Explainer(Protocol):
 def _lean(
     model: Classifier, rule_set: RuleSet, normalisation: Normalisation, start: str, pooling: str
 ) -> Explainer:
-    lacking = lean_lacks(model, rule_set)
-    if lacking is not None:
+    try:
+        engine = LeanEngine(model, rule_set, normalisation, start, pooling)
+    except LeanLacksError as error:
         logger.warning(
-            "The lean engine does not have %s: Zennit explains it, which takes longer.", lacking
+            "The lean engine does not have %s: Zennit explains it, which takes longer.", error.what
         )
         return _zennit(model, rule_set, normalisation, start, pooling)
-    engine, count = LeanEngine(model, rule_set, normalisation, start, pooling), len(model.classes)
+    count = len(model.classes)
 
     @torch.inference_mode()
     def explain(x: Tensor, select: Select) -> Explained:

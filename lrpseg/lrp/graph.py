@@ -89,7 +89,11 @@ class Graph:
 
 def read_graph(model: nn.Module) -> Graph:
     """The nodes of `model`, with copies of its modules; raises as `of_modules`."""
-    traced = of_modules(model)
+    return graph_of(of_modules(model))
+
+
+def graph_of(traced: fx.GraphModule) -> Graph:
+    """The nodes of what `of_modules` gave."""
     nodes: list[Node] = []
     index: dict[fx.Node, int] = {}
     for at in traced.graph.nodes:

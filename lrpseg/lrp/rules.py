@@ -72,6 +72,9 @@ class RuleSet:
 
     first: the first convolution. early: stages 1 and 2 of the features, and what reads them in
     stage 3. middle: the rest of stage 3. late: the later stages. head: the fully connected layers.
+
+    >>> RULE_SETS["ours"].at("early"), RULE_SETS["montavon"].at("head")
+    (AlphaBeta(alpha=2, beta=1), Zero(epsilon=1e-09))
     """
 
     name: str

@@ -2,12 +2,21 @@
 
 from torch import nn
 
+from lrpseg.core.errors import OptionError
 from lrpseg.lrp import rules
 from lrpseg.lrp.graph import INPUT, LAYERS, Add, Graph, Node, Unknown, read_graph
 from lrpseg.lrp.lean_rules import LEAN
 from lrpseg.lrp.lean_steps import STEPS
 from lrpseg.lrp.places import places
 from lrpseg.models.contract import Classifier
+
+
+class LeanLacksError(OptionError):
+    """The lean engine does not have `what`, of a network or a rule set."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f'The lean engine does not have {what}. Choose engine="zennit".')
+        self.what = what
 
 
 def lean_lacks(model: Classifier, rule_set: rules.RuleSet) -> str | None:

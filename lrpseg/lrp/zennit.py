@@ -14,11 +14,13 @@ from zennit.core import Hook, Stabilizer, stabilize
 from zennit.rules import AlphaBeta, Epsilon, Flat, Gamma, Norm, WSquare, ZBox
 
 from lrpseg.lrp import rules
-from lrpseg.lrp.graph import Total, of_modules, read_graph
+from lrpseg.lrp.graph import Graph, Total, graph_of, of_modules
 from lrpseg.lrp.options import POOLINGS, STARTS
 from lrpseg.lrp.places import places
 from lrpseg.models.contract import Classifier
 from lrpseg.models.inputs import Normalisation
+
+NamedHooks = list[tuple[tuple[str], Hook]]
 
 
 class AveragePoolBackward(Hook):
@@ -52,34 +54,29 @@ _HOOKS: dict[type, Callable[..., Hook]] = {
 }
 
 
-def make_composite(
-    rule_set: rules.RuleSet, model: Classifier, normalisation: Normalisation, pooling: str
-) -> NameLayerMapComposite:
-    """`rule_set` as a Zennit composite for `canonised(model)`."""
+def make_composite(hooks: NamedHooks, pooling: str) -> NameLayerMapComposite:
+    """A Zennit composite of the hooks of layers (`hooks_by_name`), for what `merge_batch_norms` gives."""
     shared = (nn.AvgPool2d, nn.AdaptiveAvgPool2d, Total)
     layer_map: list[tuple[tuple[type[nn.Module], ...], Hook]] = [
         (shared, Norm(stabilizer=rules.STABILIZER))
     ]
     if POOLINGS[pooling].average:
         layer_map.append(((nn.MaxPool2d,), AveragePoolBackward()))
-    named = hooks_by_name(rule_set, model, normalisation)
-    return NameLayerMapComposite(name_map=named, layer_map=layer_map)
+    return NameLayerMapComposite(name_map=hooks, layer_map=layer_map)
 
 
 def hooks_by_name(
-    rule_set: rules.RuleSet, model: Classifier, normalisation: Normalisation
-) -> list[tuple[tuple[str], Hook]]:
-    """The hook of each layer, by its name; a tuple, since Zennit matches a bare string by
-    substring, which also hooks the root module."""
+    rule_set: rules.RuleSet, model: Classifier, graph: Graph, normalisation: Normalisation
+) -> NamedHooks:
+    """The hook of each layer of `model`, by its name in `graph`; a tuple, since Zennit matches a
+    bare string by substring, which also hooks the root module."""
     low, high = normalisation.bounds()
-    graph = read_graph(model)
     rule_of = {i: rule_set.at(place) for i, place in places(model, graph).items()}
     return [((graph.nodes[i].name,), _HOOKS[type(r)](r, low, high)) for i, r in rule_of.items()]
 
 
-def canonised(model: nn.Module) -> fx.GraphModule:
-    """A copy of `model` whose sums are modules, and whose batch norms are in the layers before."""
-    traced = of_modules(model)
+def merge_batch_norms(traced: fx.GraphModule) -> fx.GraphModule:
+    """`traced` with its batch norms in the layers before them."""
     for merged in SequentialMergeBatchNorm().apply(traced):
         # Zennit leaves the batch norm a variance of 1, to which it would add this.
         merged.batch_norm.eps = 0.0
@@ -105,8 +102,10 @@ class ZennitEngine:
         self._lock = threading.Lock()
         self._start, self._classes = STARTS[start], len(model.classes)
         self._plain = copy.deepcopy(model).eval().requires_grad_(False)  # never hooked: no lock
-        self._model = canonised(model)
-        self._composite = make_composite(rule_set, model, normalisation, pooling)
+        traced = of_modules(model)
+        hooks = hooks_by_name(rule_set, model, graph_of(traced), normalisation)
+        self._composite = make_composite(hooks, pooling)
+        self._model = merge_batch_norms(traced)
         name = next(n for n, module in model.named_modules() if module is model.output)
         last = self._model.get_submodule(name)
         for parameter in ("weight", "bias"):
