@@ -12,6 +12,14 @@ class Registry(Mapping[str, T]):
     """An ordered, read-only mapping from name to thing, filled with `add` at import time.
 
     `kind` is what one entry is called in messages ("network", "rule set", ...).
+
+    >>> colours: Registry[str] = Registry("colour")
+    >>> colours.add("red", "#f00")
+    '#f00'
+    >>> colours["blue"]
+    Traceback (most recent call last):
+        ...
+    lrpseg.core.errors.OptionError: There is no colour 'blue'. Choose one of: red.
     """
 
     def __init__(self, kind: str) -> None:

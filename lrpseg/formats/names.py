@@ -41,6 +41,11 @@ def unique_stems(names: Sequence[str]) -> list[str]:
     get a number. For formats that pair a file with its picture by stem: pass the pictures along
     under these stems (`ExportOptions.copy_pictures`), since the original ones cannot be told apart.
     `lrpseg.folders.plan` follows the same rule on disk.
+
+    >>> unique_stems(["a.jpg", "a.png", "b.jpg", "B.png"])
+    ['a.jpg', 'a.png', 'b.jpg', 'B.png']
+    >>> unique_stems(["belt 1/a.jpg", "belt 2/a.jpg"])
+    ['belt 1/a', 'belt 2/a']
     """
     without = [_without_suffix(name) for name in names]
     counts = Counter(map(folded, without))

@@ -29,6 +29,12 @@ def flatten(layers: Sequence[Layer]) -> Flat:
 
     Where classes overlap, the one with the smaller area in this picture wins, so that thin damage
     is not hidden under large; of equal areas the first.
+
+    >>> crack = Layer(0, "crack", np.array([[False, True, False]]))
+    >>> hole = Layer(1, "hole", np.array([[True, True, True]]))
+    >>> flat = flatten([crack, hole])
+    >>> flat.numbers, flat.overlaps
+    (array([[2, 1, 2]], dtype=uint8), ({'winner': 'crack', 'loser': 'hole', 'pixels': 1},))
     """
     numbers = np.zeros(layers[0].mask.shape, np.uint8)
     order = sorted(layers, key=lambda layer: (int(np.count_nonzero(layer.mask)), layer.index))

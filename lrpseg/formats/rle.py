@@ -15,7 +15,11 @@ Mask = NDArray[np.bool_]
 
 
 def runs(flat: Mask) -> NDArray[np.int64]:
-    """Lengths of the runs of a flat mask, the first one of background (0 where there is none)."""
+    """Lengths of the runs of a flat mask, the first one of background (0 where there is none).
+
+    >>> runs(np.array([False, True, True, False])), runs(np.array([True, False]))
+    (array([1, 2, 1]), array([0, 1, 1]))
+    """
     edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     bounds = np.concatenate(([0], edges, [flat.size]))
     lengths = np.diff(bounds)
@@ -37,7 +41,11 @@ def from_runs(lengths: NDArray[np.int64], size: int) -> Mask:
 
 
 def coco_counts(mask: Mask) -> str:
-    """COCO's packed `counts` of a mask (H, W), as ASCII text."""
+    """COCO's packed `counts` of a mask (H, W), as ASCII text.
+
+    >>> coco_counts(np.array([[False, True], [True, False]]))
+    '121'
+    """
     lengths = runs(mask.ravel(order="F"))
     values = lengths.copy()
     values[3:] -= lengths[1:-2]  # COCO stores from the fourth on the difference to the last but one
@@ -54,7 +62,12 @@ def coco_counts(mask: Mask) -> str:
 
 
 def from_coco_counts(counts: str, height: int, width: int) -> Mask:
-    """The mask (H, W) of packed `counts`; raises `FormatError` for what is no such text."""
+    """The mask (H, W) of packed `counts`; raises `FormatError` for what is no such text.
+
+    >>> from_coco_counts("121", 2, 2).astype(int)
+    array([[0, 1],
+           [1, 0]])
+    """
     try:
         letters = np.frombuffer(counts.encode("ascii"), np.uint8).astype(np.int64) - 48
     except UnicodeEncodeError:

@@ -23,6 +23,12 @@ def clean(mask: Mask, min_area: int = 0, max_hole: int = 0) -> Mask:
 
     Spots are 8-connected. Holes are 4-connected parts of the background that do not touch the
     picture's edge. 0 switches a step off.
+
+    >>> ring = np.array([[1, 1, 1, 0, 0], [1, 0, 1, 0, 1], [1, 1, 1, 0, 0]], bool)
+    >>> clean(ring, min_area=2, max_hole=1).astype(int)
+    array([[1, 1, 1, 0, 0],
+           [1, 1, 1, 0, 0],
+           [1, 1, 1, 0, 0]])
     """
     if min_area > 1:
         _, labels, stats, _ = cv2.connectedComponentsWithStats(
@@ -44,7 +50,11 @@ def clean(mask: Mask, min_area: int = 0, max_hole: int = 0) -> Mask:
 
 
 def apply(mask: Mask, corrections: NDArray[np.uint8]) -> Mask:
-    """The mask with what was added and without what was removed."""
+    """The mask with what was added and without what was removed.
+
+    >>> apply(np.array([[True, True, False]]), np.array([[0, 2, 1]], np.uint8))
+    array([[ True, False,  True]])
+    """
     if corrections.shape != mask.shape:
         raise ImageError(
             f"The corrections have {_size(corrections)} pixels and the picture {_size(mask)}."
@@ -56,6 +66,9 @@ def from_mask(automatic: Mask, wanted: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """The corrections that turn `automatic` into `wanted`.
 
     Raises `ImageError` where the two differ in size.
+
+    >>> from_mask(np.array([[True, True, False]]), np.array([[True, False, True]]))
+    array([[0, 2, 1]], dtype=uint8)
     """
     if wanted.shape != automatic.shape:
         raise ImageError(

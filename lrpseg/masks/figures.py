@@ -86,7 +86,11 @@ def iou(first: Mask, second: Mask) -> float:
 
 
 def means(counts: Sequence[Counts]) -> Figures:
-    """Means over pictures, as the paper's tables are (their rows obey no pooled identity)."""
+    """Means over pictures, as the paper's tables are (their rows obey no pooled identity).
+
+    >>> means([Counts(tp=1, fp=0, fn=1), Counts(tp=3, fp=0, fn=0)])
+    Figures(iou=0.75, precision=1.0, recall=0.75)
+    """
     return Figures(
         float(np.mean([c.iou for c in counts])),
         float(np.mean([c.precision for c in counts])),
@@ -95,5 +99,9 @@ def means(counts: Sequence[Counts]) -> Figures:
 
 
 def pooled(counts: Iterable[Counts]) -> Figures:
-    """Figures of all pixels together; they obey IoU = 1 / (1/P + 1/R - 1)."""
+    """Figures of all pixels together; they obey IoU = 1 / (1/P + 1/R - 1).
+
+    >>> pooled([Counts(tp=1, fp=0, fn=1), Counts(tp=3, fp=0, fn=0)])
+    Figures(iou=0.8, precision=1.0, recall=0.8)
+    """
     return sum(counts, Counts(0, 0, 0)).figures

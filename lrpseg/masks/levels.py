@@ -50,6 +50,10 @@ def quantise(likelihood: NDArray[np.float32], levels: NDArray[np.float32]) -> ND
     """(H, W) uint8: for each pixel the index of the highest level that its likelihood reaches.
 
     `(result >= k) == (likelihood >= levels[k])` for every k. `levels` as `level_values` makes them.
+
+    >>> levels = np.array([0, 0.25, 0.5, 1], np.float32)
+    >>> quantise(np.array([[0, 0.3, 0.5, 1]], np.float32), levels)
+    array([[0, 1, 2, 3]], dtype=uint8)
     """
     if not 1 <= len(levels) <= LEVELS or (np.diff(levels) <= 0).any():
         raise ValueError("levels must ascend, and be 1 to 256")

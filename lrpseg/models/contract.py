@@ -28,7 +28,11 @@ class Stage:
 
 
 def output_count(classes: int) -> int:
-    """Outputs of a network for so many classes: intact and damaged for one, else a logit each."""
+    """Outputs of a network for so many classes: intact and damaged for one, else a logit each.
+
+    >>> output_count(1), output_count(3)
+    (2, 3)
+    """
     return 2 if classes == 1 else classes
 
 

@@ -62,7 +62,13 @@ def option(default: Any = None, **declared: Any) -> Any:
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What decides a result. Values are names in the registry of their kind, but for `domain` (a
-    domain's name or folder) and `overlap` (pixels)."""
+    domain's name or folder) and `overlap` (pixels).
+
+    >>> best = {"network": "one-fc", "rule_set": "ours", "thresholder": "bmm"}
+    >>> settings = Settings(domain="magnetic-tile", **best)
+    >>> settings.refiner, settings.but(thresholder="gmm", refiner=None).thresholder
+    ('none', 'gmm')
+    """
 
     domain: str = option(
         title="Domain",

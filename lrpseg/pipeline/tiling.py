@@ -18,6 +18,9 @@ def tile_starts(length: int, overlap: int = DEFAULT_OVERLAP, tile: int = TILE) -
 
     Raises:
         OptionError: `overlap` is not in 0 .. tile - 1. ValueError: `length` is below `tile`.
+
+    >>> tile_starts(224), tile_starts(500, overlap=64)
+    ([0], [0, 138, 276])
     """
     if not 0 <= overlap < tile:
         raise OptionError(f"The overlap is 0 to {tile - 1} pixels; {overlap} was given.")

@@ -11,7 +11,12 @@ Mask = NDArray[np.bool_]
 
 
 def touching(mask: Mask, marker: Mask) -> Mask:
-    """The 8-connected components of `mask` that share a pixel with `marker`; both (H, W) bool."""
+    """The 8-connected components of `mask` that share a pixel with `marker`; both (H, W) bool.
+
+    >>> mask = np.array([[True, True, False, True]])
+    >>> touching(mask, np.array([[True, False, False, False]]))
+    array([[ True,  True, False, False]])
+    """
     count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
     kept = np.zeros(count, bool)
     kept[labels[mask & marker]] = True

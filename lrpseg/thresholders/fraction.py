@@ -17,6 +17,10 @@ def fit(relevance: NDArray[Any]) -> Fitted:
     passes all but unchanged.
 
     Raises `RelevanceError`, see `scaled_relevance`.
+
+    >>> fitted = fit(np.array([[-1.0, 1.0, 2.0, 4.0]]))
+    >>> fitted.likelihood, fitted.mask
+    (array([[0.  , 0.25, 0.5 , 1.  ]], dtype=float32), array([[False, False,  True,  True]]))
     """
     scaled = scaled_relevance(relevance)
     if scaled is None:

@@ -44,6 +44,10 @@ def fit(relevance: NDArray[Any], config: SimpleConfig = DEFAULT) -> Fitted:
     Source: paper, section 3.3.2 (Seibold et al., VISAPP 2022, DOI 10.5220/0010893600003124), after
     Umbaugh, Digital Image Processing and Analysis (2017); Ridler and Calvard (1978), DOI
     10.1109/TSMC.1978.4310039.
+
+    >>> fitted = fit(np.array([[0.0, 1.0, 2.0, 9.0, 10.0]]))
+    >>> round(fitted.threshold, 3), fitted.mask
+    (0.525, array([[False, False, False,  True,  True]]))
     """
     scaled = scaled_relevance(relevance)
     if scaled is None:

@@ -127,7 +127,11 @@ def open_session(service: Service, workspace: Workspace, path: Path) -> int:
 
 
 def safe_stem(name: str) -> str:
-    """A file's stem fit for a file name: letters, digits, - _ and . of any language."""
+    """A file's stem fit for a file name: letters, digits, - _ and . of any language.
+
+    >>> safe_stem("east/Größe 1.png")
+    'Größe_1'
+    """
     stem = os.path.splitext(os.path.basename(name.replace("\\", "/")))[0]
     kept = "".join(c if c.isalnum() or c in "-_." else "_" for c in stem).strip("._")
     return kept[:100] or "mask"
