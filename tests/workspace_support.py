@@ -2,7 +2,6 @@
 
 import io
 import json
-import shutil
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -63,16 +62,13 @@ def make_zip(entries: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED)
     return file.getvalue()
 
 
-def add_pair(assets: Path) -> None:
-    """A domain of two classes beside `toy`, whose weights nobody runs."""
-    folder = assets / "pair"
-    if folder.is_dir():
-        return
+def add_domain(assets: Path, name: str, classes: list[object]) -> None:
+    """A domain with these classes beside `toy`, whose weights nobody runs."""
+    folder, toy = assets / name, assets / "toy"
     folder.mkdir()
-    shutil.copy(assets / "toy" / "one-fc.safetensors", folder)
-    held = json.loads((assets / "toy" / "domain.json").read_text())
-    classes = [{"name": "crack", "title": "Cracks"}, {"name": "hole"}]
-    (folder / "domain.json").write_text(json.dumps(held | {"intact": "intact", "classes": classes}))
+    (folder / "one-fc.safetensors").symlink_to(toy / "one-fc.safetensors")
+    held = json.loads((toy / "domain.json").read_text())
+    (folder / "domain.json").write_text(json.dumps(held | {"intact": "ok", "classes": classes}))
 
 
 def result_of_two(seed: int = 0, explained: tuple[bool, bool] = (True, True)) -> Result:

@@ -4,10 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.workspace_support import add_pair
+from tests.workspace_support import add_domain
 
 
 @pytest.fixture
-def pair(toy_assets: Path, only_toy: None) -> None:
-    """The domains `toy`, of one class, and `pair`, of two, are the shipped ones."""
-    add_pair(toy_assets)
+def pair(toy_assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The assets folder of the domains `toy`, of one class, and `pair`, of two."""
+    assets = tmp_path / "assets"
+    assets.mkdir()
+    (assets / "toy").symlink_to(toy_assets / "toy")
+    add_domain(assets, "pair", [{"name": "crack", "title": "Cracks"}, {"name": "hole"}])
+    monkeypatch.setenv("LRPSEG_ASSETS", str(assets))
+    return assets

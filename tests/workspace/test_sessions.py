@@ -23,6 +23,7 @@ from lrpseg.workspace import (
     read_settings,
     save_session,
 )
+from lrpseg.workspace.sessions import _hash
 from tests.workspace_support import LIMITS, SETTINGS, SHAPE, analysed, make_zip, result
 
 pytestmark = pytest.mark.usefixtures("only_toy")
@@ -205,6 +206,24 @@ def test_a_visitors_workspace_can_be_full(tmp_path: Path, monkeypatch: pytest.Mo
         sessions.check_room(workspace)
     alone = Sessions(tmp_path / "own")
     alone.check_room(alone.open()[1])
+
+
+def test_only_some_visitors_workspaces_keep_their_files_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lrpseg.workspace.sessions._AWAKE", 2)
+    sessions = Sessions(tmp_path, hosted=True)
+    tokens = []
+    for _ in range(4):
+        token, workspace = sessions.open()
+        tokens.append(token)
+        analysed(workspace)
+    held = [sessions._open[_hash(token)]._held is not None for token in tokens]
+    assert held == [False, False, True, True]
+    first = sessions.get(tokens[0])  # it wakes up again
+    first.patch_corrections(first.items()[0].id, 0, 0, 1, 1, b"\x01")
+    held = [sessions._open[_hash(token)]._held is not None for token in tokens]
+    assert held == [True, False, False, True]
 
 
 def test_one_workspace_for_ones_own_machine(tmp_path: Path) -> None:
