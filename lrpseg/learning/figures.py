@@ -1,7 +1,6 @@
 """How good a network's masks are on pictures whose masks are known."""
 
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
 
 import cv2
 import numpy as np
@@ -9,22 +8,13 @@ import torch
 from numpy.typing import NDArray
 
 from lrpseg.core.images import enlarge_to
+from lrpseg.masks.figures import Figures, Mask, count, means
 from lrpseg.models.inputs import Normalisation
-from lrpseg.models.networks import INPUT_SIZE
 from lrpseg.models.self_trained import Decider
 from lrpseg.pipeline.tiling import TileGrid
 
 THRESHOLD = 0.5
 """Likelihood from which on a pixel is in a mask."""
-
-
-@dataclass(frozen=True)
-class Figures:
-    """Means over pictures, each 0 to 1; where neither mask has a pixel, all are 1."""
-
-    iou: float
-    precision: float
-    recall: float
 
 
 @torch.inference_mode()
@@ -34,11 +24,12 @@ def predict(
     normalise: Normalisation,
     device: torch.device,
     batch: int = 8,
-) -> NDArray[np.bool_]:
+) -> Mask:
     """The mask (H, W) of a picture (H, W, 3) uint8 of any size, whatever a classifier says."""
-    enlarged = enlarge_to(image, INPUT_SIZE)
+    side = model.classifier.tile
+    enlarged = enlarge_to(image, side)
     height, width = enlarged.shape[:2]
-    grid = TileGrid(height, width)
+    grid = TileGrid(height, width, tile=side)
     merged = np.zeros((height, width), np.float32)
     tiles = list(grid)
     for first in range(0, len(tiles), batch):
@@ -54,15 +45,6 @@ def predict(
     return merged >= THRESHOLD
 
 
-def figures_of(pairs: Iterable[tuple[NDArray[np.bool_], NDArray[np.bool_]]]) -> Figures:
+def figures_of(pairs: Iterable[tuple[Mask, Mask]]) -> Figures:
     """Mean figures of (mask, true mask) pairs, both (H, W); at least one pair."""
-    return Figures(*np.mean([astuple(_figures(*pair)) for pair in pairs], axis=0).tolist())
-
-
-def _figures(mask: NDArray[np.bool_], truth: NDArray[np.bool_]) -> Figures:
-    both, found, true = (int(np.count_nonzero(m)) for m in (mask & truth, mask, truth))
-
-    def share(part: int, whole: int) -> float:
-        return part / whole if whole else float(not (found or true))
-
-    return Figures(share(both, found + true - both), share(both, found), share(both, true))
+    return means([count(mask, truth) for mask, truth in pairs])

@@ -11,12 +11,13 @@ import torch
 from lrpseg.core.devices import pick_device
 from lrpseg.core.errors import LrpsegError, OptionError
 from lrpseg.domains import Domain, load_domain
-from lrpseg.domains.weights import load_decider
 from lrpseg.learning.crops import Patch, patches
-from lrpseg.learning.figures import Figures, figures_of, predict
+from lrpseg.learning.figures import figures_of, predict
 from lrpseg.learning.source import base_of, corrected_items, load_corrected
 from lrpseg.learning.tuning import Progress, Recipe, fine_tune
 from lrpseg.learning.versions import NETWORK, REPORT, save_version
+from lrpseg.masks.figures import Figures
+from lrpseg.models.networks import load_pair
 from lrpseg.models.self_trained import Decider
 from lrpseg.version import __version__
 from lrpseg.workspace import Item, Workspace
@@ -74,7 +75,12 @@ def learn(
     name, items = corrected_items(workspace, domain)
     start = load_domain(name)
     where = pick_device(device)
-    model = load_decider(start, NETWORK).to(where)
+    if len(start.classes) > 1:
+        raise LrpsegError(
+            f"{start.title!r} tells {len(start.classes)} classes apart, and learning from "
+            "corrections is for one. Choose a domain of one class: --domain NAME."
+        )
+    model = load_pair(start, NETWORK).to(where)
     random = np.random.default_rng(recipe.seed)
     cut, damaged = [], []
     for item in items:

@@ -6,7 +6,7 @@ import torch
 
 from lrpseg.models.networks import NETWORKS
 from lrpseg.models.self_trained import Decider, likelihood_of
-from lrpseg.models.vgg import VggA
+from lrpseg.models.vgg import Vgg
 from training.reports.classification import Bin, Classification, reliability
 
 
@@ -24,22 +24,21 @@ def test_reliability_by_hand() -> None:
 
 def test_the_decision_weighs_both_log_odds() -> None:
     model = NETWORKS["one-fc"].build().eval()
-    assert isinstance(model, VggA)
+    assert isinstance(model, Vgg)
     decider = Decider.untrained(model).eval()
     own = decider.own
-    likelihood = torch.zeros(2, 32, 32)
-    likelihood[0, 10:15, 10:15] = 0.9
-    classifier = torch.tensor([[0.0, 1.0], [2.0, -1.0]])
-    assert torch.equal(own.logits(likelihood, classifier)[:, 1], torch.tensor([1.0, -3.0]))
+    likelihood = torch.zeros(2, 1, 32, 32)
+    likelihood[0, 0, 10:15, 10:15] = 0.9
+    classifier = torch.tensor([[1.0], [-3.0]])
+    assert torch.equal(own.log_odds(likelihood, classifier), classifier)
     own.slope.fill_(2)
     own.trust.fill_(0.5)
     own.offset.fill_(-1)
     expected = 2 * np.log(0.9 / 0.1) + 0.5 * 1 - 1
-    logits = own.logits(likelihood, classifier)
-    assert float(logits[0, 1]) == pytest.approx(expected, rel=1e-5)
-    assert torch.equal(logits[:, 0], torch.zeros(2))
+    odds = own.log_odds(likelihood, classifier)
+    assert float(odds[0, 0]) == pytest.approx(expected, rel=1e-5)
     x = torch.zeros(1, 3, 224, 224)
     with torch.inference_mode():
         found = likelihood_of(own(model.scales(x)))
         assert torch.equal(found, decider.likelihood(x))
-        assert torch.allclose(decider(x), own.logits(found, model(x)))
+        assert torch.allclose(decider(x)[:, 1:], own.log_odds(found, model.log_odds(model(x))))

@@ -20,7 +20,7 @@ from lrpseg.models.checkpoints import (
     save_checkpoint,
 )
 from lrpseg.models.networks import NETWORKS
-from lrpseg.models.vgg import VggA
+from lrpseg.models.vgg import Vgg
 from lrpseg.pipeline.operating_points import weights_hash
 from training.data.datasets import Example
 from training.loops import calibration
@@ -30,10 +30,10 @@ from training.loops.validation import Validation, drawn_pairs, figures
 CPU = torch.device("cpu")
 
 
-def network(name: str, seed: int = 0) -> VggA:
+def network(name: str, seed: int = 0) -> Vgg:
     torch.manual_seed(seed)
     model = NETWORKS[name].build()
-    assert isinstance(model, VggA)
+    assert isinstance(model, Vgg)
     return model.eval().requires_grad_(False)
 
 
@@ -69,11 +69,11 @@ def test_calibrating_changes_the_log_odds_and_only_scales_relevance(name: str) -
     before, after = ((z[:, 1] - z[:, 0]).double() for z in (plain(x), folded(x)))
     torch.testing.assert_close(after, 1.7 * before - 0.4, rtol=1e-4, atol=1e-5)
 
-    def relevance(model: VggA) -> torch.Tensor:
+    def relevance(model: Vgg) -> torch.Tensor:
         explain = make_explainer(
             model, RULE_SETS["ours"], Normalisation(), DEFAULT_START, DEFAULT_POOLING
         )
-        return explain(x, lambda z: torch.ones(len(z), dtype=torch.bool))[2]
+        return explain(x, lambda z: torch.ones_like(z, dtype=torch.bool)).relevance
 
     scaled = [r / r.abs().amax(dim=(1, 2), keepdim=True) for r in map(relevance, (plain, folded))]
     torch.testing.assert_close(scaled[1], scaled[0], rtol=0, atol=2e-3)
@@ -104,9 +104,12 @@ def test_drawn_pairs_are_intact_crops_and_the_same_with_damage(tmp_path: Path) -
     class Dark(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             darkest = x.amin(dim=(1, 2, 3))
-            return torch.stack([torch.zeros_like(darkest), -0.2 - darkest], dim=1)
+            return -0.2 - darkest[:, None]
 
-    found = Validation.of(examples, flips=False, drawn=True)(Dark(), CPU)
+        def log_odds(self, outputs: torch.Tensor) -> torch.Tensor:
+            return outputs
+
+    found = Validation.of(examples, Normalisation(), flips=False, drawn=True)(Dark(), CPU)
     assert set(found) == {"crops", "whole", "drawn"}
     assert found["crops"].balanced_accuracy == found["drawn"].tnr == 1
     assert figures(found)["val-drawn/tpr"] == found["drawn"].tpr
@@ -172,7 +175,7 @@ def test_a_checkpoint_is_calibrated_from_the_command_line(tmp_path: Path) -> Non
     assert load_domain(folder).calibration["one-fc"] == kept
 
 
-def log_odds(model: VggA, x: torch.Tensor) -> float:
+def log_odds(model: Vgg, x: torch.Tensor) -> float:
     logits = model(x)[0].double()
     return float(logits[1] - logits[0])
 

@@ -10,13 +10,13 @@ from tests.training.test_datasets import draw
 from training.data.crops import (
     PAPER,
     Augmentation,
-    TrainingCrops,
     centre_crop,
     damage_bounds,
     load_example,
     random_crop,
 )
 from training.data.datasets import DataError, Example
+from training.data.training_crops import TrainingCrops
 
 
 def bounds_by_trying(mask: np.ndarray, size: int) -> list[tuple[int, int]]:

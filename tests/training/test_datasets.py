@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.data.datasets import DataError, Example, read, split_by_region, tile_regions
+from training.data.datasets import DataError, Example, split_by_region
+from training.data.readers import read, tile_regions
 
 
 @pytest.fixture

@@ -13,16 +13,26 @@ from sklearn.metrics import average_precision_score
 
 from lrpseg.domains import load_domain
 from lrpseg.lrp import RULE_SETS
+from lrpseg.masks.figures import Counts, count
 from lrpseg.models.checkpoints import save_checkpoint
 from lrpseg.models.networks import NETWORKS
+from lrpseg.pipeline.curves import UNION
 from lrpseg.refiners import REFINERS
 from lrpseg.thresholders import THRESHOLDERS, Fitted
 from tests.conftest import DOMAIN, add_self_trained
 from training.loops.unet import UNet, save_unet
 from training.reports import beyond
 from training.reports.evaluate import main
-from training.reports.metrics import Counts, count
-from training.reports.segmentation import Segmented, curve, ious, pixels, saturation, score, segment
+from training.reports.segmentation import (
+    Segmented,
+    curve,
+    fits_of,
+    ious,
+    pixels,
+    saturation,
+    score,
+    segment,
+)
 from training.reports.systems import BASELINES, baseline_maps
 
 
@@ -34,7 +44,8 @@ def two_systems() -> tuple[Segmented, np.ndarray]:
     random = np.random.default_rng(0)
     truth = random.random((3, 20, 20)) < 0.2
     maps = np.clip(truth * 0.5 + random.random((3, 20, 20)) * 0.6, 0, 1).astype(np.float32)
-    return segment("s", maps, half, np.array([True, False, True])), truth
+    found = np.array([[True], [False], [True]])
+    return segment("s", fits_of(maps[:, None], half), found)[UNION], truth
 
 
 def test_a_missed_image_counts_with_an_empty_mask() -> None:
@@ -192,7 +203,7 @@ def test_baselines_give_finite_maps_and_leave_the_model_alone(name: str, toy_ass
     before = {k: v.clone() for k, v in model.state_dict().items()}
     crops = np.random.default_rng(0).integers(0, 255, (2, 224, 224, 3), dtype=np.uint8)
     maps = baseline_maps(name, model, domain, crops, torch.device("cpu"), batch=1)
-    assert maps.shape == (2, 224, 224)
+    assert maps.shape == (2, 1, 224, 224)
     assert np.isfinite(maps).all()
     assert np.ptp(maps) > 0
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())

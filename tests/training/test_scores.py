@@ -11,16 +11,19 @@ from PIL import Image
 from sklearn.metrics import jaccard_score, precision_score, recall_score
 from torch import Tensor, nn
 
+from lrpseg.domains import Normalisation
+from lrpseg.masks.figures import Counts, count, means, pooled
 from training.data.datasets import DataError, Example
 from training.loops.validation import (
     Scores,
     Validation,
-    damage_probability,
     evaluation_crops,
     scores,
+    scores_by_class,
+    union_probability,
 )
 from training.reports.classification import classified
-from training.reports.metrics import Counts, count, interval, means, pooled
+from training.reports.metrics import interval
 
 CPU = torch.device("cpu")
 
@@ -108,8 +111,8 @@ def test_intervals_resample_groups() -> None:
 
 
 def log_odds(*odds: float) -> Tensor:
-    """Logits (N, 2) with the probability odds / (1 + odds) of damage."""
-    return torch.tensor([[0.0, math.log(o)] for o in odds])
+    """Log-odds (N,) with the probability odds / (1 + odds) of damage."""
+    return torch.tensor([math.log(o) for o in odds])
 
 
 def test_scores_by_hand() -> None:
@@ -121,28 +124,29 @@ def test_scores_by_hand() -> None:
 
 
 def test_even_odds_count_as_intact() -> None:
-    found = scores(torch.zeros(2, 2), torch.tensor([0, 1]))
+    found = scores(torch.zeros(2), torch.tensor([0, 1]))
     assert found == Scores(0.5, tpr=0, tnr=1, loss=pytest.approx(math.log(2)))
 
 
 def test_better_by_balanced_accuracy_then_by_loss() -> None:
     base = Scores(0.8, tpr=0.8, tnr=0.8, loss=0.5)
-    assert base.better_than(None)
-    assert not base.better_than(base)
-    assert replace(base, balanced_accuracy=0.81, loss=9).better_than(base)
-    assert replace(base, loss=0.4).better_than(base)
-    assert not replace(base, balanced_accuracy=0.79, loss=0.1).better_than(base)
+    assert replace(base, balanced_accuracy=0.81, loss=9).rank > base.rank
+    assert replace(base, loss=0.4).rank > base.rank
+    assert not replace(base, balanced_accuracy=0.79, loss=0.1).rank > base.rank
     assert Scores.mean([base, Scores(0.6, tpr=0.2, tnr=1, loss=1.5)]) == Scores(
         pytest.approx(0.7), tpr=pytest.approx(0.5), tnr=pytest.approx(0.9), loss=pytest.approx(1)
     )
 
 
 class Brightness(nn.Module):
-    """Logits (0, x), x positive where a tile has a pixel of the red channel above 200."""
+    """Log-odds (B, 1), positive where a tile has a pixel of the red channel above 200."""
 
     def forward(self, x: Tensor) -> Tensor:
         bright = x[:, 0].amax(dim=(1, 2)) - (200 / 255 - 0.485) / 0.229
-        return torch.stack([torch.zeros_like(bright), bright], dim=1)
+        return bright[:, None]
+
+    def log_odds(self, outputs: Tensor) -> Tensor:
+        return outputs
 
 
 def save_picture(path: Path, spots: list[tuple[int, int]], size: tuple[int, int]) -> Path:
@@ -161,7 +165,7 @@ def test_a_picture_is_as_damaged_as_its_most_damaged_tile(tmp_path: Path) -> Non
         Example(name, save_picture(tmp_path / f"{name}.png", where, size), name != "none", "", "")
         for name, where in spots.items()
     ]
-    validation = Validation.of(examples, flips=False)
+    validation = Validation.of(examples, Normalisation(), flips=False)
     assert validation.owner.tolist() == [i for i in range(4) for _ in range(8)]
     assert validation.tiles.shape == (32, 224, 224, 3)
     found = validation(Brightness(), CPU)
@@ -170,16 +174,16 @@ def test_a_picture_is_as_damaged_as_its_most_damaged_tile(tmp_path: Path) -> Non
     assert (crops.tpr, crops.tnr) == pytest.approx((1 / 3, 1))  # the spot at the edge is not in it
     assert (whole.tpr, whole.tnr) == pytest.approx((2 / 3, 1))
 
-    logits = torch.zeros(32, 2)
-    logits[3] = torch.tensor([1.0, 3.0])
-    logits[8:16] = torch.tensor([5.0, 1.0])
-    assert validation.whole(logits).tolist() == [[0, 2], [0, -4], [0, 0], [0, 0]]
+    odds = torch.zeros(32, 1)
+    odds[3] = 2
+    odds[8:16] = -4
+    assert validation.whole(odds).tolist() == [[2], [-4], [0], [0]]
 
 
 def test_evaluation_crops_come_with_their_flips(tmp_path: Path) -> None:
     picture = save_picture(tmp_path / "a.png", [(0, 223)], (224, 224))
     crops, labels = evaluation_crops([Example("a", picture, True, "", "")], flips=True)
-    assert labels.tolist() == [1, 1, 1]
+    assert labels.tolist() == [[1], [1], [1]]
     bright = (crops[..., 0] == 255).nonzero().tolist()
     assert bright == [[0, 0, 223], [1, 0, 0], [2, 223, 223]]
 
@@ -188,7 +192,7 @@ def test_evaluation_crops_come_with_their_flips(tmp_path: Path) -> None:
 def test_scoring_needs_both_kinds(tmp_path: Path, damaged: bool, missing: str) -> None:
     lone = Example("a", save_picture(tmp_path / "a.png", [], (30, 30)), damaged, "", "")
     with pytest.raises(DataError, match=f"no {missing} picture"):
-        Validation.of([lone], flips=False)
+        Validation.of([lone], Normalisation(), flips=False)
 
 
 def test_classified_by_hand() -> None:
@@ -201,5 +205,17 @@ def test_classified_by_hand() -> None:
     assert str(row.tnr) == "100.0% (100.0%-100.0%)"
 
 
-def test_damage_probability() -> None:
-    assert damage_probability(log_odds(1, 3)).tolist() == pytest.approx([0.5, 0.75])
+def test_probability_of_the_union_is_that_of_the_likeliest_class() -> None:
+    odds = torch.stack([log_odds(1, 3), log_odds(1 / 3, 1)], dim=1)
+    assert union_probability(odds).tolist() == pytest.approx([0.5, 0.75])
+
+
+def test_scores_of_each_class_and_of_their_union() -> None:
+    odds = torch.tensor([[1.0, -1.0], [-1.0, 2.0], [-1.0, -1.0], [1.0, -2.0]])
+    labels = torch.tensor([[1, 0], [1, 1], [0, 0], [0, 0]])
+    found = scores_by_class("crops", odds, labels, ("a", "b"))
+    assert set(found) == {"crops", "crops/a", "crops/b"}
+    assert (found["crops/a"].tpr, found["crops/a"].tnr) == (0.5, 0.5)
+    assert (found["crops/b"].tpr, found["crops/b"].tnr) == (1, 1)
+    assert (found["crops"].tpr, found["crops"].tnr) == (1, 0.5)  # the second by its other class
+    assert set(scores_by_class("whole", odds[:, :1], labels[:, :1], ("a",))) == {"whole"}

@@ -12,15 +12,15 @@ import torch
 
 import lrpseg
 from lrpseg.core.errors import CheckpointError, OptionError
-from lrpseg.domains import load_domain
+from lrpseg.domains import Normalisation, load_domain
 from lrpseg.domains.weights import load_decider
 from lrpseg.models.checkpoints import load_checkpoint, load_self_trained, save_checkpoint
 from lrpseg.thresholders import Fitted
 from tests.conftest import DOMAIN, add_self_trained
 from training.data import proposals
-from training.data.datasets import read
 from training.data.drawn_damage import DRAWINGS, draw_damage
 from training.data.proposals import REACH, mistakes, propose, propose_from_lrp
+from training.data.readers import read
 from training.data.self_training_crops import (
     Proposed,
     SelfTrainingCrops,
@@ -87,11 +87,13 @@ def test_mistakes_are_crops_around_what_looks_damaged(monkeypatch: pytest.Monkey
     images = [surface(0, 224, 400), surface(1)]
     images[0][30:40, 350:360] = 0
 
-    def predict(network: object, tiles: np.ndarray, device: object) -> np.ndarray:
+    def predict(
+        network: object, tiles: np.ndarray, device: object, normalise: object
+    ) -> np.ndarray:
         return (tiles[..., 0] < 100).astype(np.float32)
 
     monkeypatch.setattr(proposals.unet, "predict", predict)
-    found = mistakes(images, torch.nn.Identity(), CPU)
+    found = mistakes(images, torch.nn.Identity(), CPU, Normalisation())
     assert len(found) == 1
     assert found[0].image.shape == (224, 224, 3)
     assert (found[0].image[..., 0] < 100).sum() == 100
@@ -228,9 +230,9 @@ def test_a_network_that_segments_gives_its_likelihood_and_lrp_the_reason(
     reason = lrpseg.load("toy", network="one-fc", assets=assets, device="cpu")(crop)
     assert result.own_likelihood is not None
     assert np.allclose(result.relevance, reason.relevance, atol=1e-5 * reason.relevance.max())
-    made = network_maps(load_domain("toy", assets), "self-trained", "ours", crop[None], CPU)
-    assert np.allclose(result.own_likelihood, made.maps[0], atol=1e-5)
-    assert result.probability == pytest.approx(float(made.probabilities[0]), abs=1e-5)
+    made = network_maps(load_domain("toy", assets), own.settings, crop[None], CPU)
+    assert np.allclose(result.own_likelihood, made.maps[0, 0], atol=1e-5)
+    assert result.probability == pytest.approx(float(made.probabilities[0, 0]), abs=1e-5)
     share = result.own_likelihood / result.own_likelihood.max()
     assert np.allclose(result.likelihood, share, atol=1e-6)
     refined = result.using("simple", "intensity")

@@ -13,11 +13,15 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lrpseg.core.errors import CheckpointError, LrpsegError
-from training.data.datasets import Example, read
-from training.loops import unet, unet_loop
-from training.loops.train_unet import Config, Deformation, MaskedCrops, deform, main, random_window
+from lrpseg.domains import Normalisation
+from training.data.datasets import Example
+from training.data.masked_crops import Deformation, MaskedCrops, deform, masked_window
+from training.data.readers import read
+from training.loops import loop, unet
+from training.loops.train_unet import Config, main
 
 CPU = torch.device("cpu")
+NORMAL = Normalisation()
 STILL = Deformation(degrees=0, shift=0, zoom=(1, 1), shear=0, elastic=0)
 
 
@@ -133,7 +137,7 @@ def test_loss_falls_as_the_answer_improves() -> None:
 def test_image_and_mask_move_together() -> None:
     moved = []
     for seed in range(8):
-        crop, truth = random_window(*draw(seed), np.random.default_rng(seed))
+        crop, truth = masked_window(*draw(seed), np.random.default_rng(seed))
         image, mask = deform(crop, truth, Deformation(), seed)
         assert (image.shape, image.dtype) == ((224, 224, 3), torch.uint8)
         assert (mask.shape, mask.dtype) == ((224, 224), torch.bool)
@@ -146,7 +150,7 @@ def test_image_and_mask_move_together() -> None:
 
 
 def test_no_deformation_leaves_a_flip_of_the_crop() -> None:
-    crop, truth = random_window(*draw(0), np.random.default_rng(0))
+    crop, truth = masked_window(*draw(0), np.random.default_rng(0))
     seen = set()
     for seed in range(30):
         image, mask = deform(crop, truth, STILL, seed)
@@ -160,7 +164,7 @@ def test_no_deformation_leaves_a_flip_of_the_crop() -> None:
 
 
 def test_elastic_displacement_is_in_pixels() -> None:
-    crop, truth = random_window(*draw(0), np.random.default_rng(0))
+    crop, truth = masked_window(*draw(0), np.random.default_rng(0))
     shifts = []
     for seed in range(40):
         _, mask = deform(crop, truth, Deformation(0, 0, (1, 1), 0, elastic=10), seed)
@@ -200,7 +204,7 @@ def test_damage_longer_than_the_crop_shows_in_part() -> None:
     image, mask = np.zeros((300, 400, 3), np.uint8), np.zeros((300, 400), bool)
     mask[150, 20:380] = True
     for seed in range(5):
-        crop, part = random_window(image, mask, np.random.default_rng(seed))
+        crop, part = masked_window(image, mask, np.random.default_rng(seed))
         assert crop.shape == (224, 224, 3)
         assert part.any()
 
@@ -237,7 +241,7 @@ def test_training_overfits_two_pictures(drawn: Path, tmp_path: Path) -> None:
     assert [line["epoch"] for line in report["history"]] == [1, 2, 3, 4]
     images, masks = unet.validation_crops(read("folder", drawn).splits["val"], False)
     model = unet.load_unet(tmp_path / "best.safetensors")
-    assert unet.segmentation_figures(unet.predict(model, images, CPU), masks) == final
+    assert unet.segmentation_figures(unet.predict(model, images, CPU, NORMAL), masks) == final
 
 
 def test_resuming_after_a_kill_changes_nothing(
@@ -245,14 +249,14 @@ def test_resuming_after_a_kill_changes_nothing(
 ) -> None:
     config = Config(domain="folder", width=4, epochs=3, crops=4, batch=2)
     main(config, drawn, tmp_path / "whole", resume=False, accelerator="cpu")
-    save = unet_loop.save_state
+    save = loop.save_state
 
     def killed(fabric: Any, path: Path, state: dict[str, Any]) -> None:
         save(fabric, path, state)
         if state["epoch"] == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(unet_loop, "save_state", killed)
+    monkeypatch.setattr(loop, "save_state", killed)
     with pytest.raises(KeyboardInterrupt):
         main(config, drawn, tmp_path / "parts", resume=False, accelerator="cpu")
     monkeypatch.undo()
@@ -275,12 +279,14 @@ def test_save_and_load_round_trip(norm: bool, tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (3, 224, 224, 3), np.uint8)
     unet.save_unet(model, tmp_path / "a.safetensors", {"note": "x"})
     loaded = unet.load_unet(tmp_path / "a.safetensors")
-    likelihood = unet.predict(loaded, images, CPU, batch=2)
+    likelihood = unet.predict(loaded, images, CPU, NORMAL, batch=2)
     assert (likelihood.shape, likelihood.dtype) == ((3, 224, 224), np.float32)
     assert 0 <= float(likelihood.min()) < float(likelihood.max()) <= 1
-    assert np.allclose(likelihood, unet.predict(model, images, CPU), atol=0.01)  # fp16 weights
+    assert np.allclose(
+        likelihood, unet.predict(model, images, CPU, NORMAL), atol=0.01
+    )  # fp16 weights
     unet.save_unet(loaded, tmp_path / "b.safetensors")
-    again = unet.predict(unet.load_unet(tmp_path / "b.safetensors"), images, CPU, batch=2)
+    again = unet.predict(unet.load_unet(tmp_path / "b.safetensors"), images, CPU, NORMAL, batch=2)
     assert np.array_equal(again, likelihood)
     assert not list(tmp_path.glob("*.part"))
 
