@@ -3,7 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: app test check unit browser foreign screenshots clean
+# Tests run in this many processes, each with a core, a server and a browser of its own.
+WORKERS ?= 2
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+.PHONY: app test check unit slow browser foreign screenshots clean
 
 app: $(VENV)/installed
 	$(BIN)/python app.py
@@ -18,7 +22,11 @@ check: $(VENV)/installed-dev
 	$(BIN)/python -m tests.js.check_types
 
 unit: $(VENV)/installed-dev browser foreign
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+# What is worth minutes: full sizes, lost workers. Continuous integration runs it after `test`.
+slow: $(VENV)/installed-dev browser foreign
+	$(PYTEST) -m slow
 
 # A Chromium for the tests of the page: the system's if there is one.
 browser: $(VENV)/installed-dev

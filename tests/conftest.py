@@ -1,18 +1,35 @@
-"""Things that many tests need: a toy domain with random weights, drawn pictures, and limits."""
+"""Things that many tests need: a toy domain with random weights, drawn pictures, and limits.
 
+Nothing heavy is imported here before it is needed: with several workers, the process that hands
+out the tests reads this file too.
+"""
+
+import ctypes
+import gc
 import json
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import torch
 
-from lrpseg.models.checkpoints import load_checkpoint, save_checkpoint
-from lrpseg.models.networks import NETWORKS
-from lrpseg.models.self_trained import Decider
+if TYPE_CHECKING:
+    from lrpseg.models.networks import Network
+    from lrpseg.models.self_trained import Decider
+    from tests.remembered import RememberedSegmenters
 
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+if WORKER:  # each has a core, and ports of its own to look for a free one
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("GRADIO_SERVER_PORT", str(7860 + 100 * int(WORKER.removeprefix("gw"))))
 os.environ["LRPSEG_DOMAINS"] = ""  # what whoever runs the tests has learned is no part of them
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+LONGEST = ("page", "web", "learning", "lrp", "training", "folders", "pipeline", "formats")
+"""Folders whose tests start first: two workers that share the rest end together."""
 
 DOMAIN = {
     "title": "Toy surfaces",
@@ -22,8 +39,39 @@ DOMAIN = {
 }
 
 
-def add_self_trained(folder: Path, seed: int = 0) -> Decider:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def rank(item: pytest.Item) -> int:
+        folder = item.path.parent.name
+        return LONGEST.index(folder) if folder in LONGEST else len(LONGEST)
+
+    items.sort(key=rank)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _memory_goes_back() -> Iterator[None]:
+    """After each module: glibc keeps what was freed, hundreds of megabytes after networks ran."""
+    yield
+    gc.collect()
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)
+
+
+@pytest.fixture(scope="session")
+def segmenters(tmp_path_factory: pytest.TempPathFactory) -> "RememberedSegmenters":
+    """Segmenters for pages: a picture is analysed once in a run, by whichever worker is first."""
+    from tests.remembered import RememberedSegmenters
+
+    base = tmp_path_factory.getbasetemp()
+    return RememberedSegmenters((base.parent if WORKER else base) / "results")
+
+
+def add_self_trained(folder: Path, seed: int = 0) -> "Decider":
     """Give the domain in `folder`, which has a one-fc, an untrained self-trained network."""
+    import torch
+
+    from lrpseg.models.checkpoints import load_checkpoint, save_checkpoint
+    from lrpseg.models.self_trained import Decider
+
     torch.manual_seed(seed)
     decider = Decider.untrained(load_checkpoint(folder / "one-fc.safetensors", "one-fc"))
     save_checkpoint(decider.own, folder / "self-trained.safetensors", "self-trained")
@@ -35,9 +83,26 @@ def add_self_trained(folder: Path, seed: int = 0) -> Decider:
 @pytest.fixture(scope="session")
 def toy_assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An assets folder with the domain `toy`: a random network that calls everything damaged."""
-    assets = tmp_path_factory.mktemp("assets")
+    from lrpseg.models.networks import NETWORKS
+
+    return _toy(tmp_path_factory.mktemp("assets"), NETWORKS["one-fc"])
+
+
+@pytest.fixture(scope="session")
+def narrow_assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of a narrow network, see `narrow`."""
+    from tests.narrow import NARROW
+
+    return _toy(tmp_path_factory.mktemp("narrow"), NARROW)
+
+
+def _toy(assets: Path, network: "Network") -> Path:
+    import torch
+
+    from lrpseg.models.checkpoints import save_checkpoint
+
     torch.manual_seed(0)
-    model = NETWORKS["one-fc"].build()
+    model = network.build()
     with torch.no_grad():
         model.classifier[0].bias.copy_(torch.tensor([-3.0, 3.0]))
     (assets / "toy").mkdir()
@@ -59,3 +124,14 @@ def picture() -> np.ndarray:
 def only_toy(toy_assets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The domain `toy` is the only shipped one."""
     monkeypatch.setenv("LRPSEG_ASSETS", str(toy_assets))
+
+
+@pytest.fixture
+def narrow(narrow_assets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The domain `toy` is the only shipped one, and its network is narrow: for tests of what is
+    done with results, which no network's size changes."""
+    from lrpseg.models.networks import NETWORKS
+    from tests.narrow import NARROW
+
+    monkeypatch.setenv("LRPSEG_ASSETS", str(narrow_assets))
+    monkeypatch.setitem(NETWORKS._things, "one-fc", NARROW)

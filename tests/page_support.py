@@ -1,6 +1,5 @@
 """A running page and a browser for tests, and what a person does on it."""
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,22 +8,30 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Browser, Page, expect
 
+from lrpseg.app.analyser import Segmenters
 from lrpseg.domains import assets_folder
 from lrpseg.ui import launch
 from lrpseg.ui.launch import Page as RunningPage
 
 SAMPLES = assets_folder() / "samples"
-expect.set_options(timeout=60_000)  # a busy machine is no failure
+PATIENCE = 180_000
+"""Milliseconds that anything may take: a busy machine is no failure."""
+expect.set_options(timeout=PATIENCE)
 DAMAGED, INTACT = SAMPLES / "3-several.png", SAMPLES / "4-intact.png"
 
 
 @contextmanager
 def running(
-    workspace: Path, hosted: bool = False, port: int | None = None
+    workspace: Path,
+    segmenters: Segmenters | None = None,
+    hosted: bool = False,
+    port: int | None = None,
 ) -> Iterator[RunningPage]:
-    """The page on a free port (or on `port`), on the CPU."""
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    page = launch(block=False, device="cpu", workspace=workspace, hosted=hosted, port=port)
+    """The page on a free port (or on `port`); without `segmenters` it runs networks on the CPU."""
+    page = launch(
+        block=False, device="cpu", workspace=workspace, hosted=hosted, port=port,
+        segmenters=segmenters,
+    )  # fmt: skip
     try:
         yield page
     finally:
@@ -41,7 +48,7 @@ def opened(browser: Browser, url: str, ratio: float = 1, **options: object) -> I
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(PATIENCE)
     visit(page, url)
     try:
         yield page
@@ -55,6 +62,7 @@ def visit(page: Page, url: str) -> None:
     page.get_by_test_id("canvas").wait_for()
     page.wait_for_function("document.querySelector('#upload input[type=file]')")
     page.wait_for_function("localStorage.getItem('lrpseg-workspace')")
+    page.wait_for_function("document.querySelector('.lrpseg').lrpseg")
 
 
 def upload(page: Page, *paths: Path) -> None:
@@ -64,7 +72,7 @@ def upload(page: Page, *paths: Path) -> None:
 def ready(page: Page, name: str, status: str = "to do|empty|edited|accepted") -> None:
     """Wait until a picture is analysed."""
     badge = page.get_by_test_id(f"thumb-{name}").locator(".badge")
-    expect(badge).to_have_text(re.compile(status), timeout=180_000)
+    expect(badge).to_have_text(re.compile(status))
 
 
 def show(page: Page, name: str) -> None:

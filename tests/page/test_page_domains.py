@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from lrpseg.domains import list_domains
 from lrpseg.ui import choices
+from lrpseg.ui.launch import Page as RunningPage
 from tests import page_support as do
 from tests.page_support import DAMAGED
 
@@ -56,9 +57,9 @@ def choose_domain(page: Page, title: str) -> None:
 
 @pytest.mark.browser
 def test_a_picture_outlives_the_domain_that_it_was_made_with(
-    browser: Browser, learned: Path, tmp_path: Path
+    browser: Browser, home: RunningPage, learned: Path, tmp_path: Path
 ) -> None:
-    with do.running(tmp_path / "ws") as running, do.opened(browser, running.url) as page:
+    with do.opened(browser, home.url) as page:
         do.upload(page, DAMAGED)
         do.show(page, DAMAGED.name)
         folder = add_version(learned)

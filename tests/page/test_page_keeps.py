@@ -4,7 +4,6 @@ import io
 import json
 import socket
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,21 +11,16 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
+from lrpseg.app import commands
+from lrpseg.app.analyser import Segmenters
+from lrpseg.app.views import VIEW_PIXELS
 from lrpseg.masks.corrections import apply
-from lrpseg.pipeline.results import Result
-from lrpseg.pipeline.segmenter import Segmenter
-from lrpseg.ui import actions
+from lrpseg.pipeline.results import Found, Result
 from lrpseg.ui.launch import Page as RunningPage
 from tests import page_support as do
 from tests.page_support import DAMAGED, INTACT
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[RunningPage]:
-    with do.running(tmp_path / "ws") as page:
-        yield page
 
 
 def free_port() -> int:
@@ -35,9 +29,14 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def test_a_restart_of_the_server_loses_nothing(browser: Browser, tmp_path: Path) -> None:
+def test_a_restart_of_the_server_loses_nothing(
+    browser: Browser, segmenters: Segmenters, tmp_path: Path
+) -> None:
     port, workspace = free_port(), tmp_path / "ws"
-    with do.running(workspace, port=port) as first, do.opened(browser, first.url) as page:
+    with (
+        do.running(workspace, segmenters, port=port) as first,
+        do.opened(browser, first.url) as page,
+    ):
         do.upload(page, DAMAGED)
         do.show(page, DAMAGED.name)
         do.stroke(page, (40, 200), (90, 200))
@@ -46,7 +45,7 @@ def test_a_restart_of_the_server_loses_nothing(browser: Browser, tmp_path: Path)
         do.stroke(page, (40, 220), (90, 220))  # while nobody listens
         drawn = do.corrections(page)
         expect(page.get_by_test_id("saved")).to_contain_text("nothing is lost")
-        with do.running(workspace, port=port):
+        with do.running(workspace, segmenters, port=port):
             do.saved(page)
             page.reload()
             do.show(page, DAMAGED.name)
@@ -54,8 +53,8 @@ def test_a_restart_of_the_server_loses_nothing(browser: Browser, tmp_path: Path)
             assert (drawn[[200, 220], 40:91] == 1).all()
 
 
-def test_strokes_made_offline_survive_a_reload(browser: Browser, running: RunningPage) -> None:
-    with do.opened(browser, running.url) as page:
+def test_strokes_made_offline_survive_a_reload(browser: Browser, home: RunningPage) -> None:
+    with do.opened(browser, home.url) as page:
         do.upload(page, DAMAGED)
         do.show(page, DAMAGED.name)
         page.route("**/lrpseg/**/corrections*", lambda route: route.abort())
@@ -67,31 +66,32 @@ def test_strokes_made_offline_survive_a_reload(browser: Browser, running: Runnin
         do.show(page, DAMAGED.name)
         assert np.array_equal(do.corrections(page), drawn)
         do.saved(page)
-        workspace = running.service.sessions.open()[1]
+        workspace = home.service.sessions.open()[1]
         (item,) = workspace.items()
         assert np.array_equal(workspace.corrections(item.id), drawn)
 
 
-def test_two_tabs_work_on_one_workspace(browser: Browser, running: RunningPage) -> None:
-    with do.opened(browser, running.url) as first, do.opened(browser, running.url) as second:
+def test_two_tabs_work_on_one_workspace(browser: Browser, home: RunningPage) -> None:
+    with do.opened(browser, home.url) as first, do.opened(browser, home.url) as second:
         do.upload(first, DAMAGED)
         do.show(first, DAMAGED.name)
-        do.visit(second, running.url)
+        do.visit(second, home.url)
         do.show(second, DAMAGED.name)
         do.stroke(first, (40, 200), (90, 200))
         do.saved(first)
         do.stroke(second, (150, 40), (190, 40))
         do.saved(second)
-        do.visit(first, running.url)
+        do.visit(first, home.url)
         do.show(first, DAMAGED.name)
         both = do.corrections(first)
         assert (both[200, 40:91] == 1).all()
         assert (both[40, 150:191] == 1).all()
 
 
-def test_visitors_of_a_hosted_page_do_not_see_each_other(browser: Browser, tmp_path: Path) -> None:
+def test_visitors_of_a_hosted_page_do_not_see_each_other(
+    browser: Browser, running: RunningPage
+) -> None:
     with (
-        do.running(tmp_path / "visitors", hosted=True) as running,
         do.opened(browser, running.url) as first,
         do.opened(browser, running.url) as second,
     ):
@@ -105,22 +105,32 @@ def test_visitors_of_a_hosted_page_do_not_see_each_other(browser: Browser, tmp_p
         do.show(first, DAMAGED.name)
 
 
-@pytest.mark.parametrize("ratio", [1, 2])
-def test_24_megapixels(browser: Browser, running: RunningPage, tmp_path: Path, ratio: int) -> None:
+@pytest.mark.parametrize(
+    ("height", "width", "ratio"),
+    [
+        (2000, 3600, 1),  # just more than the browser looks at
+        pytest.param(4000, 6000, 1, marks=pytest.mark.slow),
+        pytest.param(4000, 6000, 2, marks=pytest.mark.slow),
+    ],
+)
+def test_large_pictures(
+    browser: Browser, home: RunningPage, tmp_path: Path, height: int, width: int, ratio: int
+) -> None:
     """A downscaled view, a full-resolution mask; the relevance is made up to save minutes."""
-    height, width = 4000, 6000
+    assert height * width > VIEW_PIXELS
     image = np.full((height, width, 3), 128, np.uint8)
     image[1000:1100, 2000:2600] = 20
     relevance = np.zeros((height, width), np.float32)
     relevance[1000:1100, 2000:2600] = 1
-    relevance[3000, 100:5900] = 1  # a crack of one pixel
+    relevance[1800, 100 : width - 100] = 1  # a crack of one pixel
     file = io.BytesIO()
     Image.fromarray(image).save(file, "PNG", compress_level=1)
-    settings = actions.settings_of("magnetic-tile", "", "", "")
-    result = Result(image, 0.98, True, True, relevance, settings)
-    workspace = running.service.sessions.open()[1]
+    settings = commands.settings_of("magnetic-tile")
+    found = [Found("damaged", 0.98, True, True, relevance)]
+    result = Result.of(image, settings, found)
+    workspace = home.service.sessions.open()[1]
     item = workspace.add("big.png", file.getvalue(), settings, result=result)
-    with do.opened(browser, running.url, ratio) as page:
+    with do.opened(browser, home.url, ratio) as page:
         do.show(page, "big.png")
         assert page.evaluate("document.querySelector('.lrpseg').lrpseg.width") == width
         do.stroke(page, (500, 500), (3500, 500))
@@ -144,13 +154,13 @@ def test_24_megapixels(browser: Browser, running: RunningPage, tmp_path: Path, r
 
 
 def test_pictures_of_many_sizes_one_after_the_other(
-    browser: Browser, running: RunningPage, tmp_path: Path
+    browser: Browser, home: RunningPage, tmp_path: Path
 ) -> None:
     shapes = {"a.png": (1, 1), "b.png": (3, 90), "c.png": (500, 30), "d.png": (224, 224)}
     for name, shape in shapes.items():
         noise = np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
         Image.fromarray(noise).save(tmp_path / name)
-    with do.opened(browser, running.url) as page:
+    with do.opened(browser, home.url) as page:
         do.upload(page, *(tmp_path / name for name in shapes))
         for name in [*shapes, *reversed(shapes)]:
             do.show(page, name)
@@ -160,8 +170,8 @@ def test_pictures_of_many_sizes_one_after_the_other(
         assert do.corrections(page).tolist() == [[1]]
 
 
-def test_a_finger_draws(browser: Browser, running: RunningPage) -> None:
-    with do.opened(browser, running.url, has_touch=True) as page:
+def test_a_finger_draws(browser: Browser, home: RunningPage) -> None:
+    with do.opened(browser, home.url, has_touch=True) as page:
         do.upload(page, DAMAGED)
         do.show(page, DAMAGED.name)
         page.touchscreen.tap(*do.at(page, 60, 200))
@@ -172,24 +182,22 @@ def test_a_finger_draws(browser: Browser, running: RunningPage) -> None:
 
 
 def test_samples_open_from_stored_results(
-    browser: Browser, running: RunningPage, monkeypatch: pytest.MonkeyPatch
+    browser: Browser, home: RunningPage, runs: list[object]
 ) -> None:
-    running.samples.wait()
-    runs: list[int] = []
-    inner = Segmenter._run
-    monkeypatch.setattr(Segmenter, "_run", lambda *a: (runs.append(1), inner(*a))[1])
-    with do.opened(browser, running.url) as page:
+    home.samples.wait()
+    runs.clear()
+    with do.opened(browser, home.url) as page:
         for name, words in (("crack", "Damaged"), ("intact", "Intact")):
             page.locator("#samples").get_by_text(name, exact=True).first.click()
             expect(page.get_by_test_id("verdict")).to_contain_text(words)
     assert not runs
-    assert len(running.samples.all) >= 6
+    assert len(home.samples.all) >= 6
 
 
 def test_the_zip_holds_the_formats_that_were_chosen(
-    browser: Browser, running: RunningPage, tmp_path: Path
+    browser: Browser, home: RunningPage, tmp_path: Path
 ) -> None:
-    with do.opened(browser, running.url) as page:
+    with do.opened(browser, home.url) as page:
         do.upload(page, DAMAGED, INTACT)
         do.ready(page, INTACT.name)
         do.show(page, DAMAGED.name)
@@ -211,16 +219,14 @@ def test_the_zip_holds_the_formats_that_were_chosen(
     assert told["coco"]["lowest_iou_kept"] == 1
 
 
-def test_masks_made_elsewhere_come_in(
-    browser: Browser, running: RunningPage, tmp_path: Path
-) -> None:
+def test_masks_made_elsewhere_come_in(browser: Browser, home: RunningPage, tmp_path: Path) -> None:
     with Image.open(DAMAGED) as image:
         wanted = np.zeros(image.size[::-1], bool)
     wanted[20:60, 30:90] = True
     (tmp_path / "masks").mkdir()
     mine = tmp_path / "masks" / DAMAGED.name
     Image.fromarray(wanted).save(mine)
-    with do.opened(browser, running.url) as page:
+    with do.opened(browser, home.url) as page:
         do.upload(page, DAMAGED)
         do.show(page, DAMAGED.name)
         page.locator("#more button").first.click()

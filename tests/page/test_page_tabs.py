@@ -15,23 +15,13 @@ pytestmark = pytest.mark.browser
 LOOKS = re.compile(r"/lrpseg/items\?since=\d")
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPage]:
-    """One's own page: all tabs see one workspace."""
-    with do.running(tmp_path_factory.mktemp("ws")) as page:
-        yield page
-
-
 @pytest.fixture
-def tabs(browser: Browser, running: RunningPage) -> Iterator[tuple[Page, Page]]:
+def tabs(browser: Browser, home: RunningPage) -> Iterator[tuple[Page, Page]]:
     """Two tabs that show the same new picture."""
-    workspace = running.service.sessions.open()[1]
-    for item in workspace.items():
-        workspace.delete(item.id)
-    with do.opened(browser, running.url) as first, do.opened(browser, running.url) as second:
+    with do.opened(browser, home.url) as first, do.opened(browser, home.url) as second:
         do.upload(first, DAMAGED)
         do.show(first, DAMAGED.name)
-        do.visit(second, running.url)
+        do.visit(second, home.url)
         do.show(second, DAMAGED.name)
         yield first, second
 
@@ -60,7 +50,7 @@ def test_a_tab_shows_what_another_one_did(tabs: tuple[Page, Page]) -> None:
 
 
 def test_a_mask_that_was_never_shown_is_not_accepted(
-    tabs: tuple[Page, Page], running: RunningPage
+    tabs: tuple[Page, Page], home: RunningPage
 ) -> None:
     first, second = tabs
     second.route(LOOKS, lambda route: route.abort())  # it has not looked yet
@@ -75,12 +65,12 @@ def test_a_mask_that_was_never_shown_is_not_accepted(
     second.keyboard.press("Enter")  # now it was seen
     badge(second, "accepted")
     do.saved(second)
-    (item,) = running.service.sessions.open()[1].items()
+    (item,) = home.service.sessions.open()[1].items()
     assert item.status == "accepted"
 
 
 def test_ones_own_changes_do_not_stand_in_the_way_of_accepting(
-    tabs: tuple[Page, Page], running: RunningPage
+    tabs: tuple[Page, Page], home: RunningPage
 ) -> None:
     page, _ = tabs
     do.stroke(page, (40, 200), (90, 200))
@@ -91,5 +81,5 @@ def test_ones_own_changes_do_not_stand_in_the_way_of_accepting(
     page.keyboard.press("Enter")
     do.saved(page)
     expect(page.get_by_test_id("saved")).to_contain_text("saved")
-    (item,) = running.service.sessions.open()[1].items()
+    (item,) = home.service.sessions.open()[1].items()
     assert item.status == "accepted"

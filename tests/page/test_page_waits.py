@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from lrpseg.pipeline.segmenter import Segmenter
-from lrpseg.ui import actions
+from lrpseg.app import commands
+from lrpseg.app.analyser import Segmenters
 from lrpseg.ui.launch import Page as RunningPage
 from tests import page_support as do
 from tests.page_support import DAMAGED, INTACT
@@ -19,16 +19,18 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def gate(running: RunningPage, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+def gate(
+    running: RunningPage, segmenters: Segmenters, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[threading.Event]:
     """The networks wait until it is set."""
     running.samples.wait()
-    opened, inner = threading.Event(), Segmenter._run
+    opened, inner = threading.Event(), segmenters.run
 
     def run(*args: object) -> object:
-        opened.wait(120)
+        opened.wait()
         return inner(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Segmenter, "_run", run)
+    monkeypatch.setattr(segmenters, "run", run)
     yield opened
     opened.set()
 
@@ -122,13 +124,13 @@ def test_an_export_says_what_it_leaves_out(
 def test_a_button_that_exports_waits_for_its_file(
     damaged: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page, opened, inner = damaged, threading.Event(), actions.export_file
+    page, opened, inner = damaged, threading.Event(), commands.export_zip_file
 
     def export(*args: object) -> object:
-        opened.wait(60)
+        opened.wait()
         return inner(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(actions, "export_file", export)
+    monkeypatch.setattr(commands, "export_zip_file", export)
     with page.expect_download():
         page.locator("#export").click()
         expect(page.locator("#export")).to_have_text("Exporting …")
