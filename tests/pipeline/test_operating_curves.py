@@ -1,7 +1,9 @@
 """Curves: measured against a slow reference, and what is chosen from literal ones."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -226,6 +228,24 @@ def test_nearest_is_linear_between_its_neighbours() -> None:
     assert_allclose(between.recall_interval, (0.2, 0.8))
     for measured in CURVE:
         assert LITERAL.nearest(measured.threshold) == measured
+
+
+def test_what_to_expect_is_as_in_the_cases_that_the_page_shares() -> None:
+    cases = json.loads((Path(__file__).parents[1] / "cases" / "nearest.json").read_text("utf-8"))
+
+    def row(point: dict[str, Any]) -> list[float]:
+        return np.hstack([point[name] for name in sorted(point)]).tolist()
+
+    def point(stored: dict[str, Any]) -> OperatingPoint:
+        return OperatingPoint(
+            **{n: tuple(v) if isinstance(v, list) else v for n, v in stored.items()}
+        )
+
+    points = replace(LITERAL, curve=tuple(map(point, cases["curve"])))
+    assert len(cases["expected"]) > 5
+    for expected in cases["expected"]:
+        found = asdict(points.nearest(expected["threshold"]))
+        assert_allclose(row(found), row(expected), rtol=0, atol=1e-12)
 
 
 def test_all_networks_fit_the_limit(maps: Any) -> None:
