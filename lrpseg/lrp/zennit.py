@@ -55,7 +55,7 @@ _HOOKS: dict[type, Callable[..., Hook]] = {
 
 
 def make_composite(hooks: NamedHooks, pooling: str) -> NameLayerMapComposite:
-    """A Zennit composite of the hooks of layers (`hooks_by_name`), for what `merge_batch_norms` gives."""
+    """A Zennit composite of the hooks of layers, for what `merge_batch_norms` gives."""
     shared = (nn.AvgPool2d, nn.AdaptiveAvgPool2d, Total)
     layer_map: list[tuple[tuple[type[nn.Module], ...], Hook]] = [
         (shared, Norm(stabilizer=rules.STABILIZER))

@@ -157,8 +157,8 @@ def load_pair(domain: DomainOfNetworks, network: str) -> Decider:
         raise OptionError(f"{network!r} gives no likelihood for each pixel by itself.")
     path = domain.checkpoint(network)
     classifier = load_plain(domain, domain.classifier)
-    classes = classifier.classes
-    own = fill(SelfTrained(classifier.stages, len(classes)), path, network, classes)
+    own = SelfTrained(classifier.stages, classifier.classes)
+    own = fill(own, path, network, classifier.classes)
     if not own.belongs_to(classifier):
         raise CheckpointError(
             f"{path} was trained on other weights of {domain.classifier!r} than the domain has. "
@@ -198,7 +198,7 @@ for _network in (
         "Self-trained U-Net",
         "A U-Net on the classifier's convolutions. It learned from drawn damage and from LRP's "
         "masks, without pixel labels.",
-        lambda classes=DAMAGED: SelfTrained(classes=len(classes)),
+        lambda classes=DAMAGED: SelfTrained(classes=classes),
     ),
     Network(
         "vgg-16",

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
-from lrpseg.models.contract import COUNTER, Classifier, Stage, log_odds_of, output_count
+from lrpseg.models.contract import COUNTER, DAMAGED, Classifier, Stage, log_odds_of, output_count
 from lrpseg.models.vgg import VGG_A_STAGES
 
 
@@ -45,13 +45,16 @@ class SelfTrained(nn.Module):
     WINDOW = 5
 
     def __init__(
-        self, stages: Sequence[Stage] = VGG_A_STAGES, classes: int = 1, dropout: float = 0.0
+        self,
+        stages: Sequence[Stage] = VGG_A_STAGES,
+        classes: tuple[str, ...] = DAMAGED,
+        dropout: float = 0.0,
     ) -> None:
         """`stages`, `classes`: of the classifier. `dropout`: at the coarsest scale, in training."""
         super().__init__()
         sizes = [self.WIDTHS[min(i, len(self.WIDTHS) - 1)] for i in range(len(stages))]
         strides = [stage.stride for stage in stages]
-        self.class_count = classes
+        self.classes = classes
         # From the coarsest scale up; the last is from the finest scale to the input's pixels.
         self.factors = [b // a for a, b in pairwise([1, *strides])][::-1]
         self.narrow = nn.ModuleList(
@@ -62,13 +65,13 @@ class SelfTrained(nn.Module):
             Block(sizes[i + 1] + sizes[i], sizes[i], norm=True) for i in range(len(sizes) - 1)[::-1]
         )
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Conv2d(sizes[0], output_count(classes), 1)
+        self.head = nn.Conv2d(sizes[0], output_count(len(classes)), 1)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        each = () if classes == 1 else (classes,)
+        each = () if len(classes) == 1 else (len(classes),)
         self.register_buffer("slope", torch.zeros(each))
         self.register_buffer("trust", torch.ones(each))
         self.register_buffer("offset", torch.zeros(each))
@@ -90,7 +93,7 @@ class SelfTrained(nn.Module):
 
     def likelihood(self, pixels: Tensor) -> Tensor:
         """Outputs of `forward` to the likelihood of each class (B, K, H, W), float32, 0 to 1."""
-        return likelihood_of(pixels, self.class_count)
+        return likelihood_of(pixels, len(self.classes))
 
     def evidence(self, likelihood: Tensor) -> Tensor:
         """(B, K, H, W) likelihood to (B, K) float32 log-odds of the highest mean of a window."""
@@ -124,7 +127,7 @@ class Decider(nn.Module):
     @classmethod
     def untrained(cls, classifier: Classifier, dropout: float = 0.0) -> "Decider":
         """A new network on the features of `classifier`."""
-        own = SelfTrained(classifier.stages, len(classifier.classes), dropout)
+        own = SelfTrained(classifier.stages, classifier.classes, dropout)
         own.features.copy_(fingerprint(classifier))
         return cls(own, classifier)
 
