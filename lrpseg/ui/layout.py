@@ -1,6 +1,7 @@
 """What stands where on the page: pictures and settings on the left, the editor beside them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
@@ -9,7 +10,7 @@ from lrpseg.formats import FORMATS
 from lrpseg.pipeline.settings import MENUS, OPTIONS, Settings
 from lrpseg.ui import choices, texts
 from lrpseg.ui.editor import editor_markup, editor_script, editor_style
-from lrpseg.ui.uploads import NamedFiles, NamedUpload
+from lrpseg.ui.uploads import named
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,18 +20,18 @@ class Widgets:
 
     token: gr.Textbox
     selected: gr.Textbox
-    upload: NamedFiles
-    folder: NamedUpload
+    upload: gr.File
+    folder: gr.UploadButton
     gallery: gr.Gallery
     menus: dict[str, gr.Dropdown]
     everywhere: gr.Button
     formats: gr.Dropdown
     mask_button: gr.Button
     zip_button: gr.Button
-    truth: NamedUpload
-    masks: NamedUpload
+    truth: gr.UploadButton
+    masks: gr.UploadButton
     keep: gr.Button
-    bring: NamedUpload
+    bring: gr.UploadButton
     files: dict[str, gr.DownloadButton]
     editor: gr.HTML
 
@@ -46,10 +47,12 @@ def annotate_tab(samples: Samples, first: Settings, value: object) -> Widgets:
     token, selected = gr.Textbox(visible=False), gr.Textbox(visible=False)
     with gr.Tab("Annotate", id="annotate"), gr.Row(elem_id="work"):
         with gr.Column(scale=0, min_width=270, elem_id="side"):
-            upload = NamedFiles(
-                label="Pictures or a zip", file_count="multiple", height=84, elem_id="upload"
+            upload = named(
+                gr.File(
+                    label="Pictures or a zip", file_count="multiple", height=84, elem_id="upload"
+                )
             )
-            folder = NamedUpload("A folder", file_count="directory", size="sm", elem_id="folder")
+            folder = _upload("A folder", "folder", file_count="directory")
             gallery = gr.Gallery(
                 value=[(str(s.path), s.caption) for s in samples.all],
                 label="Samples", columns=4, height=228, allow_preview=False, interactive=False,
@@ -68,12 +71,10 @@ def annotate_tab(samples: Samples, first: Settings, value: object) -> Widgets:
                         "All (zip)", size="sm", variant="primary", elem_id="export"
                     )
             with gr.Accordion("Masks and sessions", open=False, elem_id="more"):
-                truth = NamedUpload("True mask of this picture", size="sm", elem_id="truth")
-                masks = NamedUpload(
-                    "Masks made elsewhere", file_count="multiple", size="sm", elem_id="bring-masks"
-                )
+                truth = _upload("True mask of this picture", "truth")
+                masks = _upload("Masks made elsewhere", "bring-masks", file_count="multiple")
                 keep = gr.Button("Take the session home", size="sm", elem_id="save-session")
-                bring = NamedUpload("Open a session", size="sm", elem_id="open-session")
+                bring = _upload("Open a session", "open-session")
             files = {
                 name: gr.DownloadButton(visible="hidden", elem_id=f"file-{name}")
                 for name in ("mask", "zip", "session")
@@ -87,6 +88,10 @@ def annotate_tab(samples: Samples, first: Settings, value: object) -> Widgets:
         token, selected, upload, folder, gallery, menus, everywhere, formats, mask_button,
         zip_button, truth, masks, keep, bring, files, editor,
     )  # fmt: skip
+
+
+def _upload(label: str, id: str, **options: Any) -> gr.UploadButton:
+    return named(gr.UploadButton(label, size="sm", elem_id=id, **options))
 
 
 def _menu(name: str, first: Settings) -> gr.Dropdown:

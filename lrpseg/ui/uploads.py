@@ -1,7 +1,7 @@
 """Upload boxes that keep the folders of what is dropped on them."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 from gradio.data_classes import FileData
@@ -9,32 +9,24 @@ from gradio.data_classes import FileData
 Named = tuple[Path, str]
 """Where an uploaded file lies, and the name that it came under, with its folders."""
 
-
-def _named(payload: Any) -> list[Named]:
-    """Gradio stores a file under its last name; what the browser called it is in `orig_name`."""
-    if payload is None:
-        return []
-    files: list[FileData] = [payload] if isinstance(payload, FileData) else list(payload)
-    return [(Path(f.path), f.orig_name or Path(f.path).name) for f in files]
+Box = TypeVar("Box", gr.File, gr.UploadButton)
 
 
-class NamedFiles(gr.File):
-    """A box for files that gives a list of `Named`."""
+def named(box: Box) -> Box:
+    """Let a box for files give its events a list of `Named`, empty where nothing was uploaded.
 
-    is_template = True  # the browser's part is gr.File's
+    Gradio stores a file under the last part of its name and gives events no more than that; the
+    browser calls it by its path inside of the folder (`static/drop.js` sees to it).
+    """
+    # No subclass: Gradio writes a .pyi file beside each class of components.
+    check = box.preprocess
 
-    def preprocess(self, payload: Any) -> Any:
-        """A list of `Named`, empty where nothing was uploaded."""
-        super().preprocess(payload)  # its checks of types and paths
-        return _named(payload)
+    def preprocess(payload: Any) -> list[Named]:
+        check(payload)  # types and paths
+        if payload is None:
+            return []
+        files: list[FileData] = [payload] if isinstance(payload, FileData) else list(payload)
+        return [(Path(f.path), f.orig_name or Path(f.path).name) for f in files]
 
-
-class NamedUpload(gr.UploadButton):
-    """A button for files or a folder that gives a list of `Named`."""
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> Any:
-        """A list of `Named`, empty where nothing was uploaded."""
-        super().preprocess(payload)
-        return _named(payload)
+    box.preprocess = preprocess
+    return box

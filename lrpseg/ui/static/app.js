@@ -2,7 +2,7 @@
 // The editor: makes its parts and joins them by one bus of events. It knows no pixel and no route.
 import { Clock } from "./clock.js";
 import { wireControls } from "./controls.js";
-import { takeDrops } from "./drop.js";
+import { keepFolders, takeDrops } from "./drop.js";
 import { Editing } from "./editing.js";
 import { Emitter } from "./events.js";
 import { listenToKeys } from "./keys.js";
@@ -83,6 +83,7 @@ export function start({ element, props, watch, select }) {
   listenToPointers(canvas, toolbox, events);
   listenToKeys({ root, dialog, toolbox, actions, focus });
   within(dialog, "button").addEventListener("click", () => dialog.close());
+  keepFolders("#folder input[type=file]");
   takeDrops(
     () => document.querySelector("#upload input[type=file]"),
     (text) => events.emit("say", { text }),

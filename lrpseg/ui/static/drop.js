@@ -1,9 +1,21 @@
 // @ts-check
-// Files and folders that are dropped anywhere on the page go where the upload box takes them.
+// Files and folders that are dropped anywhere on the page go where the upload box takes them, and
+// files of folders keep these in their names.
 import { reasonOf } from "./client.js";
 
 /**
- * All files below file system entries; folders are walked.
+ * A file under its path inside of a folder: two pictures of the same name in two folders are told
+ * apart by it, here and in exports.
+ * @param {File} file
+ * @param {string | undefined} path  with slashes, one in front or none
+ */
+export function under(file, path) {
+  const name = (path || "").replace(/^\/+/, "");
+  return name.includes("/") ? new File([file], name, { type: file.type }) : file;
+}
+
+/**
+ * All files below file system entries, under their paths; folders are walked.
  * @param {any[]} entries  `FileSystemEntry` of either kind
  * @returns {Promise<File[]>}
  */
@@ -12,7 +24,8 @@ export async function walk(entries) {
   const found = [];
   for (const entry of entries) {
     if (entry.isFile) {
-      found.push(await new Promise((done, fail) => entry.file(done, fail)));
+      const file = await new Promise((done, fail) => entry.file(done, fail));
+      found.push(under(file, entry.fullPath));
     } else if (entry.isDirectory) {
       const reader = entry.createReader();
       /** @returns {Promise<any[]>} */
@@ -27,6 +40,25 @@ export async function walk(entries) {
 
 /** @param {DragEvent} event */
 const carriesFiles = (event) => Boolean(event.dataTransfer?.types.includes("Files"));
+
+/** @param {File[]} files */
+function listOf(files) {
+  const all = new DataTransfer();
+  for (const file of files) all.items.add(file);
+  return all.files;
+}
+
+/**
+ * Let the files of a folder that is chosen in an input keep their paths. Before whoever uploads them
+ * looks at them: in the capturing phase.
+ * @param {string} selector  of the input
+ */
+export function keepFolders(selector) {
+  document.addEventListener("change", ({ target }) => {
+    if (!(target instanceof HTMLInputElement) || !target.matches(selector) || !target.files) return;
+    target.files = listOf([...target.files].map((file) => under(file, file.webkitRelativePath)));
+  }, { capture: true });
+}
 
 /**
  * Take over what is dropped on the page.
@@ -47,9 +79,7 @@ export function takeDrops(input, say) {
     const target = input();
     if (!target) return say("One upload at a time: wait for the first, then drop these again.");
     try {
-      const all = new DataTransfer();
-      for (const file of entries.length ? await walk(entries) : files) all.items.add(file);
-      target.files = all.files;
+      target.files = listOf(entries.length ? await walk(entries) : files);
       target.dispatchEvent(new Event("change", { bubbles: true }));
     } catch (error) {
       say(`These files cannot be read: ${reasonOf(error)}`);
