@@ -13,10 +13,11 @@ from lrpseg.core.errors import LrpsegError
 from lrpseg.domains import load_domain
 from lrpseg.models.checkpoints import read_tensors
 from lrpseg.models.tensors import checkpoint_hash
+from lrpseg.thresholders import THRESHOLDERS
 from tests.training.support import CLASSES, NORMALISATION, draw_classes, make_domain, narrow_network
 from training import ship
 from training.data.declared import Subject
-from training.reports import classification, compare
+from training.reports import classification, compare, operating_points
 from training.reports import evaluate as evaluating
 from training.shipping.recipe import KINDS, read_recipe
 from training.shipping.stages import Stages
@@ -50,10 +51,15 @@ offset = true
 
 @pytest.fixture(scope="module", autouse=True)
 def quick() -> Iterator[None]:
-    """Small tensors: threads that wait for each other cost more than they bring."""
+    """Small tensors: threads that wait for each other cost more than they bring. Of what could be
+    measured a part: that there is a row of each is proved elsewhere."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    with narrow_network():
+    few = {name: THRESHOLDERS[name] for name in ("simple", "fraction")}
+    with narrow_network(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(operating_points, "THRESHOLDERS", few)
+        patch.setattr(operating_points, "ROUNDS", 50)
+        patch.setattr(compare, "candidates", lambda: {n: t.fit for n, t in few.items()})
         yield
     torch.set_num_threads(threads)
 
@@ -136,7 +142,8 @@ def test_reports_run_on_a_users_own_domain_with_rows_for_each_class(
 ) -> None:
     out = str(place / "out")
     given = ["--data", str(place / "data"), "--domain", out, "--device", "cpu"]
-    text = evaluating.main([*given, "--split", "val", "--out", str(tmp_path)])
+    words = [*given, "--split", "val", "--out", str(tmp_path), "--no-baselines"]
+    text = evaluating.main(words)
     assert (tmp_path / "out-val" / "report.md").read_text() == text
     assert str(place) not in text
     assert text.count("(blowhole) |") >= 16  # two rule sets, the thresholders, crops and whole
