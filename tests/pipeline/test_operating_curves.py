@@ -15,13 +15,14 @@ from sklearn.metrics import average_precision_score
 from lrpseg.core.errors import OptionError
 from lrpseg.domains import load_domain
 from lrpseg.lrp import RULE_SETS
+from lrpseg.masks.figures import count, means
 from lrpseg.models.networks import NETWORKS
 from lrpseg.pipeline.operating_curve import OperatingPoint, OperatingPoints, points_of
 from lrpseg.pipeline.settings import MEASURED
 from lrpseg.refiners import REFINERS
 from lrpseg.thresholders import THRESHOLDERS, Fitted
 from training.reports import operating_points as maker
-from training.reports.metrics import count, interval, means
+from training.reports.metrics import interval
 from training.reports.operating_points import (
     GRID,
     RECALL_STEPS,
