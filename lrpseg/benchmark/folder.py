@@ -86,6 +86,7 @@ class PlainLoop:
         domain = load_domain(job.settings.domain)
         model = load_classifier(domain, job.settings.network).to(device)
         self._normalise, self._device = domain.normalisation, device
+        self._only = torch.zeros(1, dtype=torch.long, device=device)  # the first class
         self._engine = ZennitEngine(
             model,
             RULE_SETS[job.settings.rule_set],
@@ -108,7 +109,7 @@ class PlainLoop:
             if found:
                 damaged += 1
                 with clock.on("LRP", self._device):
-                    relevance = self._engine.relevance(x)[0].float().cpu().numpy()
+                    relevance = self._engine.relevance(x, self._only)[0].float().cpu().numpy()
                 with clock.on("scikit-learn"):
                     mask = gmm_reference.fit(relevance).mask
             with clock.on("writing"):

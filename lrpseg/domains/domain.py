@@ -61,12 +61,6 @@ class Domain:
         path = self.checkpoints.get(network)
         return self.base is not None and path is not None and path.parent == self.folder
 
-    def weights(self, network: str) -> tuple[Path, ...]:
-        """All weights files that decide what `network` gives: its own, and where it segments by
-        itself its classifier's; raises as `checkpoint` does."""
-        own = self.checkpoint(network)
-        return (own, self.checkpoint(self.classifier)) if NETWORKS[network].segments else (own,)
-
     def checkpoint(self, network: str) -> Path:
         """The weights file of `network`; raises `OptionError` or `CheckpointError`."""
         NETWORKS[network]

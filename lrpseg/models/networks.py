@@ -69,11 +69,6 @@ class Network:
     resets: ClassVar[bool] = False
     """Whether choosing it asks for another thresholder and refiner."""
 
-    @property
-    def segments(self) -> bool:
-        """`proposes`, as it was called."""
-        return self.proposes
-
     def explains(self, domain: DomainOfNetworks) -> str:
         """Name of the classifier whose relevance is shown."""
         return self.name
