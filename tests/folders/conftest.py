@@ -1,4 +1,4 @@
-"""What all tests of folders use: the toy domain, and a folder of pictures."""
+"""What all tests of folders use: a narrow toy domain, and a folder of pictures."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from PIL import Image
 
 
 @pytest.fixture(autouse=True)
-def _toy(only_toy: None) -> None:
+def _domain(narrow: None) -> None:
     pass
 
 

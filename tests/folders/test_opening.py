@@ -74,7 +74,7 @@ def test_opening_what_is_unfinished_gone_or_left_out(
     assert opened.added == 4
     assert [name for name, _ in opened.refused] == ["tile0.png"]
     assert main(["export", "--workspace", str(out), "--out", str(tmp_path / "e")]) == 2
-    assert "4 images wait" in capsys.readouterr().err
+    assert "4 pictures wait" in capsys.readouterr().err
     intact = tmp_path / "intact"
     run = job(formats=("png",), min_probability=1.0, only_damaged=True)
     annotate([str(folder)], intact, run)

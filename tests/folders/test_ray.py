@@ -35,6 +35,12 @@ def _workers() -> list[int]:
     return found
 
 
+@pytest.fixture
+def _domain(only_toy: None) -> None:
+    """Ray's workers know the shipped networks alone."""
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="finds workers in /proc")
 def test_ray_with_a_killed_worker_writes_the_same(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -17,7 +17,7 @@ import lrpseg
 from lrpseg.cli.main import main
 from lrpseg.core.errors import ImageError, OptionError
 from lrpseg.folders import Job, annotate, block, make_plan
-from lrpseg.folders.run import STATE, here
+from lrpseg.folders.run import STATE, with_segmenter
 from lrpseg.folders.sources import Source, find_sources
 from tests.folders.support import ALL, job, tree
 
@@ -65,7 +65,7 @@ def test_a_resumed_run_equals_one_that_was_never_interrupted(
     annotate([str(folder)], whole, job(), block=3)
 
     def dies(plan, open_: Sequence[int], *rest) -> Iterator[int]:  # type: ignore[no-untyped-def]
-        for done, number in enumerate(here("cpu")(plan, open_, *rest)):
+        for done, number in enumerate(with_segmenter(job().segmenter("cpu"))(plan, open_, *rest)):
             if done == after:
                 raise Killed  # its shard is there, nobody was told
             yield number
@@ -89,6 +89,7 @@ def test_a_real_kill(folder: Path, tmp_path: Path) -> None:
     annotate([str(folder)], whole, job(), block=1)
     script = (
         "import sys; from lrpseg.folders import *; from tests.folders.support import job\n"
+        "from tests.narrow import use_narrow; use_narrow()\n"
         "from pathlib import Path\n"
         "annotate([sys.argv[1]], Path(sys.argv[2]), job(), block=1)\n"
     )
@@ -186,9 +187,9 @@ def test_thresholds_and_probabilities(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_domain_in_a_folder_is_found_from_any_other(
-    toy_assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    narrow_assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(toy_assets / "toy", tmp_path / "mine")
+    shutil.copytree(narrow_assets / "toy", tmp_path / "mine")
     monkeypatch.chdir(tmp_path)
     made = Job.make("mine")
     assert made.domain == str(tmp_path / "mine")
