@@ -99,7 +99,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"count": "{:,}".format, "kept": _kept, "words": _words}
+    environment.filters |= {"number": "{:,}".format, "kept": _kept, "words": _words}
     return environment
 
 
