@@ -49,8 +49,8 @@ function listOf(files) {
 }
 
 /**
- * Let the files of a folder that is chosen in an input keep their paths. Before whoever uploads them
- * looks at them: in the capturing phase.
+ * Let the files of a folder that is chosen in an input keep their paths. Before whoever uploads
+ * them looks at them: in the capturing phase.
  * @param {string} selector  of the input
  */
 export function keepFolders(selector) {
