@@ -18,6 +18,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 import lrpseg
+from lrpseg.domains import assets_folder
 from lrpseg.pipeline.results import Result
 from lrpseg.ui.launch import Page as RunningPage
 from tests import page_support as do
@@ -32,8 +33,13 @@ ENDPOINTS = {
 
 @pytest.fixture(scope="module")
 def hosted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPage]:
-    with do.running(tmp_path_factory.mktemp("visitors"), hosted=True) as page:
-        yield page
+    """A page that runs networks, with one domain and without samples to prepare."""
+    assets = tmp_path_factory.mktemp("assets")
+    (assets / "magnetic-tile").symlink_to(assets_folder() / "magnetic-tile")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LRPSEG_ASSETS", str(assets))
+        with do.running(tmp_path_factory.mktemp("visitors"), hosted=True) as page:
+            yield page
 
 
 def connect(page: RunningPage) -> Client:
@@ -56,7 +62,7 @@ def decoded(mask: str) -> np.ndarray:
 
 def analysed(client: Client, token: str) -> list[dict]:
     """The workspace's pictures, when none is waiting any more."""
-    for _ in range(600):
+    for _ in range(1800):
         items = client.predict(token, api_name="/list_images")
         if not any(item["status"] in ("waiting", "running") for item in items):
             return items
@@ -93,7 +99,10 @@ def test_segment_equals_the_core(client: Client) -> None:
     assert not mask.any()
 
 
-def test_eight_clients_at_once_get_what_one_gets(hosted: RunningPage) -> None:
+def test_eight_clients_at_once_get_what_one_gets(hosted: RunningPage, tmp_path: Path) -> None:
+    tile = tmp_path / "tile.png"
+    with Image.open(DAMAGED) as image:  # one tile is enough
+        image.crop((image.width - 224, image.height - 224, image.width, image.height)).save(tile)
     settings = list(product(("one-fc", "128n"), ("ours", "montavon"), ("simple", "bmm")))
     assert len(settings) == 8
 
@@ -102,15 +111,16 @@ def test_eight_clients_at_once_get_what_one_gets(hosted: RunningPage) -> None:
         return lrpseg.load(
             "magnetic-tile", network=network, rule_set=rule_set, thresholder=thresholder,
             device="cpu",
-        )(DAMAGED)  # fmt: skip
+        )(tile)  # fmt: skip
 
     alone = {choice: expected(choice) for choice in settings}
+    assert all(result.mask.any() for result in alone.values())
     clients = [connect(hosted) for _ in settings]
 
     def work(index: int) -> None:
         for turn in range(2):  # each client with two settings, in an order of its own
             choice = settings[(index + turn * 3) % len(settings)]
-            p, _, mask = segment(clients[index], DAMAGED, "magnetic-tile", *choice)
+            p, _, mask = segment(clients[index], tile, "magnetic-tile", *choice)
             assert p == pytest.approx(alone[choice].probability, abs=1e-6)
             shape = alone[choice].mask.shape
             assert np.array_equal(mask.reshape(*shape, -1)[..., 0] > 0, alone[choice].mask), choice
@@ -230,14 +240,14 @@ def test_no_route_gives_a_picture_to_another_visitor(
         headers = {} if token is None else {"X-Lrpseg-Workspace": token}
         body = b"\0" if "corrections" in path else b"{}"
         content = body if method == "POST" else None
-        return httpx.request(method, url, headers=headers, content=content, timeout=60)
+        return httpx.request(method, url, headers=headers, content=content, timeout=180)
 
     assert ask(other).status_code == 404
     assert ask(None).status_code == 401
     for guess in (secrets.token_urlsafe(32), mine[:-1], mine + "A", mine.lower(), id, "", "../"):
         if guess != mine:
             assert ask(guess).status_code == 401
-    cookie = httpx.request(method, url, cookies={"X-Lrpseg-Workspace": mine}, timeout=60)
+    cookie = httpx.request(method, url, cookies={"X-Lrpseg-Workspace": mine}, timeout=180)
     assert cookie.status_code == 401  # a cookie would be sent along from other sites
     if owner is not None:
         assert ask(mine).status_code == owner
@@ -275,7 +285,7 @@ def test_the_servers_files_are_out_of_reach(hosted: RunningPage, two: tuple[str,
         assert target.exists()
         for prefix in ("gradio_api/file=", "file=", "lrpseg/items/", "gradio_api/file/"):
             for path in (str(target), f"../../../..{target}", f"..%2f..%2f..%2f..{target}"):
-                answer = httpx.get(f"{hosted.url}{prefix}{path}", timeout=60)
+                answer = httpx.get(f"{hosted.url}{prefix}{path}", timeout=180)
                 assert answer.status_code in (401, 403, 404), (prefix, path)
     # Nor does an endpoint fetch what a caller points at, on this machine or on others.
     for data in (
@@ -287,12 +297,12 @@ def test_the_servers_files_are_out_of_reach(hosted: RunningPage, two: tuple[str,
          "meta": {"_type": "gradio.FileData"}},
     ):  # fmt: skip
         started = httpx.post(
-            f"{hosted.url}gradio_api/call/segment", json={"data": [data]}, timeout=60
+            f"{hosted.url}gradio_api/call/segment", json={"data": [data]}, timeout=180
         )
         if started.status_code >= 400:
             continue
         event = started.json()["event_id"]
-        answer = httpx.get(f"{hosted.url}gradio_api/call/segment/{event}", timeout=60)
+        answer = httpx.get(f"{hosted.url}gradio_api/call/segment/{event}", timeout=180)
         assert "event: error" in answer.text
         assert "root:" not in answer.text
         assert "Traceback" not in answer.text

@@ -18,13 +18,13 @@ import httpx
 import pytest
 import torch
 
+from lrpseg.app import spaces
 from lrpseg.app.analyser import Segmenters
 from lrpseg.core.errors import OptionError
 from lrpseg.models.checkpoints import save_checkpoint
 from lrpseg.models.networks import NETWORKS
 from lrpseg.pipeline.results import Result
 from lrpseg.ui import launch as start
-from lrpseg.ui import spaces
 from lrpseg.ui.launch import default_folder, on_space, parse_auth
 from lrpseg.workspace import Workspace
 from tests.page_support import DAMAGED, running
@@ -124,19 +124,19 @@ def test_logins_that_are_none(pair: str) -> None:
         parse_auth([pair])
 
 
-def test_a_login_guards_everything(tmp_path: Path) -> None:
+def test_a_login_guards_everything(only_toy: None, tmp_path: Path) -> None:
     assert parse_auth(["anna:a:b"]) == [("anna", "a:b")]
     assert parse_auth(None) is None
     page = start(block=False, device="cpu", workspace=tmp_path, auth=["anna:secret"])
     try:
         token = page.service.sessions.open()[0]
-        asked = httpx.get(f"{page.url}config")
-        assert asked.status_code == 401
-        assert token not in httpx.get(page.url).text
-        right = httpx.post(f"{page.url}login", data={"username": "anna", "password": "secret"})
-        assert right.status_code == 200
-        wrong = httpx.post(f"{page.url}login", data={"username": "anna", "password": "x"})
-        assert wrong.status_code == 400
+        with httpx.Client(base_url=page.url, timeout=180) as visitor:
+            assert visitor.get("config").status_code == 401
+            assert token not in visitor.get("").text
+            wrong = visitor.post("login", data={"username": "anna", "password": "x"})
+            assert wrong.status_code == 400
+            right = visitor.post("login", data={"username": "anna", "password": "secret"})
+            assert right.status_code == 200
     finally:
         page.stop()
 
@@ -174,7 +174,7 @@ def test_waiting_pictures_are_analysed_before_anybody_opens_the_page(
     workspace = Workspace(tmp_path)  # as `lrpseg annotate` leaves it for the page
     added = workspace.add("a.png", picture(), SETTINGS)
     with running(tmp_path):
-        for _ in range(600):
+        for _ in range(1800):
             if workspace.item(added.id).analysis:
                 break
             time.sleep(0.1)
