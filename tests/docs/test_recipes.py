@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.js.check_types import find_node
+
 ROOT = Path(__file__).parents[2]
 RECIPES = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## Recipes")[2]
 TOPICS = re.findall(r"^### Add an? (.+)$", RECIPES, re.MULTILINE)
@@ -61,6 +63,33 @@ class Counts(Format):
         held = {record["name"]: record["data"] for record in records}
         save_text(json.dumps(held), out / "counts.json")
 '''
+
+TOOL = """
+// @ts-check
+// Dot: adds the pixel that is clicked.
+import { ADDED } from "../mask.js";
+
+/** @type {import("./index.js").Tool} */
+export const dot = {
+  id: "dot", key: "q", title: "Dot", hint: "Add a pixel (Q)", icon: "·", cursor: "crosshair",
+  help: "add a pixel", kind: "dot",
+  tap: (work, [x, y]) =>
+    ({ runs: [[Math.floor(y), Math.floor(x), Math.floor(x) + 1]], value: ADDED, label: "dot" }),
+};
+"""
+
+TOOL_WALK = """
+import { bindings, keyTable } from "./lrpseg/ui/static/keys.js";
+import { TOOLS } from "./lrpseg/ui/static/tools/index.js";
+import { boxOf, picture, sceneOf } from "./tests/js/support.js";
+
+const scene = sceneOf(picture("....", "....")), { box, click } = boxOf(scene, "brush");
+bindings(box, {}).get("q")();
+click([2.5, 1.5]);
+console.log(JSON.stringify({
+  mask: Array.from(scene.mask), rows: keyTable(TOOLS), picked: box.tool.title,
+}));
+"""
 
 WALK = """
 import contextlib, io, json, sys
@@ -201,3 +230,27 @@ def test_a_format_is_offered_and_written(walked: dict[str, Any]) -> None:
     assert re.search(r"formats, with commas between: [^(]*\bcounts\b", walked["help"])
     assert "Pixel counts" in walked["page"]
     assert walked["counts"] == {"picture.png": {"damaged": walked["pixels"]}}
+
+
+def test_a_tool_is_one_file_and_one_entry(tmp_path: Path) -> None:
+    """In Node: its key picks it, a click draws, and the table of keys tells it."""
+    static = shutil.copytree(ROOT / "lrpseg" / "ui" / "static", tmp_path / "lrpseg/ui/static")
+    (tmp_path / "tests" / "js").mkdir(parents=True)
+    shutil.copy(ROOT / "tests" / "js" / "support.js", tmp_path / "tests" / "js")
+    shutil.copy(ROOT / "package.json", tmp_path)  # scripts are modules
+    (static / "tools" / "dot.js").write_text(TOOL.lstrip(), "utf-8")
+    index = static / "tools" / "index.js"
+    text = index.read_text("utf-8")
+    entries = re.search(r"export const TOOLS = \[(.+?)\];", text, re.DOTALL)
+    assert entries is not None
+    text = text.replace(entries[0], f"export const TOOLS = [{entries[1]}, dot];")
+    index.write_text(text.replace("import", 'import { dot } from "./dot.js";\nimport', 1), "utf-8")
+    (tmp_path / "walk.js").write_text(TOOL_WALK, "utf-8")
+    done = subprocess.run(
+        [find_node(), "walk.js"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["picked"] == "Dot"
+    assert told["mask"] == [0, 0, 0, 0, 0, 0, 1, 0]
+    assert ["Q", "add a pixel"] in told["rows"]
