@@ -250,11 +250,11 @@ def test_what_to_expect_is_as_in_the_cases_that_the_page_shares() -> None:
 
 
 def test_all_networks_fit_the_limit(maps: Any) -> None:
-    curves = []
+    curves, entry = [], entry_of(maps)
     shipped = load_domain("magnetic-tile").checkpoints
     for network, rule_set, *names in product(shipped, RULE_SETS, THRESHOLDERS, REFINERS):
         if NETWORKS[network].evidence == "likelihood" and rule_set != "ours":
             continue
         whole = (network, rule_set, *names, "log-odds", "average")
-        curves.append(dict(zip(MEASURED, whole, strict=True)) | entry_of(maps))
+        curves.append(dict(zip(MEASURED, whole, strict=True)) | entry)
     assert len(maker.as_text({"metric": maker.METRIC}, curves)) < LIMIT

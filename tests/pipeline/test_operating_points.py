@@ -14,6 +14,7 @@ import lrpseg
 from lrpseg.core.errors import OptionError
 from lrpseg.domains import assets_folder, list_domains, load_domain
 from lrpseg.lrp import RULE_SETS
+from lrpseg.masks.figures import count, means
 from lrpseg.models.checkpoints import checkpoint_hash
 from lrpseg.pipeline.curves import FILE_NAME, FORMAT
 from lrpseg.pipeline.defaults import default_settings
@@ -24,7 +25,6 @@ from lrpseg.refiners import REFINERS
 from lrpseg.thresholders import THRESHOLDERS
 from training.data.datasets import DataError
 from training.reports import operating_points as maker
-from training.reports.metrics import count, means
 
 REGIONS = ("a", "a", "b", "c", "c", "c")
 LIMIT = 400_000
