@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from lrpseg.cli.folders import existing_workspace
 from lrpseg.core.errors import LrpsegError, OptionError
-from lrpseg.core.files import data_folder
+from lrpseg.core.files import data_folder, shown
 from lrpseg.domains import learned_domains, load_domain
 
 
@@ -89,7 +89,7 @@ def add_learn(commands: argparse._SubParsersAction) -> None:
         description="Fine-tunes the self-trained network of a domain on the masks that were "
         "accepted, edited or imported, and keeps it as a new domain beside the one that it comes "
         "from, such as magnetic-tile-v1, in $LRPSEG_DOMAINS (default: "
-        "~/.local/share/lrpseg/domains). Ten masks take minutes.",
+        f"{shown(data_folder() / 'domains')}). Ten masks take minutes.",
     )
     add = command.add_argument
     add("--workspace", type=Path, metavar="DIR",

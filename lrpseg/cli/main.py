@@ -9,6 +9,7 @@ from pathlib import Path
 from lrpseg.cli.folders import add_commands, open_for_page
 from lrpseg.cli.learn import add_learn
 from lrpseg.core.errors import LrpsegError
+from lrpseg.core.files import data_folder, shown
 from lrpseg.domains import list_domains, load_domain
 from lrpseg.formats import FORMATS
 from lrpseg.models.networks import NETWORKS, classifiers
@@ -87,8 +88,8 @@ def make_parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="DIR",
         help="folder that keeps pictures, masks and strokes (default: "
-        "~/.local/share/lrpseg/workspace); or "
-        "one that `lrpseg annotate` wrote, to correct its masks",
+        f"{shown(data_folder() / 'workspace')}); or one that `lrpseg annotate` wrote, to correct its "
+        "masks",
     )
     command.add_argument(
         "--hosted",

@@ -31,6 +31,14 @@ def atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         write(file)
 
 
+def shown(path: Path) -> str:
+    """A path as help texts name it, with ~ for the user's own folder; % stands doubled, which
+    argparse would take for a placeholder."""
+    home = Path.home()
+    told = f"~{os.sep}{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
+    return told.replace("%", "%%")
+
+
 def data_folder() -> Path:
     """The folder below the user's own data folder where all is kept that has no place elsewhere."""
     return platformdirs.user_data_path("lrpseg", appauthor=False)

@@ -192,8 +192,8 @@ def test_a_domain_in_a_folder_is_found_from_any_other(
     shutil.copytree(narrow_assets / "toy", tmp_path / "mine")
     monkeypatch.chdir(tmp_path)
     made = Job.make("mine")
-    assert made.domain == str(tmp_path / "mine")
-    assert Job.make("toy").domain == "toy"
+    assert made.settings.domain == str(tmp_path / "mine")
+    assert Job.make("toy").settings.domain == "toy"
     monkeypatch.chdir(tmp_path / "mine")
     assert made.segmenter("cpu").domain.name == "mine"
     assert lrpseg.load(".").domain.name == "mine"
