@@ -88,7 +88,7 @@ def make_parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="DIR",
         help="folder that keeps pictures, masks and strokes (default: "
-        f"{shown(data_folder() / 'workspace')}); or one that `lrpseg annotate` wrote, to correct its "
+        f"{shown(data_folder() / 'workspace')}); or one that `lrpseg annotate` wrote, to mend its "
         "masks",
     )
     command.add_argument(
