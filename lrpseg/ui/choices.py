@@ -36,8 +36,7 @@ def menus(settings: Settings) -> list[Any]:
         if name == "domain":
             found.append(domains(value))
         elif name == "network":
-            pairs, value = _networks(settings.domain, value)
-            found.append(gr.update(choices=pairs, value=value))
+            found.append(networks(settings.domain, value))
         else:
             found.append(value)
     return found
@@ -49,6 +48,15 @@ def domains(shown: str | None = None) -> dict[str, Any]:
     return gr.update(choices=pairs) if shown is None else gr.update(choices=pairs, value=shown)
 
 
+def networks(name: str, value: str | None = None) -> dict[str, Any]:
+    """The networks of a domain; chosen is `value`, or the default where it has none of that name.
+
+    Of a domain that is no longer here: `value` alone.
+    """
+    pairs, chosen = _networks(name, value)
+    return gr.update(choices=pairs, value=chosen)
+
+
 def _domains(shown: str | None = None) -> Pairs:
     found = {name: domain.title for name in list_domains() if (domain := known_domain(name))}
     if shown is not None:
@@ -57,10 +65,7 @@ def _domains(shown: str | None = None) -> Pairs:
 
 
 def _networks(name: str, value: str | None = None) -> tuple[Pairs, str | None]:
-    """The networks of a domain, and `value`, or the default where it has none of that name.
-
-    Of a domain that is no longer here: `value` alone.
-    """
+    """What `networks` says, as (choices, chosen)."""
     domain = known_domain(name)
     if domain is None:
         have, chosen = [n for n in NETWORKS if n == value], value
