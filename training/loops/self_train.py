@@ -228,7 +228,7 @@ def one_round(
 def load_round(folder: Path, domain: Domain) -> Pixels:
     """The network that a round has stored."""
     classifier = load_plain(domain, domain.classifier)
-    own = fill(SelfTrained(classifier.stages, len(classifier.classes)), folder / FILE, NAME)
+    own = fill(SelfTrained(classifier.stages, classifier.classes), folder / FILE, NAME)
     return Pixels(Decider(own, classifier))
 
 
