@@ -63,7 +63,7 @@ class Call:
     def json(self) -> dict[str, Any]:
         try:
             value = json.loads(self.body or b"{}")
-        except ValueError:
+        except (ValueError, RecursionError):  # the latter of brackets in brackets in brackets
             value = None
         if not isinstance(value, dict):
             raise OptionError("A JSON object was expected.")
