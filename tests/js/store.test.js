@@ -30,13 +30,16 @@ function server(fails = () => null) {
     const id = pathname.split("/")[3];
     if (failure) return { ok: false, status: failure, json: async () => ({ error: `no ${failure}` }) };
     if (pathname.endsWith("/corrections")) {
+      const of = searchParams.get("class");
+      const key = of ? `${id} ${of}` : id;
       const [x, y, w, h] = ["x", "y", "w", "h"].map((k) => Number(searchParams.get(k)));
       const packed = options.headers["Content-Encoding"] === "gzip";
       const body = packed ? zlib.gunzipSync(options.body) : options.body;
-      if (!items.has(id)) items.set(id, new Uint8Array(W * H));
-      put(items.get(id), W, { x, y, w, h }, Uint8Array.from(body));
+      if (!items.has(key)) items.set(key, new Uint8Array(W * H));
+      put(items.get(key), W, { x, y, w, h }, Uint8Array.from(body));
     } else {
-      settings.push([id, JSON.parse(options.body)]);
+      const of = searchParams.get("class");
+      settings.push([id, JSON.parse(options.body), ...(of ? [of] : [])]);
     }
     return { ok: true, json: async () => ({ revision: 1 }) };
   };
@@ -282,4 +285,40 @@ test("hurry ends a pause", async () => {
   store.hurry();
   await store.flush();
   assert.equal(items.get("a")[0], 1);
+});
+
+test("strokes of two classes go to their own, also after a reload, and overlay their own alone", async () => {
+  const { store, shelf } = make(() => "network");
+  store.wait = () => new Promise(() => {});
+  const crack = new Uint8Array(W * H), hole = new Uint8Array(W * H), rect = { x: 0, y: 0, w: 1, h: 1 };
+  crack[0] = 1;
+  hole[0] = 2;
+  store.saveCorrections("a", crack, W, rect, 0, "crack");
+  store.saveCorrections("a", hole, W, rect, 0, "blow hole");
+  await new Promise((done) => setTimeout(done, 20));
+  assert.equal(store.overlay("a", new Uint8Array(W * H), W, "crack")[0], 1);
+  assert.equal(store.overlay("a", new Uint8Array(W * H), W, "blow hole")[0], 2);
+  assert.equal(store.overlay("a", new Uint8Array(W * H), W)[0], 0);
+  const later = make();
+  later.store.shelf = shelf;
+  await later.store.resume();
+  await later.store.flush();
+  assert.deepEqual([...later.items.keys()].sort(), ["a blow hole", "a crack"]);
+  assert.equal(later.items.get("a crack")[0], 1);
+  assert.equal(later.items.get("a blow hole")[0], 2);
+  assert.equal(shelf.kept.size, 0);
+});
+
+test("settings of a class are sent as its own, those of the picture after them", async () => {
+  const { store, settings } = make();
+  store.saveSettings("a", { level: 3, analysis: "x" }, "crack");
+  store.saveSettings("a", { min_area: 5 }, "hole");
+  store.saveSettings("a", { level: 4, analysis: "x" }, "crack");
+  store.saveSettings("a", { status: "accepted", seconds: 1 });
+  store.saveSettings("a", { seconds: 2 });
+  await store.flush();
+  assert.deepEqual(settings.at(-1), ["a", { status: "accepted", seconds: 3 }]);
+  const last = (of) => settings.filter((sent) => sent[2] === of).at(-1)[1];
+  assert.deepEqual(last("crack"), { level: 4, analysis: "x" });
+  assert.deepEqual(last("hole"), { min_area: 5 });
 });

@@ -2,6 +2,7 @@
 // What is done to the open picture: it is shown, kept for undo, and saved.
 import { reasonOf } from "./client.js";
 import { counts, figures } from "./figures.js";
+import { classOf } from "./loading.js";
 import { busy, unfinished } from "./order.js";
 
 /** @import { Clock } from "./clock.js" */
@@ -77,7 +78,7 @@ export class Editing {
     if (!open) return;
     this.events.emit("changed", null);
     const about = name === "level" ? { analysis: open.item.analysis } : {};
-    this.store.saveSettings(open.id, { [NAMES[name]]: value, ...about });
+    this.store.saveSettings(open.id, { [NAMES[name]]: value, ...about }, classOf(open));
     this.pictures.mark("edited");
   }
 
@@ -96,7 +97,8 @@ export class Editing {
     const { open } = this.pictures;
     if (!open) return;
     const { id, scene } = open;
-    this.store.saveCorrections(id, scene.corrections, scene.width, rect, this.clock.take());
+    const seconds = this.clock.take(), { corrections, width } = scene;
+    this.store.saveCorrections(id, corrections, width, rect, seconds, classOf(open));
     this.pictures.mark("edited");
   }
 

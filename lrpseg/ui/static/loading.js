@@ -56,6 +56,19 @@ export async function loadImage(client, id, what) {
 export const fits = (scene, item) => scene.width === item.width && scene.height === item.height;
 
 /**
+ * The class that is worked on, as requests name it; none where the picture has but one.
+ * @param {{ item: Item, scene: Scene }} open
+ */
+export const classOf = ({ item: { layers = [] }, scene }) =>
+  (layers.length > 1 ? layers[scene.active].name : undefined);
+
+/**
+ * The first class of a picture that has several: whose maps `loadMaps` gets.
+ * @param {Item} item
+ */
+export const firstClass = ({ layers = [] }) => (layers.length > 1 ? layers[0].name : undefined);
+
+/**
  * The open picture, of a scene that takes over the maps. Settings that are not saved yet are newer
  * than the item's, a level only beside its own analysis.
  * @param {Item} item
@@ -66,13 +79,14 @@ export const fits = (scene, item) => scene.width === item.width && scene.height 
  */
 export function opened(item, scene, { levels, truth, picture }, unsaved) {
   const { id, analysis } = item, ready = item.levels !== undefined;
-  const newer = unsaved.analysis === analysis ? unsaved.level : undefined;
+  const of = firstClass(item), own = of ? unsaved.classes?.[of] ?? {} : unsaved;
+  const newer = own.analysis === analysis ? own.level : undefined;
   scene.status = item.status;
   scene.setMaps(analysis, [{
     levels, explained: ready && Boolean(item.explained),
     level: ready ? newer ?? item.level : 0,
-    minArea: unsaved.min_area ?? item.min_area ?? 0,
-    maxHole: unsaved.max_hole ?? item.max_hole ?? 0,
+    minArea: own.min_area ?? item.min_area ?? 0,
+    maxHole: own.max_hole ?? item.max_hole ?? 0,
   }]);
   return { id, item, scene, ready, truth, picture, heatmap: null };
 }

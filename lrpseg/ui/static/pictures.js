@@ -2,7 +2,9 @@
 // The list of pictures and the one that is open: what is fetched, when, and what it may replace.
 import { reasonOf, statusOf } from "./client.js";
 import { Shelf } from "./history.js";
-import { fits, lastOpen, loadDrawn, loadMaps, opened, ownCurve } from "./loading.js";
+import {
+  firstClass, fits, lastOpen, loadDrawn, loadMaps, opened, ownCurve,
+} from "./loading.js";
 import { busy, neighbour, sorted } from "./order.js";
 import { Scene } from "./scene.js";
 import { chose } from "./steps.js";
@@ -221,7 +223,7 @@ export class Pictures {
     if (!before) {
       this.events.emit("leaving", null); // a stroke begun meanwhile belongs to the old picture
       if (this.open) this.left.keep(this.open.id, this.open.scene.history, this.open.scene.drawn);
-      store.overlay(id, maps.drawn, width);
+      store.overlay(id, maps.drawn, width, firstClass(item));
     }
     const drawn = [maps.drawn];
     const scene = before && fits(before.scene, item) ? before.scene : new Scene({

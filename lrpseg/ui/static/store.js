@@ -1,17 +1,12 @@
 // @ts-check
 // Saves strokes and settings as they are made, in order, and again until the server has them.
 import { Client, gzip, reasonOf, statusOf } from "./client.js";
+import { merge } from "./jobs.js";
 import { cut, put, union } from "./rects.js";
 import { browserShelf } from "./shelf.js";
 
+/** @import { Job, Patch, Settings } from "./jobs.js" */
 /** @import { Rect } from "./types.js" */
-
-/**
- * A drawn rectangle; `source`: the array it was cut from, unknown for what a reload brought back.
- * @typedef {{ rect: Rect, values: Uint8Array<ArrayBuffer>, source?: Uint8Array }} Patch
- * @typedef {Record<string, any>} Settings  Threshold, cleaning, status and seconds, by name.
- * @typedef {{ patches: Patch[], settings: Settings, seconds: number }} Job
- */
 
 const RETRY = [500, 1000, 2000, 5000, 10000];
 /** @param {number | undefined} status */
@@ -52,13 +47,16 @@ export class Store extends Client {
    * @param {Uint8Array} corrections
    * @param {number} width
    * @param {Rect} rect
+   * @param {number} [seconds]
+   * @param {string} [of]  the class
    */
-  saveCorrections(id, corrections, width, rect, seconds = 0) {
+  saveCorrections(id, corrections, width, rect, seconds = 0, of) {
     const job = this.job(id), last = job.patches.at(-1);
     // Only patches of one array are merged: reopened, a picture has an array of its own.
     const merged = last && last.source === corrections ? job.patches.pop() : undefined;
     const whole = union(merged?.rect, rect);
-    job.patches.push({ rect: whole, values: cut(corrections, width, whole), source: corrections });
+    const values = cut(corrections, width, whole);
+    job.patches.push({ rect: whole, values, source: corrections, ...(of && { of }) });
     job.seconds += seconds;
     this.keepPixels(id);
     return this.flush();
@@ -68,11 +66,10 @@ export class Store extends Client {
    * Save settings (threshold, cleaning, status); later values of the same name win.
    * @param {string} id
    * @param {Settings} settings
+   * @param {string} [of]  the class that they are of
    */
-  saveSettings(id, settings) {
-    const now = this.job(id).settings;
-    const seconds = (now.seconds || 0) + (settings.seconds || 0);
-    Object.assign(now, settings, seconds ? { seconds } : {});
+  saveSettings(id, settings, of) {
+    merge(this.job(id).settings, of ? { classes: { [of]: settings } } : settings);
     this.keepSettings(id);
     return this.flush();
   }
@@ -98,14 +95,17 @@ export class Store extends Client {
   }
 
   /**
-   * Put what is not confirmed over corrections that the server gave.
+   * Put what is not confirmed over corrections that the server gave, of one class.
    * @param {string} id
    * @param {Uint8Array} corrections
    * @param {number} width
+   * @param {string} [of]
    */
-  overlay(id, corrections, width) {
+  overlay(id, corrections, width, of) {
     for (const { patches } of this.unconfirmed(id)) {
-      for (const { rect, values } of patches) put(corrections, width, rect, values);
+      for (const patch of patches) {
+        if (patch.of === of) put(corrections, width, patch.rect, patch.values);
+      }
     }
     return corrections;
   }
@@ -116,7 +116,7 @@ export class Store extends Client {
    * @returns {Settings}
    */
   unsavedSettings(id) {
-    return Object.assign({}, ...this.unconfirmed(id).map((job) => job.settings));
+    return this.unconfirmed(id).reduce((all, job) => merge(all, job.settings), {});
   }
 
   /** @param {string} id */
@@ -124,7 +124,8 @@ export class Store extends Client {
     const patches = this.unconfirmed(id).flatMap((job) => job.patches);
     const key = `${this.token} ${id} pixels`;
     if (!patches.length) return this.shelf.drop(key);
-    return this.shelf.put(key, patches.map(({ rect, values }) => ({ rect, values })));
+    const kept = patches.map(({ rect, values, of }) => ({ rect, values, ...(of && { of }) }));
+    return this.shelf.put(key, kept);
   }
 
   /** @param {string} id */
@@ -197,7 +198,8 @@ export class Store extends Client {
       for (const name of ["status", "shown"]) delete job.settings[name]; // of a mask never seen
     } else if (status === 409 && "level" in job.settings) {
       for (const name of ["level", "analysis"]) delete job.settings[name]; // a level of another map
-    } else job.settings = {};
+    } else if (job.settings.classes) delete job.settings.classes;
+    else job.settings = {};
     if (job.patches.length || Object.keys(job.settings).length) this.putBack(id, job);
     await this.keepPixels(id);
     await this.keepSettings(id);
@@ -211,8 +213,7 @@ export class Store extends Client {
     const newer = this.jobs.get(id);
     if (newer) {
       job.patches.push(...newer.patches);
-      const seconds = (job.settings.seconds || 0) + (newer.settings.seconds || 0);
-      Object.assign(job.settings, newer.settings, seconds ? { seconds } : {});
+      merge(job.settings, newer.settings);
       job.seconds += newer.seconds;
     }
     this.jobs.delete(id);
@@ -230,16 +231,27 @@ export class Store extends Client {
       job.seconds = 0;
       await this.keepPixels(id);
     }
-    if (Object.keys(job.settings).length) {
-      const answer = await this.json(`/items/${id}/settings`, {
-        method: "POST",
-        body: JSON.stringify(job.settings),
-        keepalive: true,
-      });
-      job.settings = {};
-      this.confirmed(id, answer);
-      await this.keepSettings(id);
+    const { classes = {} } = job.settings;
+    for (const [of, settings] of Object.entries(classes)) {
+      await this.postSettings(id, settings, `?class=${encodeURIComponent(of)}`);
+      delete classes[of];
     }
+    delete job.settings.classes;
+    if (Object.keys(job.settings).length) {
+      await this.postSettings(id, job.settings);
+      job.settings = {};
+    }
+    await this.keepSettings(id);
+  }
+
+  /**
+   * @param {string} id
+   * @param {Settings} settings
+   */
+  async postSettings(id, settings, query = "") {
+    const body = JSON.stringify(settings);
+    const options = { method: "POST", body, keepalive: true };
+    this.confirmed(id, await this.json(`/items/${id}/settings${query}`, options));
   }
 
   /**
@@ -247,10 +259,11 @@ export class Store extends Client {
    * @param {Patch} patch
    * @param {number} seconds
    */
-  async postRect(id, { rect: { x, y, w, h }, values }, seconds) {
+  async postRect(id, { rect: { x, y, w, h }, values, of }, seconds) {
     const packed = await gzip(values);
     const body = packed || values;
-    const query = `x=${x}&y=${y}&w=${w}&h=${h}&seconds=${seconds.toFixed(1)}`;
+    const which = of ? `&class=${encodeURIComponent(of)}` : "";
+    const query = `x=${x}&y=${y}&w=${w}&h=${h}&seconds=${seconds.toFixed(1)}${which}`;
     const answer = await this.json(`/items/${id}/corrections?${query}`, {
       method: "POST",
       body,

@@ -1,0 +1,30 @@
+// @ts-check
+// What waits to be saved of a picture: drawn rectangles, and settings by name.
+
+/** @import { Rect } from "./types.js" */
+
+/**
+ * A drawn rectangle; `source`: the array it was cut from, unknown for what a reload brought back;
+ * `of`: the class that was drawn on, none where the picture has but one.
+ * @typedef {{ rect: Rect, values: Uint8Array<ArrayBuffer>, source?: Uint8Array, of?: string }} Patch
+ *
+ * Threshold, cleaning, status and seconds, by name; `classes`: threshold and cleaning of each class,
+ * by the class's name, where the picture has several.
+ * @typedef {Record<string, any>} Settings
+ * @typedef {{ patches: Patch[], settings: Settings, seconds: number }} Job
+ */
+
+/**
+ * Put newer settings over `old` and return it: later values win, seconds add up, classes stay apart.
+ * @param {Settings} old
+ * @param {Settings} newer
+ */
+export function merge(old, newer) {
+  const seconds = (old.seconds || 0) + (newer.seconds || 0), { classes } = old;
+  Object.assign(old, newer, seconds ? { seconds } : {});
+  if (classes || newer.classes) old.classes = { ...classes };
+  for (const [of, values] of Object.entries(newer.classes || {})) {
+    old.classes[of] = { ...old.classes[of], ...values };
+  }
+  return old;
+}
