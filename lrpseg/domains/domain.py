@@ -194,6 +194,10 @@ def _parse(folder: Path, entry: dict[str, Any], base: Domain | None = None) -> D
         network: Calibration(_numbers(c["slope"]), _numbers(c["offset"]), str(c["weights"]))
         for network, c in entry.get("calibration", {}).items()
     }
+    for held_by in calibration.values():
+        for values in (held_by.slope, held_by.offset):
+            if isinstance(values, tuple) and len(values) != len(classes):
+                raise ValueError("a calibration has one number, or one for each class")
     if calibration.keys() - set(classifiers(held)):
         raise ValueError("a calibration is of a network that is none of its classifiers")
     return Domain(

@@ -62,6 +62,8 @@ def load(
     where = pick_device(device)
     network = NETWORKS[settings.network].load(loaded).to(where)
     side = network.side or TILE
+    if choices.get("overlap") is None and settings.overlap >= side:
+        settings = replace(settings, overlap=side // 4)  # small tiles: the usual one is all of it
     if not 0 <= settings.overlap < side:
         raise OptionError(f"The overlap is 0 to {side - 1} pixels; {settings.overlap} was given.")
     explainer = explainer_of(

@@ -11,7 +11,7 @@ from lrpseg.domains.weights import load_decider
 from lrpseg.formats.reading import ReadMask
 from lrpseg.learning import Recipe
 from lrpseg.learning.versions import save_version
-from lrpseg.pipeline.results import Result
+from lrpseg.pipeline.results import Found, Result
 from lrpseg.workspace import Item, Workspace, import_masks
 from tests.workspace_support import SETTINGS
 from training.data.drawn_damage import Drawing, draw_damage
@@ -49,7 +49,8 @@ def add_intact(workspace: Workspace, seed: int, accept: bool = True) -> Item:
     image = np.repeat(values.astype(np.uint8), 3, axis=2)
     item = workspace.add(f"intact-{seed}.png", encoded(image), SETTINGS)
     nothing = np.zeros(image.shape[:2], np.float32)
-    result = Result(image, 0.1, False, False, nothing, SETTINGS)
+    found = Found("damaged", 0.1, False, False, nothing)
+    result = Result.of(image, SETTINGS, [found])
     workspace.finish(item.id, item.analysis_key, result)
     if accept:
         workspace.set_status(item.id, "accepted")

@@ -27,7 +27,7 @@ from lrpseg.learning.crops import Patch
 from lrpseg.learning.run import _held_out
 from lrpseg.learning.tuning import _forgetting
 from lrpseg.masks.corrections import ADDED, REMOVED
-from lrpseg.pipeline.operating_points import default_choice
+from lrpseg.pipeline.defaults import default_settings
 from lrpseg.workspace import Workspace
 from tests.learning.support import CPU, QUICK, add_drawn, add_intact, drawn, encoded
 from tests.workspace_support import SETTINGS
@@ -63,9 +63,9 @@ def test_a_version_stands_beside_its_base(learned: Learned, shipped: Path) -> No
 
 
 def test_a_version_loads_like_any_domain(learned: Learned) -> None:
-    choice = default_choice(load_domain("toy-v1"))
+    choice = default_settings(load_domain("toy-v1"))
     assert (choice.network, choice.thresholder) == ("self-trained", "fraction")
-    assert default_choice(load_domain("toy-v1"), network="one-fc").network == "one-fc"
+    assert default_settings(load_domain("toy-v1"), network="one-fc").network == "one-fc"
     segmenter = lrpseg.load("toy-v1", device="cpu")
     assert segmenter.settings.network == "self-trained"
     image, mask = drawn(101)
