@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from lrpseg.lrp import rules
 from lrpseg.lrp.graph import INPUT, LAYERS, Graph, read_graph
-from lrpseg.lrp.lean_rules import LEAN, Layer, ZBoxStep, root_mean_square
+from lrpseg.lrp.lean_rules import LEAN, Layer, Linear, ZBoxStep, root_mean_square
 from lrpseg.lrp.lean_steps import STEPS as PLAIN
 from lrpseg.lrp.lean_steps import LayerStep, Step
 from lrpseg.lrp.options import POOLINGS, STARTS
@@ -119,9 +119,7 @@ class LeanEngine:
                 self._folded = _step(folded, rule)
             if isinstance(rule, rules.ZBox):
                 zbox = ZBoxStep(layer, normalisation, model.tile)
-                steps.append(
-                    LayerStep(layer.linear(layer.weight), layer.bias, layer.relu, False, zbox)
-                )
+                steps.append(LayerStep(_forward(layer), layer.bias, layer.relu, False, zbox))
             else:
                 steps.append(_step(layer, rule))
         return steps
@@ -163,9 +161,13 @@ def _layer(module: nn.Conv2d | nn.Linear, relu: bool) -> Layer:
     return Layer(module, weight, bias, relu)
 
 
+def _forward(layer: Layer) -> Linear:
+    return layer.linear(layer.weight, transposes=False)
+
+
 def _step(layer: Layer, rule: rules.Rule) -> LayerStep:
     return LayerStep(
-        layer.linear(layer.weight),
+        _forward(layer),
         layer.bias,
         layer.relu,
         isinstance(rule, rules.Epsilon),

@@ -12,7 +12,6 @@ from lrpseg.core.registry import Registry
 from lrpseg.lrp.engine import LeanEngine
 from lrpseg.lrp.rules import RuleSet
 from lrpseg.lrp.support import LeanLacksError
-from lrpseg.lrp.zennit import ZennitEngine
 from lrpseg.models.contract import Classifier, log_odds_of
 from lrpseg.models.inputs import Normalisation
 from lrpseg.models.loaded import Loaded
@@ -73,6 +72,9 @@ def _lean(
 def _zennit(
     model: Classifier, rule_set: RuleSet, normalisation: Normalisation, start: str, pooling: str
 ) -> Explainer:
+    # Zennit imports all of torchvision, which takes seconds that hardly anybody needs.
+    from lrpseg.lrp.zennit import ZennitEngine
+
     engine, count = ZennitEngine(model, rule_set, normalisation, start, pooling), len(model.classes)
 
     def explain(x: Tensor, select: Select) -> Explained:

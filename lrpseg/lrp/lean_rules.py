@@ -48,15 +48,16 @@ class Linear:
     back: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, module: nn.Conv2d | nn.Linear, weight: Tensor) -> "Linear":
-        """As `module`, but with `weight`, which may have other numbers of channels."""
+    def of(cls, module: nn.Conv2d | nn.Linear, weight: Tensor, transposes: bool = True) -> "Linear":
+        """As `module`, but with `weight`, which may have other numbers of channels; transposes:
+        whether its transpose is needed, for which the weights are kept twice."""
         if isinstance(module, nn.Linear):
-            return cls(weight, weight.t().contiguous())
+            return cls(weight, weight.t().contiguous() if transposes else None)
         assert not isinstance(module.padding, str)
         sides = zip(module.kernel_size, module.padding, module.dilation, strict=True)
         back = tuple(dilation * (kernel - 1) - padding for kernel, padding, dilation in sides)
         transposed = None
-        if set(module.stride) == {1} and min(back) >= 0:
+        if transposes and set(module.stride) == {1} and min(back) >= 0:
             # The transpose of a convolution of stride 1 is one with flipped kernels.
             transposed = _channels_last(weight.transpose(0, 1).flip(2, 3))
         return cls(
@@ -105,9 +106,9 @@ class Layer:
     bias: Tensor
     relu: bool
 
-    def linear(self, weight: Tensor) -> Linear:
-        """The same with another weight."""
-        return Linear.of(self.module, weight)
+    def linear(self, weight: Tensor, transposes: bool = True) -> Linear:
+        """The same with another weight, see `Linear.of`."""
+        return Linear.of(self.module, weight, transposes)
 
 
 def _epsilon(rule: rules.Epsilon, layer: Layer) -> Back:

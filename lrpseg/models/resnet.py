@@ -4,9 +4,31 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock
 
 from lrpseg.models.contract import DAMAGED, Classifier, Stage, output_count
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions beside a way around them, with torchvision's names of modules.
+
+    Not torchvision's class: importing that takes as long as all else in lrpseg together.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, stride: int = 1, downsample: nn.Module | None = None
+    ) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.downsample = downsample
+
+    def forward(self, x: Tensor) -> Tensor:
+        around = x if self.downsample is None else self.downsample(x)
+        x = self.relu(self.bn1(self.conv1(x)))
+        return self.relu(self.bn2(self.conv2(x)) + around)
 
 
 class ResNet(Classifier):

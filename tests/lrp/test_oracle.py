@@ -5,6 +5,7 @@ from itertools import product
 import pytest
 import torch
 from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock as TorchvisionBlock
 from zennit.attribution import Gradient
 from zennit.composites import NameLayerMapComposite
 from zennit.layer import Sum
@@ -16,7 +17,7 @@ from lrpseg.lrp.engine import LeanEngine
 from lrpseg.lrp.graph import of_modules, read_graph
 from lrpseg.lrp.rules import AlphaBeta, Epsilon, Gamma, Rule, ZBox, Zero
 from lrpseg.lrp.zennit import ZennitEngine, hooks_by_name, merge_batch_norms
-from lrpseg.models import Classifier, ResNet, Vgg
+from lrpseg.models import Classifier, ResNet, Vgg, resnet
 from tests.lrp.networks import NORMALISATION, ONE, SMALL, TWO, make, pictures, unlike_new
 
 
@@ -78,7 +79,10 @@ def test_a_network_made_for_zennit_gives_the_same_outputs() -> None:
 
 
 @pytest.mark.parametrize("rule_set", RULE_SETS)
-def test_residual_networks_equal_zennit_with_its_own_canonizer(rule_set: str) -> None:
+def test_residual_networks_equal_zennit_with_its_own_canonizer(
+    rule_set: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resnet, "BasicBlock", TorchvisionBlock)  # by which Zennit knows one
     torch.manual_seed(0)
     model = unlike_new(ResNet(width=4))
     for module in model.modules():

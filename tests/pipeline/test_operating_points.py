@@ -26,6 +26,9 @@ from lrpseg.thresholders import THRESHOLDERS
 from training.data.datasets import DataError
 from training.reports import operating_points as maker
 
+FEW = maker.GRID[::50]
+"""Thresholds that are measured here: what is stored, and by whom, does not depend on how many."""
+
 REGIONS = ("a", "a", "b", "c", "c", "c")
 LIMIT = 400_000
 """Bytes that a domain's file may have."""
@@ -64,6 +67,7 @@ def text(toy_assets: Path, data: Path) -> str:
     """What the maker writes for the toy domain."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LRPSEG_ASSETS", str(toy_assets))
+        patch.setattr(maker, "GRID", FEW)
         return maker.measure(data, "toy", seed=5)
 
 
@@ -245,8 +249,13 @@ def test_a_split_without_masks_is_refused() -> None:
 
 
 def test_the_command_writes_the_same_beside_the_weights(
-    toy: Path, data: Path, text: str, capsys: pytest.CaptureFixture[str]
+    toy: Path,
+    data: Path,
+    text: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(maker, "GRID", FEW)
     (toy / FILE_NAME).unlink()
     maker.main(["--data", str(data), "--domain", str(toy), "--seed", "5", "--networks", "one-fc"])
     assert (toy / FILE_NAME).read_text() == text

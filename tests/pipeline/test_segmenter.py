@@ -254,11 +254,11 @@ def test_the_shipped_model_works_on_the_samples() -> None:
 
 @pytest.mark.parametrize(("rule_set", "pooling"), list(product(["ours", "montavon"], ["max"])))
 def test_lean_engine_and_zennit_give_the_same_mask(
-    toy_assets: Path, picture: np.ndarray, rule_set: str, pooling: str
+    narrow: None, picture: np.ndarray, rule_set: str, pooling: str
 ) -> None:
     masks = [
         lrpseg.load(
-            "toy", assets=toy_assets, rule_set=rule_set, pooling=pooling, engine=engine,
+            "toy", rule_set=rule_set, pooling=pooling, engine=engine,
             thresholder="simple",
         )(picture).mask
         for engine in ("lean", "zennit")

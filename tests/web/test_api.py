@@ -18,6 +18,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 import lrpseg
+from lrpseg.app import commands
 from lrpseg.domains import assets_folder
 from lrpseg.pipeline.results import Result
 from lrpseg.ui.launch import Page as RunningPage
@@ -106,14 +107,20 @@ def test_eight_clients_at_once_get_what_one_gets(hosted: RunningPage, tmp_path: 
     settings = list(product(("one-fc", "128n"), ("ours", "montavon"), ("simple", "bmm")))
     assert len(settings) == 8
 
-    def expected(choice: tuple[str, ...]) -> Result:
-        network, rule_set, thresholder = choice
-        return lrpseg.load(
-            "magnetic-tile", network=network, rule_set=rule_set, thresholder=thresholder,
-            device="cpu",
-        )(tile)  # fmt: skip
+    def expected(network: str, rule_set: str) -> Result:
+        # With a refiner of its own, as each thresholder has one that is best beside it.
+        load = lrpseg.load("magnetic-tile", network=network, rule_set=rule_set, device="cpu")
+        return load(tile)
 
-    alone = {choice: expected(choice) for choice in settings}
+    found = {pair: expected(*pair) for pair in product(("one-fc", "128n"), ("ours", "montavon"))}
+    alone = {}
+    for network, rule_set, thresholder in settings:
+        best = commands.settings_of(
+            "magnetic-tile", network=network, rule_set=rule_set, thresholder=thresholder
+        )
+        alone[network, rule_set, thresholder] = found[network, rule_set].using(
+            thresholder, best.refiner
+        )
     assert all(result.mask.any() for result in alone.values())
     clients = [connect(hosted) for _ in settings]
 

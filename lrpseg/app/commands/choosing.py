@@ -64,8 +64,9 @@ def restore_choice(
 
     Raises `WorkspaceError` where something is missing or is no name.
     """
+    item = workspace.item(id)  # first: of a picture that is not there nothing else is told
     explain = bool(choice.get("explain_intact"))
-    workspace.set_settings(id, read_settings(choice), explain)
+    workspace.set_settings(item.id, read_settings(choice), explain)
     service.analyser.wake(workspace)
     return workspace.item(id)
 
