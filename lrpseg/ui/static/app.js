@@ -83,7 +83,7 @@ export function start({ element, props, watch, select }) {
   listenToPointers(canvas, toolbox, events);
   listenToKeys({ root, dialog, toolbox, actions, focus });
   within(dialog, "button").addEventListener("click", () => dialog.close());
-  keepFolders("#folder input[type=file]");
+  keepFolders();
   takeDrops(
     () => document.querySelector("#upload input[type=file]"),
     (text) => events.emit("say", { text }),

@@ -49,13 +49,12 @@ function listOf(files) {
 }
 
 /**
- * Let the files of a folder that is chosen in an input keep their paths. Before whoever uploads
+ * Let the files of a folder that is chosen in an input for folders keep their paths. Before whoever uploads
  * them looks at them: in the capturing phase.
- * @param {string} selector  of the input
  */
-export function keepFolders(selector) {
+export function keepFolders() {
   document.addEventListener("change", ({ target }) => {
-    if (!(target instanceof HTMLInputElement) || !target.matches(selector) || !target.files) return;
+    if (!(target instanceof HTMLInputElement) || !target.webkitdirectory || !target.files) return;
     target.files = listOf([...target.files].map((file) => under(file, file.webkitRelativePath)));
   }, { capture: true });
 }
