@@ -49,8 +49,8 @@ function listOf(files) {
 }
 
 /**
- * Let the files of a folder that is chosen in an input for folders keep their paths. Before whoever uploads
- * them looks at them: in the capturing phase.
+ * Let the files of a folder that is chosen in an input for folders keep their paths. Before whoever
+ * uploads them looks at them: in the capturing phase.
  */
 export function keepFolders() {
   document.addEventListener("change", ({ target }) => {
