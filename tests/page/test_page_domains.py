@@ -68,7 +68,8 @@ def test_a_picture_outlives_the_domain_that_it_was_made_with(
         choose_domain(page, TITLE)
         page.wait_for_function(
             "() => { const i = document.querySelector('.lrpseg').lrpseg.item;"
-            " return i.choice.domain === 'magnetic-tile-v1' && i.levels }"
+            " return i.choice.domain === 'magnetic-tile-v1' && i.levels"
+            " && !['waiting', 'running'].includes(i.status) }"
         )
         do.stroke(page, (40, 200), (90, 200))
         do.saved(page)

@@ -6,16 +6,18 @@
 /**
  * A drawn rectangle; `source`: the array it was cut from, unknown for what a reload brought back;
  * `of`: the class that was drawn on, none where the picture has but one.
- * @typedef {{ rect: Rect, values: Uint8Array<ArrayBuffer>, source?: Uint8Array, of?: string }} Patch
+ * @typedef {Uint8Array<ArrayBuffer>} Values
+ * @typedef {{ rect: Rect, values: Values, source?: Uint8Array, of?: string }} Patch
  *
- * Threshold, cleaning, status and seconds, by name; `classes`: threshold and cleaning of each class,
- * by the class's name, where the picture has several.
+ * Threshold, cleaning, status and seconds, by name; `classes`: threshold and cleaning of each
+ * class, by its name, where the picture has several.
  * @typedef {Record<string, any>} Settings
  * @typedef {{ patches: Patch[], settings: Settings, seconds: number }} Job
  */
 
 /**
- * Put newer settings over `old` and return it: later values win, seconds add up, classes stay apart.
+ * Put newer settings over `old` and return it: later values win, seconds add up, classes stay
+ * apart.
  * @param {Settings} old
  * @param {Settings} newer
  */
@@ -28,3 +30,10 @@ export function merge(old, newer) {
   }
   return old;
 }
+
+/**
+ * Whether the server understood a request and said no: again would not help.
+ * @param {number | undefined} status
+ */
+export const isFinal = (status) =>
+  status !== undefined && status >= 400 && status < 500 && ![401, 408, 429].includes(status);

@@ -1,7 +1,7 @@
 // @ts-check
 // Saves strokes and settings as they are made, in order, and again until the server has them.
 import { Client, gzip, reasonOf, statusOf } from "./client.js";
-import { merge } from "./jobs.js";
+import { isFinal, merge } from "./jobs.js";
 import { cut, put, union } from "./rects.js";
 import { browserShelf } from "./shelf.js";
 
@@ -9,9 +9,6 @@ import { browserShelf } from "./shelf.js";
 /** @import { Rect } from "./types.js" */
 
 const RETRY = [500, 1000, 2000, 5000, 10000];
-/** @param {number | undefined} status */
-const isFinal = (status) =>
-  status !== undefined && status >= 400 && status < 500 && ![401, 408, 429].includes(status);
 
 export class Store extends Client {
   /**
@@ -153,14 +150,9 @@ export class Store extends Client {
     if (this.wake) this.wake();
   }
 
-  /** The first that waits. */
-  first() {
-    return [...this.jobs][0];
-  }
-
   async send() {
     let tries = 0, refusal = "";
-    for (let first = this.first(); first; first = this.first()) {
+    for (let [first] = this.jobs; first; [first] = this.jobs) {
       const [id, job] = first;
       this.jobs.delete(id); // what comes from now on is a job of its own
       this.flying = { id, job };

@@ -61,7 +61,7 @@
  * @property {number} [max_hole]
  * @property {Record<string, string[]>} [colourbars]
  * @property {Measured | null} [points]  what was measured on other pictures
- * @property {{ name: string }[]} [layers]  what is known of each class; of the first, all of the above
+ * @property {{ name: string }[]} [layers]  what is known of each class; of the first, the above
  */
 /**
  * @typedef {{ curve: CurvePoint[], split: string, images: number, regions: number }} Measured
