@@ -155,24 +155,24 @@ class Result:
     @property
     def relevance(self) -> Map:
         """(H, W) float32: the highest of the layers' at each pixel."""
-        return _highest([layer.relevance for layer in self.layers])
+        return highest([layer.relevance for layer in self.layers])
 
     @property
     def own_likelihood(self) -> Map | None:
         """(H, W) float32: the highest of the layers' own likelihoods, where the network gives
         them."""
         own = [layer.own_likelihood for layer in self.layers]
-        return None if own[0] is None else _highest([o for o in own if o is not None])
+        return None if own[0] is None else highest([o for o in own if o is not None])
 
     @property
     def evidence(self) -> Map:
         """(H, W) float32: the highest of the layers' evidence at each pixel."""
-        return _highest([layer.evidence for layer in self.layers])
+        return highest([layer.evidence for layer in self.layers])
 
     @property
     def likelihood(self) -> Map:
         """(H, W) float32 in [0, 1]: the highest of the layers'."""
-        return _highest([layer.likelihood for layer in self.layers])
+        return highest([layer.likelihood for layer in self.layers])
 
     @property
     def fitted(self) -> Fitted:
@@ -223,6 +223,6 @@ class Result:
         return self.layers[0]
 
 
-def _highest(maps: Sequence[Map]) -> Map:
-    """The highest of the maps at each pixel; a single map as it is."""
+def highest(maps: Sequence[Map]) -> Map:
+    """The highest of the maps, each (H, W) of one size, at each pixel; a single one as it is."""
     return reduce(np.maximum, maps)

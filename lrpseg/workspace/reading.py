@@ -5,10 +5,8 @@ where there is one. Arrays must not be written to.
 """
 
 import sqlite3
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,7 @@ from lrpseg.core.cache import Cache
 from lrpseg.core.images import read_image
 from lrpseg.masks import read_mask
 from lrpseg.masks.corrections import ADDED, Mask, apply, clean, union
-from lrpseg.pipeline.results import fit
+from lrpseg.pipeline.results import fit, highest
 from lrpseg.thresholders import Fitted
 from lrpseg.workspace import strokes
 from lrpseg.workspace.errors import NoSuchItem, WorkspaceError
@@ -122,13 +120,13 @@ class Readable:
         """(H, W) float32; all 0 where the class was not explained. Of several classes the highest
         at each pixel."""
         item = self._item(which)
-        return _highest([self._relevance(item, name) for name in _names(item, class_name)])
+        return highest([self._relevance(item, name) for name in _names(item, class_name)])
 
     def evidence(self, which: Which, class_name: str | None = None) -> Map:
         """(H, W) float32: what the thresholder gets, see `lrpseg.Result.evidence`. Of several
         classes the highest at each pixel."""
         item = self._item(which)
-        return _highest([self._evidence(item, name) for name in _names(item, class_name)])
+        return highest([self._evidence(item, name) for name in _names(item, class_name)])
 
     def fitted(self, which: Which, class_name: str | None = None) -> Fitted:
         """Likelihood and own threshold under the picture's thresholder and refiner.
@@ -141,7 +139,7 @@ class Readable:
     def likelihood(self, which: Which, class_name: str | None = None) -> Map:
         """(H, W) float32 in [0, 1]. Of several classes the highest at each pixel."""
         item = self._item(which)
-        return _highest([self.fitted(item, name).likelihood for name in _names(item, class_name)])
+        return highest([self.fitted(item, name).likelihood for name in _names(item, class_name)])
 
     # ------------------------------------------------------------------------------------ masks
 
@@ -276,10 +274,6 @@ def _names(item: Item, class_name: str | None) -> list[str]:
 
 def _empty(item: Item) -> Mask:
     return np.zeros((item.height, item.width), bool)
-
-
-def _highest(maps: Sequence[Map]) -> Map:
-    return reduce(np.maximum, maps)
 
 
 def _frozen(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
