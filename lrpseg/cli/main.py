@@ -10,7 +10,7 @@ from lrpseg.cli.folders import add_commands, open_for_page
 from lrpseg.cli.learn import add_learn
 from lrpseg.core.errors import LrpsegError
 from lrpseg.core.files import data_folder, shown
-from lrpseg.domains import list_domains, load_domain
+from lrpseg.domains import FIRST_DOMAIN, list_domains, load_domain
 from lrpseg.formats import FORMATS
 from lrpseg.models.networks import NETWORKS, classifiers
 from lrpseg.pipeline.defaults import default_settings
@@ -105,7 +105,7 @@ def make_parser() -> argparse.ArgumentParser:
     command = commands.add_parser(
         "benchmark", help="measure speed, as ratios to one forward pass of the network"
     )
-    command.add_argument("--domain", default="magnetic-tile")
+    command.add_argument("--domain", default=FIRST_DOMAIN)
     command.add_argument("--network", choices=classifiers(NETWORKS), default="one-fc")
     command.add_argument("--device", default="auto")
     command.add_argument("--repeats", type=int, default=7, help="runs of each; the median counts")

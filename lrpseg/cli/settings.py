@@ -3,12 +3,11 @@
 import argparse
 from typing import Any
 
+from lrpseg.domains import FIRST_DOMAIN
 from lrpseg.pipeline.segmenter import DEFAULT_BATCH
 from lrpseg.pipeline.settings import DEFAULTS, OPTIONS
 
 BEST = "(default: what made the best masks on the domain's validation images)"
-FIRST = "magnetic-tile"
-"""The domain where none is given."""
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +49,7 @@ def _destination(name: str) -> str:
 
 def _add(group: argparse._ArgumentGroup, name: str) -> None:
     option = OPTIONS[name]
-    default = FIRST if name == "domain" else None if option.best else DEFAULTS[name]
+    default = FIRST_DOMAIN if name == "domain" else None if option.best else DEFAULTS[name]
     told = BEST if option.best else "(default: %(default)s)"
     extra: dict[str, Any] = {}
     if option.registry is not None:

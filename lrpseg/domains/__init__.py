@@ -3,6 +3,7 @@
 from lrpseg.domains.classes import ClassSet, DamageClass
 from lrpseg.domains.domain import (
     DOMAIN_FILE,
+    FIRST_DOMAIN,
     Domain,
     assets_folder,
     known_domain,
@@ -15,6 +16,7 @@ from lrpseg.models.inputs import Calibration, Normalisation
 
 __all__ = [
     "DOMAIN_FILE",
+    "FIRST_DOMAIN",
     "Calibration",
     "ClassSet",
     "DamageClass",

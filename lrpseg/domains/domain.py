@@ -19,6 +19,8 @@ from lrpseg.models.inputs import Calibration, Normalisation
 from lrpseg.models.networks import NETWORKS, classifiers
 
 DOMAIN_FILE = "domain.json"
+FIRST_DOMAIN = "magnetic-tile"
+"""The one where none is given; the menus show it at the start, where it is there."""
 
 
 @dataclass(frozen=True)

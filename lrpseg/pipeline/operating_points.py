@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lrpseg.core.errors import OptionError
-from lrpseg.domains import Domain, load_domain
+from lrpseg.domains import FIRST_DOMAIN, Domain, load_domain
 from lrpseg.models.checkpoints import checkpoint_hash
 from lrpseg.models.networks import NETWORKS
 from lrpseg.pipeline.curves import UNION, UNUSABLE, operating_points_file, read_curves
@@ -24,7 +24,7 @@ from lrpseg.pipeline.settings import MEASURED, taking
 
 @taking(*MEASURED)
 def load_operating_points(
-    domain: str = "magnetic-tile",
+    domain: str = FIRST_DOMAIN,
     *,
     class_name: str | None = None,
     assets: Path | None = None,

@@ -16,7 +16,7 @@ from torch import Tensor
 from lrpseg.core.devices import pick_device
 from lrpseg.core.errors import OptionError, RelevanceError
 from lrpseg.core.images import ImageSource, enlarge_to, read_image
-from lrpseg.domains import Domain, load_domain
+from lrpseg.domains import FIRST_DOMAIN, Domain, load_domain
 from lrpseg.lrp import RULE_SETS, Explainer, explainer_of
 from lrpseg.models.networks import NETWORKS
 from lrpseg.pipeline.defaults import default_settings
@@ -32,7 +32,7 @@ Progress = Callable[[int, int], None]
 
 @taking(*(name for name in OPTIONS if name != "domain"))
 def load(
-    domain: str = "magnetic-tile",
+    domain: str = FIRST_DOMAIN,
     *,
     device: str = "auto",
     batch: int = DEFAULT_BATCH,

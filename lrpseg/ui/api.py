@@ -17,9 +17,10 @@ from lrpseg.app import commands
 from lrpseg.app.service import Service
 from lrpseg.core.errors import LrpsegError
 from lrpseg.core.images import read_limited
+from lrpseg.domains import FIRST_DOMAIN
 from lrpseg.masks.render import heatmap, mask_image, save_png
 from lrpseg.pipeline.settings import taking
-from lrpseg.ui.workspace_api import CHOSEN, FIRST, workspace_endpoints
+from lrpseg.ui.workspace_api import CHOSEN, workspace_endpoints
 
 LRP = {"concurrency_id": "lrp", "concurrency_limit": 2}
 SEGMENT_ORDER = (
@@ -38,7 +39,7 @@ def _add_segment(service: Service) -> None:
     @taking(*CHOSEN, default="", annotation=str, order=SEGMENT_ORDER)
     def segment(
         image: str,
-        domain: str = FIRST,
+        domain: str = FIRST_DOMAIN,
         threshold: float | None = None,
         explain_intact: bool = False,
         **choices: str,
@@ -75,7 +76,7 @@ def _add_segment(service: Service) -> None:
             "image": gr.File(label="image"),
             "threshold": gr.Number(None, label="threshold"),
             "explain_intact": gr.Checkbox(False, label="explain_intact"),
-            "domain": gr.Textbox(FIRST, label="domain"),
+            "domain": gr.Textbox(FIRST_DOMAIN, label="domain"),
         }
         for name in CHOSEN:
             made[name] = gr.Textbox("", label=name)

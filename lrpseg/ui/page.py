@@ -9,7 +9,7 @@ import gradio as gr
 from lrpseg.app.samples import Samples
 from lrpseg.app.service import Service
 from lrpseg.core.errors import LrpsegError
-from lrpseg.domains import list_domains, load_domain
+from lrpseg.domains import FIRST_DOMAIN, list_domains, load_domain
 from lrpseg.pipeline.defaults import default_settings
 from lrpseg.ui import texts
 from lrpseg.ui.api import add_endpoints
@@ -28,8 +28,6 @@ SHOW_TITLES = (
     " { const e = document.getElementById(id); if (e) e.title = text; } }"
 )
 CLICK = "() => setTimeout(() => document.querySelector('#{id} a, #{id} button, #{id}').click(), 60)"
-FIRST = "magnetic-tile"
-"""The domain that the menus show at the start, where it is there."""
 
 
 def build(service: Service, samples: Samples) -> gr.Blocks:
@@ -37,7 +35,7 @@ def build(service: Service, samples: Samples) -> gr.Blocks:
     names = list_domains()
     if not names:
         raise LrpsegError("No domain was found: the folder assets/ is missing or empty.")
-    first = default_settings(load_domain(FIRST if FIRST in names else names[0]))
+    first = default_settings(load_domain(FIRST_DOMAIN if FIRST_DOMAIN in names else names[0]))
     available = {n for name in names for n in load_domain(name).checkpoints}
     handlers = Handlers(service, samples)
     with gr.Blocks(

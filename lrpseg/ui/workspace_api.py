@@ -15,6 +15,7 @@ from typing import Any
 from lrpseg.app import commands
 from lrpseg.app.service import Service
 from lrpseg.core.errors import ImageError
+from lrpseg.domains import FIRST_DOMAIN
 from lrpseg.masks.render import mask_image
 from lrpseg.pipeline.settings import MENUS, taking
 from lrpseg.web import describe
@@ -22,8 +23,6 @@ from lrpseg.workspace import safe_name
 
 CHOSEN = tuple(name for name in MENUS if name != "domain")
 """Settings that a program may leave to the domain."""
-
-FIRST = "magnetic-tile"
 
 
 def workspace_endpoints(service: Service) -> list[Callable[..., Any]]:
@@ -43,7 +42,7 @@ def workspace_endpoints(service: Service) -> list[Callable[..., Any]]:
 
     @taking(*CHOSEN, default="", annotation=str)
     def add_image(
-        token: str, name: str, image: str, domain: str = FIRST, **choices: str
+        token: str, name: str, image: str, domain: str = FIRST_DOMAIN, **choices: str
     ) -> dict[str, Any]:
         """Add a picture to a workspace; it is analysed in the background.
 
