@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 
 if TYPE_CHECKING:
+    from xdist.scheduler import LoadFileScheduling
+
     from lrpseg.models.networks import Network
     from lrpseg.models.self_trained import Decider
     from tests.remembered import RememberedSegmenters
@@ -45,6 +47,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return LONGEST.index(folder) if folder in LONGEST else len(LONGEST)
 
     items.sort(key=rank)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> "LoadFileScheduling":
+    """A worker gets a file at a time; all of the page's tests go to one: it has the only browser,
+    and memory holds one browser and one server for them."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneBrowser(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return (
+                "tests/page" if nodeid.startswith("tests/page/") else super()._split_scope(nodeid)
+            )
+
+    return OneBrowser(config, log)
 
 
 @pytest.fixture(scope="module", autouse=True)

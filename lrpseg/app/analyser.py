@@ -20,7 +20,7 @@ from lrpseg.workspace import Item, NoSuchItem, Workspace
 
 _log = logging.getLogger(__name__)
 _LOADED = 4
-"""Segmenters that stay in memory; one is about 100 MB."""
+"""Segmenters that stay in memory; one of VGG-A is about 250 MB."""
 
 
 class Segmenters:

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from lrpseg.core.errors import ImageError
 
@@ -17,6 +17,11 @@ ImageSource = str | os.PathLike[str] | bytes | Image.Image | NDArray[np.generic]
 
 MAX_PIXELS = 178_000_000
 """Larger pictures are refused before they are decoded (Pillow refuses from 178.9 megapixels on)."""
+
+_EIGHT_BITS = np.round(np.arange(65536, dtype=np.float32) / 257).astype(np.uint8)
+"""What a 16-bit value becomes."""
+
+_ROWS = 256
 
 
 def read_image(source: ImageSource) -> NDArray[np.uint8]:
@@ -139,7 +144,7 @@ def _from_pil(image: Image.Image, name: str) -> NDArray[np.uint8]:
     try:
         image.seek(0)
         image.load()
-        return np.array(_to_rgb(ImageOps.exif_transpose(image)), dtype=np.uint8)
+        return np.array(_to_rgb(_upright(image)), dtype=np.uint8)
     except ImageError:
         raise
     except MemoryError:
@@ -151,7 +156,15 @@ def _from_pil(image: Image.Image, name: str) -> NDArray[np.uint8]:
             image.seek(shown)  # whoever gave an animation finds it as it was
 
 
+def _upright(image: Image.Image) -> Image.Image:
+    """`image` itself where its EXIF says nothing else: large pictures are not copied for nothing."""
+    turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+    return ImageOps.exif_transpose(image) if turned else image
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and not image.has_transparency_data:
+        return image
     if image.mode.startswith("I") or image.mode == "F":
         return Image.fromarray(_from_array(_deep_grey(np.asarray(image))))
     if image.mode == "CMYK":
@@ -166,20 +179,21 @@ def _deep_grey(values: NDArray[np.generic]) -> NDArray[np.generic]:
     """Grey of 16 or 32 bits or floats to uint8 or uint16, by the range that its values tell."""
     if values.dtype == np.uint16:
         return values
-    floats = values.astype(np.float64)
-    if not np.isfinite(floats).all():
+    if not np.isfinite(values).all():
         raise ImageError("The image holds NaN or infinite values. Export it as 8 or 16 bits.")
-    low, high = floats.min(), floats.max()
+    low, high = float(values.min()), float(values.max())
     if low < 0 or high > 65535:
         raise ImageError(
             f"The image holds values from {low:g} to {high:g}. Export it as 8 or 16 bits."
         )
-    if values.dtype.kind == "f" and high <= 1:
-        return np.round(floats * 255).astype(np.uint8)
     # Pillow opens some 16-bit files as 32-bit integers: those keep their 16-bit scale.
-    if values.dtype.kind == "f" and high <= 255:
-        return np.round(floats).astype(np.uint8)
-    return np.round(floats).astype(np.uint16)
+    floats = values.dtype.kind == "f"
+    scale = 255 if floats and high <= 1 else 1
+    whole = np.empty(values.shape, np.uint8 if floats and high <= 255 else np.uint16)
+    for first in range(0, len(values), _ROWS):  # in parts: as float64 it has eight times the size
+        part = slice(first, first + _ROWS)
+        whole[part] = np.round(values[part].astype(np.float64) * scale)
+    return whole
 
 
 def _cmyk_to_rgb(image: Image.Image) -> Image.Image:
@@ -204,7 +218,7 @@ def _from_array(array: NDArray[np.generic]) -> NDArray[np.uint8]:
         )
     _check_size(array.shape[1], array.shape[0], "The image array")
     if array.dtype == np.uint16:
-        array = np.round(array.astype(np.float32) / 257).astype(np.uint8)
+        array = _EIGHT_BITS[array]
     elif array.dtype == np.bool_:
         array = array.astype(np.uint8) * 255
     elif array.dtype != np.uint8:

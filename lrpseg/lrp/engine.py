@@ -156,7 +156,9 @@ class LeanEngine:
 
 
 def _layer(module: nn.Conv2d | nn.Linear, relu: bool) -> Layer:
-    weight = module.weight.detach().clone()
+    # In the order that convolutions run in: prepared once, for the layer and its rule.
+    order = torch.channels_last if isinstance(module, nn.Conv2d) else torch.preserve_format
+    weight = module.weight.detach().clone(memory_format=order)
     bias = weight.new_zeros(len(weight)) if module.bias is None else module.bias.detach().clone()
     return Layer(module, weight, bias, relu)
 

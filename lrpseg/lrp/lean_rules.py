@@ -83,7 +83,8 @@ class Linear:
 
 
 def _channels_last(weight: Tensor) -> Tensor:
-    return weight.detach().clone(memory_format=torch.channels_last)
+    """Itself where it is: what a layer and its rule have in common is kept once."""
+    return weight.contiguous(memory_format=torch.channels_last)
 
 
 Back = Callable[[Tensor, Tensor, Tensor | None, Tensor], Tensor]
@@ -98,7 +99,8 @@ where its rule is not epsilon.
 class Layer:
     """What a rule is made for: a layer's geometry, weights and bias, and whether a ReLU follows.
 
-    Without one the output may be negative, and what a ReLU would hide counts.
+    Without one the output may be negative, and what a ReLU would hide counts. A rule's step keeps
+    prepared weights alone, never the layer.
     """
 
     module: nn.Conv2d | nn.Linear
@@ -112,24 +114,24 @@ class Layer:
 
 
 def _epsilon(rule: rules.Epsilon, layer: Layer) -> Back:
-    linear = layer.linear(layer.weight)
+    linear, relu = layer.linear(layer.weight), layer.relu
 
     def back(a: Tensor, z: Tensor, rms: Tensor | None, relevance: Tensor) -> Tensor:
         assert rms is not None
         # A sample without any activation has an RMS of 0: there Zennit's 0 / 0 becomes 0.
         epsilon = (rule.std * rms).clamp(min=torch.finfo(z.dtype).tiny)
-        denominator = z + epsilon if layer.relu else stabilize(z, epsilon)
+        denominator = z + epsilon if relu else stabilize(z, epsilon)
         return linear.transpose(relevance / denominator, a.shape[2:]).mul_(a)
 
     return back
 
 
 def _zero(rule: rules.Zero, layer: Layer) -> Back:
-    linear = layer.linear(layer.weight)
+    linear, relu = layer.linear(layer.weight), layer.relu
 
     def back(a: Tensor, z: Tensor, rms: Tensor | None, relevance: Tensor) -> Tensor:
         epsilon = z.new_tensor(rule.epsilon)
-        denominator = z + epsilon if layer.relu else stabilize(z, epsilon)
+        denominator = z + epsilon if relu else stabilize(z, epsilon)
         return linear.transpose(relevance / denominator, a.shape[2:]).mul_(a)
 
     return back

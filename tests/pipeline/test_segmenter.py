@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 import lrpseg
 from lrpseg.core.errors import ImageError, OptionError, RelevanceError
-from lrpseg.domains import Normalisation, assets_folder, list_domains, load_domain
+from lrpseg.domains import Normalisation
 from lrpseg.lrp.explainer import Explained
-from lrpseg.models.networks import NETWORKS
 from lrpseg.pipeline.segmenter import Segmenter
 from lrpseg.thresholders import THRESHOLDERS
+
+pytestmark = pytest.mark.usefixtures("narrow")
 
 
 def grey_as_relevance(assets: Path, **changes: object) -> Segmenter:
@@ -35,8 +35,8 @@ def grey_as_relevance(assets: Path, **changes: object) -> Segmenter:
     return replace(segmenter, domain=domain, explainer=explain, **changes)
 
 
-def test_a_result_has_the_size_of_its_picture(toy_assets: Path, picture: np.ndarray) -> None:
-    result = lrpseg.load("toy", assets=toy_assets, thresholder="simple")(picture)
+def test_a_result_has_the_size_of_its_picture(narrow_assets: Path, picture: np.ndarray) -> None:
+    result = lrpseg.load("toy", assets=narrow_assets, thresholder="simple")(picture)
     for array, dtype in (
         (result.relevance, np.float32), (result.likelihood, np.float32), (result.mask, bool)
     ):  # fmt: skip
@@ -49,33 +49,33 @@ def test_a_result_has_the_size_of_its_picture(toy_assets: Path, picture: np.ndar
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (30, 500), (224, 224), (225, 224), (640, 333)])
-def test_every_size_comes_back_as_it_was(toy_assets: Path, shape: tuple[int, int]) -> None:
+def test_every_size_comes_back_as_it_was(narrow_assets: Path, shape: tuple[int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 255, (*shape, 3), dtype=np.uint8)
-    result = grey_as_relevance(toy_assets)(image)
+    result = grey_as_relevance(narrow_assets)(image)
     assert result.relevance.shape == shape
     assert result.mask.shape == shape
     assert np.isfinite(result.relevance).all()
 
 
-def test_tiles_of_a_large_picture_are_merged_in_place(toy_assets: Path) -> None:
+def test_tiles_of_a_large_picture_are_merged_in_place(narrow_assets: Path) -> None:
     image = np.random.default_rng(0).integers(0, 255, (500, 700, 3), dtype=np.uint8)
-    result = grey_as_relevance(toy_assets)(image)
+    result = grey_as_relevance(narrow_assets)(image)
     assert np.allclose(result.relevance, 255 - image[..., 0], atol=1e-2)
 
 
-def test_tiles_without_damage_stay_dark(toy_assets: Path) -> None:
+def test_tiles_without_damage_stay_dark(narrow_assets: Path) -> None:
     image = np.full((224, 1000, 3), 200, np.uint8)
     image[100:110, 40:50] = 10
-    result = grey_as_relevance(toy_assets)(image)
+    result = grey_as_relevance(narrow_assets)(image)
     assert result.damaged
     assert (result.relevance[:, 300:] == 0).all()
     assert result.relevance[105, 45] > 200
 
 
-def test_an_intact_picture_gives_an_empty_mask_unless_asked(toy_assets: Path) -> None:
+def test_an_intact_picture_gives_an_empty_mask_unless_asked(narrow_assets: Path) -> None:
     image = np.full((300, 300, 3), 120, np.uint8)
     image[50:60, 50:60] = 80  # dark, but not dark enough to be called damage
-    segmenter = grey_as_relevance(toy_assets)
+    segmenter = grey_as_relevance(narrow_assets)
     result = segmenter(image)
     assert not result.damaged
     assert not result.explained
@@ -90,12 +90,12 @@ def test_an_intact_picture_gives_an_empty_mask_unless_asked(toy_assets: Path) ->
 
 
 @pytest.mark.parametrize("batch", [1, 3, 8, 64])
-def test_results_do_not_depend_on_the_batch(toy_assets: Path, batch: int) -> None:
+def test_results_do_not_depend_on_the_batch(narrow_assets: Path, batch: int) -> None:
     random = np.random.default_rng(1)
     shapes = [(224, 224), (500, 300), (100, 120), (224, 900), (230, 230)]
     images = [random.integers(0, 255, (*s, 3), dtype=np.uint8) for s in shapes]
     images[2][...] = 90  # an intact one amid the others
-    segmenter = grey_as_relevance(toy_assets, batch=batch)
+    segmenter = grey_as_relevance(narrow_assets, batch=batch)
     results = list(segmenter.stream(images))
     assert [r.relevance.shape for r in results] == shapes
     assert [r.damaged for r in results] == [True, True, False, True, True]
@@ -103,7 +103,7 @@ def test_results_do_not_depend_on_the_batch(toy_assets: Path, batch: int) -> Non
         assert np.allclose(result.relevance, segmenter(image).relevance, atol=1e-4)
 
 
-def test_a_stream_keeps_only_the_images_of_its_batch(toy_assets: Path) -> None:
+def test_a_stream_keeps_only_the_images_of_its_batch(narrow_assets: Path) -> None:
     taken = 0
 
     def images():  # type: ignore[no-untyped-def]
@@ -112,15 +112,15 @@ def test_a_stream_keeps_only_the_images_of_its_batch(toy_assets: Path) -> None:
             taken += 1
             yield np.zeros((224, 224, 3), np.uint8)
 
-    stream = grey_as_relevance(toy_assets, batch=4).stream(images())
+    stream = grey_as_relevance(narrow_assets, batch=4).stream(images())
     for done in range(1, 21):
         next(stream)
         assert taken <= done + 4
 
 
-def test_tiles_of_a_huge_picture_run_in_batches(toy_assets: Path) -> None:
+def test_tiles_of_a_huge_picture_run_in_batches(narrow_assets: Path) -> None:
     sizes = []
-    segmenter = grey_as_relevance(toy_assets, batch=5)
+    segmenter = grey_as_relevance(narrow_assets, batch=5)
     inner = segmenter.explainer
 
     def watched(x, select):  # type: ignore[no-untyped-def]
@@ -136,9 +136,9 @@ def test_tiles_of_a_huge_picture_run_in_batches(toy_assets: Path) -> None:
     assert not result.damaged
 
 
-def test_second_thoughts_run_no_lrp(toy_assets: Path, picture: np.ndarray) -> None:
+def test_second_thoughts_run_no_lrp(narrow_assets: Path, picture: np.ndarray) -> None:
     calls = []
-    segmenter = grey_as_relevance(toy_assets)
+    segmenter = grey_as_relevance(narrow_assets)
     inner = segmenter.explainer
 
     def counted(x, select):  # type: ignore[no-untyped-def]
@@ -160,14 +160,14 @@ def test_second_thoughts_run_no_lrp(toy_assets: Path, picture: np.ndarray) -> No
         result.using("nothing")
 
 
-def test_relevance_cannot_be_written_to(toy_assets: Path, picture: np.ndarray) -> None:
-    result = grey_as_relevance(toy_assets)(picture)
+def test_relevance_cannot_be_written_to(narrow_assets: Path, picture: np.ndarray) -> None:
+    result = grey_as_relevance(narrow_assets)(picture)
     with pytest.raises(ValueError, match="read-only"):
         result.relevance[0, 0] = 1
 
 
-def test_many_threads_share_one_segmenter(toy_assets: Path) -> None:
-    segmenter = lrpseg.load("toy", assets=toy_assets, rule_set="ours", batch=2)
+def test_many_threads_share_one_segmenter(narrow_assets: Path) -> None:
+    segmenter = lrpseg.load("toy", assets=narrow_assets, rule_set="ours", batch=2)
     random = np.random.default_rng(3)
     images = [random.integers(0, 255, (224, 224, 3), dtype=np.uint8) for _ in range(3)]
     expected = [segmenter(image).relevance for image in images]
@@ -201,60 +201,27 @@ def test_many_threads_share_one_segmenter(toy_assets: Path) -> None:
     ],
 )
 def test_options_that_do_not_exist_are_named(
-    toy_assets: Path, option: str, value: object, says: str
+    narrow_assets: Path, option: str, value: object, says: str
 ) -> None:
     with pytest.raises(OptionError, match=says):
-        lrpseg.load("toy", assets=toy_assets, **{option: value})  # type: ignore[arg-type]
+        lrpseg.load("toy", assets=narrow_assets, **{option: value})  # type: ignore[arg-type]
 
 
-def test_unknown_domain_lists_the_known(toy_assets: Path) -> None:
+def test_unknown_domain_lists_the_known(narrow_assets: Path) -> None:
     with pytest.raises(OptionError, match="toy"):
-        lrpseg.load("moon", assets=toy_assets)
-    assert lrpseg.load(str(toy_assets / "toy")).settings.domain == "toy"
+        lrpseg.load("moon", assets=narrow_assets)
+    assert lrpseg.load(str(narrow_assets / "toy")).settings.domain == "toy"
 
 
-def test_networks_have_the_paper_s_layers() -> None:
-    def layers(name: str, kind: type[nn.Module]) -> list[tuple[int, ...]]:
-        found = (m for m in NETWORKS[name].build().modules() if isinstance(m, kind))
-        return [tuple(m.weight.shape) for m in found]  # type: ignore[arg-type]
-
-    assert layers("one-fc", nn.Linear) == [(2, 25088)]
-    assert layers("128n", nn.Linear) == [(128, 25088), (128, 128), (2, 128)]
-    channels = [shape[0] for shape in layers("one-fc", nn.Conv2d)]
-    assert channels == [64, 128, 256, 256, 512, 512, 512, 512]
-
-
-def test_an_unreadable_file_is_an_image_error(toy_assets: Path, tmp_path: Path) -> None:
+def test_an_unreadable_file_is_an_image_error(narrow_assets: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.png").write_text("no picture")
     with pytest.raises(ImageError, match=r"notes\.png"):
-        lrpseg.load("toy", assets=toy_assets)(tmp_path / "notes.png")
-
-
-SHIPPED = [(d, n) for d in list_domains() for n in load_domain(d).checkpoints]
-
-
-@pytest.mark.parametrize(("domain", "network"), SHIPPED)
-def test_shipped_checkpoints_load_and_are_small(domain: str, network: str) -> None:
-    segmenter = lrpseg.load(domain, network=network)
-    assert segmenter.domain.checkpoint(network).stat().st_size < 30e6
-
-
-def test_the_shipped_model_works_on_the_samples() -> None:
-    from PIL import Image
-
-    samples = assets_folder() / "samples"
-    segmenter = lrpseg.load("magnetic-tile")
-    for name in ("1-blowhole", "2-crack", "3-several"):
-        result = segmenter(samples / f"{name}.png")
-        truth = np.asarray(Image.open(samples / "truth" / f"{name}.png")) > 0
-        assert result.damaged, name
-        assert (result.mask & truth).any(), name
-    assert not segmenter(samples / "4-intact.png").damaged
+        lrpseg.load("toy", assets=narrow_assets)(tmp_path / "notes.png")
 
 
 @pytest.mark.parametrize(("rule_set", "pooling"), list(product(["ours", "montavon"], ["max"])))
 def test_lean_engine_and_zennit_give_the_same_mask(
-    narrow: None, picture: np.ndarray, rule_set: str, pooling: str
+    picture: np.ndarray, rule_set: str, pooling: str
 ) -> None:
     masks = [
         lrpseg.load(
@@ -266,12 +233,12 @@ def test_lean_engine_and_zennit_give_the_same_mask(
     assert (masks[0] & masks[1]).sum() / (masks[0] | masks[1]).sum() > 0.98
 
 
-def test_a_network_that_gives_nan_is_no_intact_picture(toy_assets: Path) -> None:
+def test_a_network_that_gives_nan_is_no_intact_picture(narrow_assets: Path) -> None:
     def explain(x, select):  # type: ignore[no-untyped-def]
         log_odds = torch.full((len(x), 1), torch.nan)
         rows, classes = select(log_odds).nonzero(as_tuple=True)
         return Explained(log_odds, rows, classes, x[:0, 0], None)
 
-    segmenter = replace(lrpseg.load("toy", assets=toy_assets), explainer=explain)
+    segmenter = replace(lrpseg.load("toy", assets=narrow_assets), explainer=explain)
     with pytest.raises(RelevanceError, match="NaN"):
         segmenter(np.zeros((224, 224, 3), np.uint8))

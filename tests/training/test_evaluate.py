@@ -15,11 +15,11 @@ from lrpseg.domains import load_domain
 from lrpseg.lrp import RULE_SETS
 from lrpseg.masks.figures import Counts, count
 from lrpseg.models.checkpoints import save_checkpoint
-from lrpseg.models.networks import NETWORKS
 from lrpseg.pipeline.curves import UNION
 from lrpseg.refiners import REFINERS
 from lrpseg.thresholders import THRESHOLDERS, Fitted
 from tests.conftest import DOMAIN, add_self_trained
+from tests.narrow import NARROW
 from training.loops.unet import UNet, save_unet
 from training.reports import beyond
 from training.reports.evaluate import main
@@ -34,6 +34,8 @@ from training.reports.segmentation import (
     segment,
 )
 from training.reports.systems import BASELINES, baseline_maps
+
+pytestmark = pytest.mark.usefixtures("narrow")
 
 
 def half(relevance: np.ndarray) -> Fitted:
@@ -94,9 +96,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     assets = root / "assets"
     (assets / "magnetic-tile").mkdir(parents=True)
     torch.manual_seed(0)
-    save_checkpoint(
-        NETWORKS["one-fc"].build(), assets / "magnetic-tile" / "one-fc.safetensors", "one-fc"
-    )
+    save_checkpoint(NARROW.build(), assets / "magnetic-tile" / "one-fc.safetensors", "one-fc")
     (assets / "magnetic-tile" / "domain.json").write_text(json.dumps(DOMAIN))
     data, random, names = root / "data", np.random.default_rng(0), []
     for kind in ("Free", "Crack", "Blowhole"):
@@ -196,10 +196,12 @@ def test_evaluate_without_the_split_says_so(
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_baselines_give_finite_maps_and_leave_the_model_alone(name: str, toy_assets: Path) -> None:
-    domain = load_domain("toy", toy_assets)
+def test_baselines_give_finite_maps_and_leave_the_model_alone(
+    name: str, narrow_assets: Path
+) -> None:
+    domain = load_domain("toy", narrow_assets)
     torch.manual_seed(0)
-    model = NETWORKS["one-fc"].build().eval().requires_grad_(False)
+    model = NARROW.build().eval().requires_grad_(False)
     before = {k: v.clone() for k, v in model.state_dict().items()}
     crops = np.random.default_rng(0).integers(0, 255, (2, 224, 224, 3), dtype=np.uint8)
     maps = baseline_maps(name, model, domain, crops, torch.device("cpu"), batch=1)

@@ -14,7 +14,9 @@ import lrpseg
 from lrpseg.core.errors import CheckpointError, OptionError
 from lrpseg.domains import Normalisation, load_domain
 from lrpseg.domains.weights import load_decider
-from lrpseg.models.checkpoints import load_checkpoint, load_self_trained, save_checkpoint
+from lrpseg.models.checkpoints import load_checkpoint, save_checkpoint
+from lrpseg.models.self_trained import Decider, SelfTrained
+from lrpseg.models.tensors import fill
 from lrpseg.thresholders import Fitted
 from tests.conftest import DOMAIN, add_self_trained
 from training.data import proposals
@@ -32,6 +34,7 @@ from training.data.self_training_crops import (
 from training.loops import self_train
 from training.reports.systems import network_maps
 
+pytestmark = pytest.mark.usefixtures("narrow")
 CPU = torch.device("cpu")
 DRAWING = DRAWINGS["blowholes-and-cracks"]
 
@@ -195,27 +198,33 @@ def words(data: Path, assets: Path, out: Path, *more: str) -> list[str]:
 
 
 def test_two_rounds_give_a_network_that_loads_and_resuming_changes_nothing(
-    data: Path, toy_assets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    data: Path, narrow_assets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    self_train.main(words(data, toy_assets, tmp_path / "whole"))
+    self_train.main(words(data, narrow_assets, tmp_path / "whole"))
     printed = capsys.readouterr().out
     assert "4 of 4 damaged crops have a proposal" in printed
-    model = load_self_trained(tmp_path / "whole" / "self-trained.safetensors", "self-trained")
-    assert model.belongs_to(load_checkpoint(toy_assets / "toy" / "one-fc.safetensors", "one-fc"))
+    classifier = load_checkpoint(narrow_assets / "toy" / "one-fc.safetensors", "one-fc")
+
+    def trained(folder: str) -> SelfTrained:
+        own = Decider.untrained(classifier).own
+        return fill(own, tmp_path / folder / "self-trained.safetensors", "self-trained")
+
+    model = trained("whole")
+    assert model.belongs_to(classifier)
     assert float(model.trust) != 1  # fitted, whatever to
     # A kill after the first round: the second one is done again, the same.
     shutil.copytree(tmp_path / "whole" / "round-1", tmp_path / "parts" / "round-1")
-    self_train.main(words(data, toy_assets, tmp_path / "parts", "--resume"))
-    again = load_self_trained(tmp_path / "parts" / "self-trained.safetensors", "self-trained")
+    self_train.main(words(data, narrow_assets, tmp_path / "parts", "--resume"))
+    again = trained("parts")
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, again.state_dict()[name]), name
 
 
 @pytest.fixture
-def assets(toy_assets: Path, tmp_path: Path) -> Path:
+def assets(narrow_assets: Path, tmp_path: Path) -> Path:
     """Assets whose domain has a classifier and a network that segments dark pixels by itself."""
     folder = tmp_path / "assets"
-    shutil.copytree(toy_assets, folder)
+    shutil.copytree(narrow_assets, folder)
     add_self_trained(folder / "toy", seed=2)
     return folder
 
@@ -275,7 +284,7 @@ def test_scales_are_what_the_classifier_decides_by(assets: Path) -> None:
     x = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
     scales = model.scales(x)
     assert [tuple(s.shape[1:]) for s in scales] == [
-        (c, 224 >> i, 224 >> i) for i, c in enumerate((64, 128, 256, 512, 512))
+        (c, 224 >> i, 224 >> i) for i, c in enumerate((4, 8, 16, 32, 32))
     ]
     assert torch.equal(model.classify(scales[-1]), model(x))
     assert [s.shape[-1] for s in model.scales(x[..., :16, :32])] == [32, 16, 8, 4, 2]

@@ -19,10 +19,10 @@ from PIL import Image
 
 import lrpseg
 from lrpseg.app import commands
-from lrpseg.domains import assets_folder
 from lrpseg.pipeline.results import Result
 from lrpseg.ui.launch import Page as RunningPage
 from tests import page_support as do
+from tests.narrow import narrow_tiles
 from tests.page_support import DAMAGED, INTACT
 
 ENDPOINTS = {
@@ -34,13 +34,12 @@ ENDPOINTS = {
 
 @pytest.fixture(scope="module")
 def hosted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPage]:
-    """A page that runs networks, with one domain and without samples to prepare."""
-    assets = tmp_path_factory.mktemp("assets")
-    (assets / "magnetic-tile").symlink_to(assets_folder() / "magnetic-tile")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LRPSEG_ASSETS", str(assets))
-        with do.running(tmp_path_factory.mktemp("visitors"), hosted=True) as page:
-            yield page
+    """A page that runs narrow networks, with one domain and without samples to prepare."""
+    with (
+        narrow_tiles(tmp_path_factory.mktemp("assets")),
+        do.running(tmp_path_factory.mktemp("visitors"), hosted=True) as page,
+    ):
+        yield page
 
 
 def connect(page: RunningPage) -> Client:

@@ -19,6 +19,7 @@ from lrpseg.core.errors import ImageError, OptionError
 from lrpseg.folders import Job
 from lrpseg.formats.label_studio import brush_rle, labeling_config
 from lrpseg.web.label_studio import VERSION, Pictures, make_app, read_tags
+from tests.narrow import narrow_tiles
 from tests.page_support import DAMAGED, INTACT
 
 CONFIG = """<View>
@@ -26,6 +27,12 @@ CONFIG = """<View>
   <Image name="img" value="$photo" zoom="true"/>
   <BrushLabels name="brush" toName="img"><Label value="rust"/><Label value="damaged"/></BrushLabels>
 </View>"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with narrow_tiles(tmp_path_factory.mktemp("assets")):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -164,8 +164,9 @@ def _png(width: int, height: int, depth: int = 8, colour: int = 2, data: bytes =
     )
 
 
-def hostile() -> Iterator[tuple[str, bytes]]:
-    """More than 200 files that are broken, lie, or are no pictures."""
+def hostile(longest: int = 10**7) -> Iterator[tuple[str, bytes]]:
+    """More than 200 files that are broken, lie, or are no pictures; longest: the side of one that
+    is a pixel wide."""
     for kind, data in _encodings():
         for part in (0.05, 0.2, 0.5, 0.9, 0.99):
             yield f"cut-{kind}-{part}", data[: int(len(data) * part)]
@@ -180,7 +181,7 @@ def hostile() -> Iterator[tuple[str, bytes]]:
         yield f"padded-{kind}", b"\0" * 64 + data
         yield f"zeros-{kind}", data[:64] + bytes(max(0, len(data) - 64))
     for size in ((0, 0), (1, 0), (2**31 - 1, 1), (1, 2**31 - 1), (2**31 - 1, 2**31 - 1),
-                 (60_000, 60_000), (100_000, 30_000), (1, 10**8)):  # fmt: skip
+                 (60_000, 60_000), (100_000, 30_000), (1, longest)):  # fmt: skip
         yield f"png-{size}", _png(*size)
         yield f"bomb-{size}", _png(*size, data=bytes(2_000_000))
     for depth, colour in ((0, 2), (3, 7), (16, 9), (255, 255), (32, 0)):
@@ -207,10 +208,11 @@ def hostile() -> Iterator[tuple[str, bytes]]:
         yield f"noise-{seed}", random.Random(seed).randbytes(seed * 50)
 
 
+@pytest.mark.parametrize("longest", [10**7, pytest.param(10**8, marks=pytest.mark.slow)])
 def test_hostile_files_are_kept_as_failed_or_read(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, longest: int
 ) -> None:
-    files = dict(hostile())
+    files = dict(hostile(longest))
     assert len(files) >= 200
     workspace = Workspace(tmp_path / "ws")
     drawn = analysed(workspace, "mine.png")
