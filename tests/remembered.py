@@ -20,12 +20,12 @@ from lrpseg.pipeline.settings import Settings
 class RememberedSegmenters(Segmenters):
     """Run the networks for a picture that is new to `folder`, and keep there what they gave.
 
-    Workers share the folder. One at a time runs networks, and frees them: several networks in each
-    of several workers are what takes memory.
+    Workers share the folder. One at a time runs networks, on few tiles at once, and frees them:
+    several networks in each of several workers are what takes memory.
     """
 
     def __init__(self, folder: Path) -> None:
-        super().__init__("cpu")
+        super().__init__("cpu", batch=2)
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
 

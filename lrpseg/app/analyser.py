@@ -14,7 +14,7 @@ from lrpseg.core.errors import LrpsegError
 from lrpseg.domains import load_domain
 from lrpseg.pipeline.operating_points import weights_hash
 from lrpseg.pipeline.results import Result
-from lrpseg.pipeline.segmenter import Progress, Segmenter, load
+from lrpseg.pipeline.segmenter import DEFAULT_BATCH, Progress, Segmenter, load
 from lrpseg.pipeline.settings import Settings
 from lrpseg.workspace import Item, NoSuchItem, Workspace
 
@@ -26,8 +26,9 @@ _LOADED = 4
 class Segmenters:
     """Loads segmenters at first use and keeps the last few; they are read-only and shared."""
 
-    def __init__(self, device: str) -> None:
-        self._device = device
+    def __init__(self, device: str, batch: int = DEFAULT_BATCH) -> None:
+        """batch: as of `load`."""
+        self._device, self._batch = device, batch
         self._lock = threading.Lock()
         self._loaded: OrderedDict[tuple[Any, ...], Segmenter] = OrderedDict()
 
@@ -39,7 +40,7 @@ class Segmenters:
         key = (*names.values(), weights)
         with self._lock:
             if key not in self._loaded:
-                self._loaded[key] = load(**names, device=self._device)
+                self._loaded[key] = load(**names, device=self._device, batch=self._batch)
             self._loaded.move_to_end(key)
             while len(self._loaded) > _LOADED:
                 self._loaded.popitem(last=False)

@@ -157,7 +157,7 @@ def _from_pil(image: Image.Image, name: str) -> NDArray[np.uint8]:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """`image` itself where its EXIF says nothing else: large pictures are not copied for nothing."""
+    """`image` itself where its EXIF does not turn it: a large picture is not copied for nothing."""
     turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
     return ImageOps.exif_transpose(image) if turned else image
 

@@ -24,6 +24,7 @@ from lrpseg.models.networks import NETWORKS
 from lrpseg.pipeline.defaults import default_settings
 from lrpseg.web.routes import TOKEN, make_routes
 from lrpseg.workspace import Limits, Sessions, Workspace, WorkspaceError, load_session, save_session
+from tests.narrow import NARROW
 
 CLASSES = ("crack", "hole")
 
@@ -33,7 +34,7 @@ def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The domain `two`: a random network that is sure of cracks everywhere, and unsure of holes."""
     folder = tmp_path_factory.mktemp("assets")
     torch.manual_seed(1)
-    model = NETWORKS["one-fc"].build(CLASSES)
+    model = NARROW.build(CLASSES)
     with torch.no_grad():
         model.head[-1].bias.copy_(torch.tensor([3.0, 0.5]))
     (folder / "two").mkdir()
@@ -52,6 +53,7 @@ def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _only_two(assets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LRPSEG_ASSETS", str(assets))
+    monkeypatch.setitem(NETWORKS._things, "one-fc", NARROW)
 
 
 @pytest.fixture(scope="module")

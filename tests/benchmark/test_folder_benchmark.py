@@ -26,12 +26,10 @@ def test_tiles_are_drawn_damaged_and_intact(tmp_path: Path) -> None:
 
 
 def test_both_loops_make_the_same_masks(
-    toy_assets: Path,
+    narrow: None,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("LRPSEG_ASSETS", str(toy_assets))
     draw_tiles(tmp_path, intact=1, damaged=1)  # both are called 0000.png, in their folders
     words = ["benchmark", "--folder", str(tmp_path), "--domain", "toy", "--device", "cpu"]
     assert main(words) == 0

@@ -1,22 +1,18 @@
-"""The lean engine against Zennit in float64: every network, rule set, start, pooling."""
+"""The lean engine against Zennit in float64: every network, rule set, start, pooling.
+
+Zennit is imported by the tests: with it comes torchvision, for which not every worker has to pay.
+"""
 
 from itertools import product
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock as TorchvisionBlock
-from zennit.attribution import Gradient
-from zennit.composites import NameLayerMapComposite
-from zennit.layer import Sum
-from zennit.rules import Norm
-from zennit.torchvision import ResNetCanonizer
 
 from lrpseg.lrp import POOLINGS, RULE_SETS, STARTS, RuleSet
 from lrpseg.lrp.engine import LeanEngine
 from lrpseg.lrp.graph import of_modules, read_graph
 from lrpseg.lrp.rules import AlphaBeta, Epsilon, Gamma, Rule, ZBox, Zero
-from lrpseg.lrp.zennit import ZennitEngine, hooks_by_name, merge_batch_norms
 from lrpseg.models import Classifier, ResNet, Vgg, resnet
 from tests.lrp.networks import NORMALISATION, ONE, SMALL, TWO, make, pictures, unlike_new
 
@@ -29,6 +25,8 @@ def assert_equal(found: Tensor, expected: Tensor) -> None:
 
 
 def compare(model: Classifier, rule_set: RuleSet, start: str, pooling: str, batch: int = 2) -> None:
+    from lrpseg.lrp.zennit import ZennitEngine
+
     x = pictures(model, batch)
     classes = torch.arange(batch) % len(model.classes)
     options = (model, rule_set, NORMALISATION, start, pooling)
@@ -70,6 +68,8 @@ def test_any_rule_may_stand_anywhere(network: str, rule: Rule) -> None:
 
 
 def test_a_network_made_for_zennit_gives_the_same_outputs() -> None:
+    from lrpseg.lrp.zennit import merge_batch_norms
+
     for network in SMALL:
         model = make(network)
         x = pictures(model, 2)
@@ -82,7 +82,16 @@ def test_a_network_made_for_zennit_gives_the_same_outputs() -> None:
 def test_residual_networks_equal_zennit_with_its_own_canonizer(
     rule_set: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resnet, "BasicBlock", TorchvisionBlock)  # by which Zennit knows one
+    from torchvision.models.resnet import BasicBlock
+    from zennit.attribution import Gradient
+    from zennit.composites import NameLayerMapComposite
+    from zennit.layer import Sum
+    from zennit.rules import Norm
+    from zennit.torchvision import ResNetCanonizer
+
+    from lrpseg.lrp.zennit import hooks_by_name
+
+    monkeypatch.setattr(resnet, "BasicBlock", BasicBlock)  # by which Zennit knows one
     torch.manual_seed(0)
     model = unlike_new(ResNet(width=4))
     for module in model.modules():
@@ -104,6 +113,8 @@ def test_residual_networks_equal_zennit_with_its_own_canonizer(
 
 @pytest.mark.parametrize("side", [64, 96])
 def test_a_network_for_any_side_is_explained_at_any(side: int) -> None:
+    from lrpseg.lrp.zennit import ZennitEngine
+
     model = make("resnet-18")
     x = pictures(model, 1).repeat(1, 1, 3, 3)[..., :side, :side]
     options = (model, RULE_SETS["ours"], NORMALISATION, "log-odds", "average")

@@ -6,7 +6,6 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import nn
-from torchvision.models import get_model
 
 from lrpseg.core.errors import CheckpointError
 from lrpseg.models import NETWORKS, Classifier, Decider, ResNet, Vgg, classifiers
@@ -77,6 +76,8 @@ def test_calibration_moves_the_log_odds(network: str, classes: tuple[str, ...]) 
 def test_features_are_named_as_torchvision_names_them(network: str, theirs: str) -> None:
     with torch.device("meta"):
         model = NETWORKS[network].build()
+        from torchvision.models import get_model
+
         given = get_model(theirs, weights=None).state_dict()
     own = {k: v.shape for k, v in model.state_dict().items() if model.stage_of(k) is not None}
     assert own == {k: v.shape for k, v in given.items() if k in own}
@@ -88,6 +89,8 @@ def test_features_are_named_as_torchvision_names_them(network: str, theirs: str)
 
 def test_torchvisions_weights_give_torchvisions_features() -> None:
     torch.manual_seed(0)
+    from torchvision.models import get_model
+
     theirs = get_model("resnet18", weights=None).eval()
     model = ResNet().eval()
     before = model.fc.weight.clone()

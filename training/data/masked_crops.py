@@ -7,9 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
-from torchvision import tv_tensors
-from torchvision.transforms import InterpolationMode, v2
-from torchvision.transforms.v2 import functional as warp
 
 from lrpseg.core.errors import LrpsegError
 from lrpseg.models.networks import INPUT_SIZE
@@ -58,6 +55,11 @@ def deform(image: Image, mask: Mask, how: Deformation, seed: int) -> tuple[Tenso
     Returns image (224, 224, 3) uint8 and mask (224, 224) bool. Mirrored surroundings fill what
     comes in from outside: black corners would look like nothing that is ever inspected.
     """
+    # torchvision takes seconds and 150 MB, which the other commands of training do not need.
+    from torchvision import tv_tensors
+    from torchvision.transforms import InterpolationMode, v2
+    from torchvision.transforms.v2 import functional as warp
+
     picture = tv_tensors.Image(torch.from_numpy(image.transpose(2, 0, 1).copy()))
     truth = tv_tensors.Mask(torch.from_numpy(mask.astype(np.uint8))[None])
     side = INPUT_SIZE + 64  # room for what the displacements fetch

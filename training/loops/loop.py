@@ -10,11 +10,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.loggers import TensorBoardLogger
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
@@ -25,6 +23,9 @@ from lrpseg.core.registry import Registry
 from lrpseg.domains import Normalisation
 from lrpseg.masks.render import save_text
 from training.loops.resuming import plain, save_state
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 SCHEDULES: Registry[Callable[[float], float]] = Registry("schedule")
 """From the share of the training that is done, 0 to 1, to the factor of all learning rates: a pure
@@ -109,8 +110,12 @@ class Task(ABC):
         """Keep the weights, as those of the best epoch so far."""
 
 
-def make_fabric(plan: Plan, out: Path, accelerator: str) -> Fabric:
+def make_fabric(plan: Plan, out: Path, accelerator: str) -> "Fabric":
     """Lightning Fabric for one process or those of `torchrun`, with a log for TensorBoard."""
+    # With it come all of torch's compilers: seconds and 150 MB that only a training needs.
+    from lightning_fabric import Fabric
+    from lightning_fabric.loggers import TensorBoardLogger
+
     out.mkdir(parents=True, exist_ok=True)
     fabric = Fabric(
         accelerator=accelerator,
@@ -122,7 +127,9 @@ def make_fabric(plan: Plan, out: Path, accelerator: str) -> Fabric:
     return fabric
 
 
-def train(fabric: Fabric, task: Task, plan: Plan, out: Path, resume: bool) -> list[dict[str, Any]]:
+def train(
+    fabric: "Fabric", task: Task, plan: Plan, out: Path, resume: bool
+) -> list[dict[str, Any]]:
     """Train as the plan says, and return each epoch's figures.
 
     Args:
@@ -200,7 +207,7 @@ def _check(made: dict[str, Any], plan: Plan, last: Path) -> None:
 
 
 def _one_epoch(
-    fabric: Fabric,
+    fabric: "Fabric",
     task: Task,
     model: Any,
     optimizer: Any,

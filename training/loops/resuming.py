@@ -4,9 +4,10 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lightning_fabric import Fabric
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 def plain(config: Any) -> dict[str, Any]:
@@ -14,7 +15,7 @@ def plain(config: Any) -> dict[str, Any]:
     return json.loads(json.dumps(asdict(config)))
 
 
-def save_state(fabric: Fabric, path: Path, state: dict[str, Any]) -> None:
+def save_state(fabric: "Fabric", path: Path, state: dict[str, Any]) -> None:
     """Write `last.ckpt` atomically, from all ranks: a kill leaves the one of the epoch before."""
     temporary = path.with_suffix(".part")
     fabric.save(temporary, state)

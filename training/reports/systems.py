@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
-from zennit.attribution import Gradient, IntegratedGradients, SmoothGrad
 
 from lrpseg.core.registry import Registry
 from lrpseg.domains import Domain
@@ -45,12 +44,16 @@ def _log_odds(kind: int, classes: int) -> Start:
 
 
 def _input_times_gradient(model: Classifier, start: Start, x: Tensor) -> Tensor:
+    from zennit.attribution import Gradient  # as everywhere late: it imports all of torchvision
+
     with Gradient(model) as attributor:
         _, gradient = attributor(x.clone().requires_grad_(), start)
     return (x * gradient).sum(dim=1)
 
 
 def _smooth_grad(model: Classifier, start: Start, x: Tensor) -> Tensor:
+    from zennit.attribution import SmoothGrad
+
     torch.manual_seed(0)  # its noise is random
     with SmoothGrad(model, noise_level=0.1, n_iter=20) as attributor:
         _, gradient = attributor(x.clone().requires_grad_(), start)
@@ -59,6 +62,8 @@ def _smooth_grad(model: Classifier, start: Start, x: Tensor) -> Tensor:
 
 
 def _integrated_gradients(model: Classifier, start: Start, x: Tensor) -> Tensor:
+    from zennit.attribution import IntegratedGradients
+
     with IntegratedGradients(model, n_iter=20) as attributor:
         _, gradient = attributor(x.clone().requires_grad_(), start)
     return gradient.sum(dim=1)
