@@ -14,7 +14,7 @@ from PIL import Image
 from lrpseg.models.contract import DAMAGED
 from lrpseg.models.networks import NETWORKS, Network
 from lrpseg.models.vgg import VGG_A, Vgg
-from training.data.drawn_damage import Drawing, draw_damage
+from training.data.drawn_damage import DRAWINGS, Drawing, draw_damage
 
 SIDE = 96
 CLASSES = ("crack", "blowhole")
@@ -48,6 +48,26 @@ def narrow_network() -> Iterator[None]:
 def surface(random: np.random.Generator) -> np.ndarray:
     """(100, 100, 3) uint8: a bright surface with noise."""
     return random.integers(150, 175, (100, 100, 3), dtype=np.uint8)
+
+
+def noise(seed: int, height: int = 224, width: int = 240) -> np.ndarray:
+    """(height, width, 3) uint8: a surface without damage."""
+    random = np.random.default_rng(seed)
+    return random.integers(140, 170, (height, width, 3), dtype=np.uint8)
+
+
+def draw_blowholes(root: Path) -> Path:
+    """Folders of six damaged pictures with masks and six intact ones, of which two each are val."""
+    drawing = DRAWINGS["blowholes-and-cracks"]
+    for index in range(6):
+        image, mask = draw_damage(noise(index), np.random.default_rng(index), drawing)
+        save(root / "damaged" / f"{index}.png", image)
+        save(root / "masks" / f"{index}.png", mask.astype(np.uint8) * 255)
+        save(root / "intact" / f"{index}.png", noise(10 + index))
+    names = [f"{kind}/{i}.png" for i in range(6) for kind in ("damaged", "intact")]
+    splits = {"train": names[:8], "val": names[8:], "test": []}
+    (root / "split.json").write_text(json.dumps({"splits": splits}))
+    return root
 
 
 def draw_classes(root: Path, count: int = 6) -> None:

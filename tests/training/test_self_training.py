@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -19,8 +18,10 @@ from lrpseg.models.self_trained import Decider, SelfTrained
 from lrpseg.models.tensors import fill
 from lrpseg.thresholders import Fitted
 from tests.conftest import DOMAIN, add_self_trained
+from tests.training.support import draw_blowholes
+from tests.training.support import noise as surface
 from training.data import proposals
-from training.data.drawn_damage import DRAWINGS, draw_damage
+from training.data.drawn_damage import DRAWINGS
 from training.data.proposals import REACH, mistakes, propose, propose_from_lrp
 from training.data.readers import read
 from training.data.self_training_crops import (
@@ -46,11 +47,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-def surface(seed: int, height: int = 224, width: int = 240) -> np.ndarray:
-    random = np.random.default_rng(seed)
-    return random.integers(140, 170, (height, width, 3), dtype=np.uint8)
 
 
 # ------------------------------------------------------------------------------------- proposals
@@ -176,18 +172,7 @@ def test_shares_are_kept() -> None:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of surfaces, some with a drawn blowhole."""
-    root = tmp_path_factory.mktemp("self")
-    for folder in ("damaged", "intact", "masks"):
-        (root / folder).mkdir()
-    for index in range(6):
-        image, mask = draw_damage(surface(index), np.random.default_rng(index), DRAWING)
-        cv2.imwrite(str(root / "damaged" / f"{index}.png"), image)
-        cv2.imwrite(str(root / "masks" / f"{index}.png"), mask.astype(np.uint8) * 255)
-        cv2.imwrite(str(root / "intact" / f"{index}.png"), surface(10 + index))
-    names = [f"{kind}/{i}.png" for i in range(6) for kind in ("damaged", "intact")]
-    splits = {"train": names[:8], "val": names[8:], "test": []}
-    (root / "split.json").write_text(json.dumps({"splits": splits}))
-    return root
+    return draw_blowholes(tmp_path_factory.mktemp("self"))
 
 
 def words(data: Path, assets: Path, out: Path, *more: str) -> list[str]:
