@@ -21,7 +21,8 @@ from training.reports.annotator import (
     RULES,
     iou,
 )
-from training.reports.effort import BLANK, Measured, measure
+from training.reports.effort import Measured, measure
+from training.reports.effort_methods import BLANK
 from training.reports.effort_report import ratio_interval, write_report
 
 # ------------------------------------------------------------------------------ what is reported

@@ -17,7 +17,7 @@ from lrpseg.thresholders import THRESHOLDERS
 from tests.training.support import CLASSES, NORMALISATION, draw_classes, make_domain, narrow_network
 from training import ship
 from training.data.declared import Subject
-from training.reports import classification, compare, operating_points
+from training.reports import classification, compare, effort, operating_points
 from training.reports import evaluate as evaluating
 from training.shipping.recipe import KINDS, read_recipe
 from training.shipping.stages import Stages
@@ -157,6 +157,23 @@ def test_reports_run_on_a_users_own_domain_with_rows_for_each_class(
     assert "| whole, tiled: blowhole |" in capsys.readouterr().out
     table = compare.compare(place / "data", out, "narrow", "val", "cpu")
     assert "val crops of out that show crack, network narrow" in table
+
+
+def test_effort_counts_all_damage_and_each_class(place: Path, tmp_path: Path) -> None:
+    words = ["--data", str(place / "data"), "--domain", str(place / "out"), "--device", "cpu"]
+    text = effort.main([*words, "--split", "val", "--out", str(tmp_path)])
+    stored = json.loads((tmp_path / "out-val-effort" / "results.json").read_text())
+    assert set(stored["classes"]) == set(CLASSES)
+    for rows in (stored["methods"], *stored["classes"].values()):
+        blank, lrp = rows["blank"], rows["LRP, as in the paper"]
+        assert blank["iou"] == [0, 0, 0]
+        assert lrp["iou"][0] > 0
+        assert blank["goals"][0]["strokes"][0] >= 1
+    # Who draws both has at least what each of them takes alone.
+    alone = [rows["blank"]["goals"][0]["strokes"][0] for rows in stored["classes"].values()]
+    assert stored["methods"]["blank"]["goals"][0]["strokes"][0] >= min(alone)
+    assert "## crack by itself" in text
+    assert "6 crops of" in text
 
 
 def test_the_domains_normalisation_is_what_training_uses(place: Path) -> None:

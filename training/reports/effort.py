@@ -6,7 +6,7 @@
 A simulated annotator (`training.reports.annotator`, whose rules the report repeats) corrects the
 mask that each method proposes for the damaged pictures' centre crops, and a blank one, until its
 IoU with the truth is 0.8, then 0.9. A mask is what a user gets: empty where the picture is
-classified intact.
+classified intact. Of several classes it counts all damage together, and each class by itself.
 
 With --learn also: the self-trained network learns, by the code of `lrpseg learn`, from 5, 10 and 20
 corrected crops of the training split's damaged pictures (their true masks stand for corrected
@@ -24,9 +24,8 @@ Prints the report, and writes report.md, results.json and effort.png below
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,11 +38,10 @@ from lrpseg.learning import Recipe, fine_tune, predict
 from lrpseg.learning.run import OTHERS
 from lrpseg.lrp import RULE_SETS
 from lrpseg.masks.figures import Mask
-from lrpseg.models.networks import NETWORKS, load_pair
+from lrpseg.models.networks import load_pair
 from lrpseg.models.self_trained import Decider
+from lrpseg.pipeline.curves import UNION
 from lrpseg.pipeline.defaults import default_settings
-from lrpseg.pipeline.segmenter import load
-from lrpseg.pipeline.settings import BEST, Settings
 from lrpseg.refiners import DEFAULT_REFINER, REFINERS
 from lrpseg.thresholders import THRESHOLDERS
 from training.command import add_data, masked, shown_words, told
@@ -51,27 +49,13 @@ from training.data.corrected import Batch, batches, corrected_examples, patches_
 from training.data.datasets import Example
 from training.data.declared import read_domain
 from training.data.readers import READERS
-from training.loops.unet import load_unet
 from training.reports.annotator import Correction, correct
-from training.reports.evaluate import UNET_NAME, crops_of, side_of, unet_system
+from training.reports.effort_methods import SELF_TRAINED, methods
+from training.reports.evaluate import crops_of, several_of, side_of
 from training.reports.segmentation import Pictures
 
 GOALS = (0.8, 0.9)
 COUNTS = (0, 5, 10, 20)
-BLANK = "blank"
-SELF_TRAINED = "self-trained"
-
-Masks = Callable[[Pictures], Sequence[Mask]]
-"""From N pictures to the mask (H, W) that a method proposes for each."""
-
-
-@dataclass(frozen=True)
-class Method:
-    """One way to propose masks; `about` says with which settings."""
-
-    name: str
-    about: str
-    masks: Masks
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,9 +76,10 @@ class Effort:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """All that was measured on one split, for the report. `learned`: by the number of corrected
-    crops, the mean over draws; batches: of pictures of the split itself; both empty without
-    --learn. start: the domain whose network learned."""
+    """All that was measured on one split, for the report. classes: of a class by itself, on the
+    pictures that show it, its regions and methods; empty where there is one class. `learned`: by
+    the number of corrected crops, the mean over draws; batches: of pictures of the split itself;
+    both empty without --learn. start: the domain whose network learned."""
 
     domain: Domain
     start: Domain
@@ -106,48 +91,15 @@ class Measured:
     learned: dict[int, Effort]
     batches: Sequence[Batch]
     recipe: Recipe
+    classes: Mapping[str, "OfClass"] = field(default_factory=dict)
 
 
-def methods(
-    domain: Domain, lrp: Settings, refined: Settings, unet: Path | None, device: str
-) -> list[Method]:
-    """What is compared; a method whose network or refiner is not there is left out."""
-    found = [Method(BLANK, "nothing proposed", lambda p: [np.zeros_like(t) for t in p.truth])]
-    found.append(
-        Method("LRP, as in the paper", _told(lrp), partial(segmented, domain, lrp, device))
-    )
-    if refined.refiner != DEFAULT_REFINER:
-        make = partial(segmented, domain, refined, device)
-        found.append(Method("LRP, refined", _told(refined), make))
-    if SELF_TRAINED in domain.checkpoints:
-        own = default_settings(domain, network=SELF_TRAINED)
-        found.append(Method(SELF_TRAINED, _told(own), partial(segmented, domain, own, device)))
-    if unet is not None:
-        network = load_unet(unet)
+@dataclass(frozen=True, eq=False)
+class OfClass:
+    """The effort of one class by itself; regions: of the pictures that show it."""
 
-        def baseline(pictures: Pictures) -> Sequence[Mask]:
-            where = pick_device(device)
-            return unet_system(network, pictures, domain.normalisation, where).mask
-
-        found.append(Method(UNET_NAME, f"{network.width} channels at full resolution", baseline))
-    return found
-
-
-def segmented(domain: Domain, settings: Settings, device: str, pictures: Pictures) -> list[Mask]:
-    """The masks that `lrpseg.load` gives, of all classes together."""
-    names = {name: getattr(settings, name) for name in BEST}
-    segmenter = load(str(domain.folder), **names, device=device)
-    return [result.mask for result in segmenter.stream(pictures.images)]
-
-
-def _told(settings: Settings) -> str:
-    network = NETWORKS[settings.network]
-    parts = [network.title, THRESHOLDERS[settings.thresholder].title]
-    if network.evidence == "relevance":
-        parts.insert(1, RULE_SETS[settings.rule_set].title)
-    if settings.refiner != DEFAULT_REFINER:
-        parts.append(REFINERS[settings.refiner].title)
-    return ", ".join(parts)
+    regions: Sequence[str]
+    methods: Sequence[Effort]
 
 
 def measure(name: str, about: str, masks: Sequence[Mask], truth: Sequence[Mask]) -> Effort:
@@ -218,18 +170,24 @@ def run(args: argparse.Namespace) -> Measured:
     domain, device = load_domain(args.domain), pick_device(args.device)
     splits = read_domain(domain, args.data, args.seed, args.data_set).splits
     damaged = masked(splits.get(args.split, ()), domain, args.split, args.data)
-    pictures = crops_of(damaged, False, side_of(domain))
+    pictures = crops_of(damaged, False, side_of(domain), several_of(domain))
     given = {"network": args.network, "rule_set": args.rule_set, "classifiers_only": True}
     paper = args.thresholder or "simple"
     lrp = default_settings(domain, **given, thresholder=paper, refiner=DEFAULT_REFINER)
     refined = default_settings(domain, **given, thresholder=args.thresholder, refiner=args.refiner)
-    efforts = []
+    efforts: dict[str, list[Effort]] = {}
     start = load_domain(args.start or args.domain)
     compared = methods(domain, lrp, refined, args.unet, args.device)
     for method in compared if start.name == domain.name else compared[:1]:
-        made = measure(method.name, method.about, method.masks(pictures), pictures.truth)
-        print(f"{method.name}: {made.strokes[0].mean():.1f} strokes", file=sys.stderr)
-        efforts.append(made)
+        masks = method.masks(pictures)
+        for kind in (UNION, *pictures.classes):
+            there, truth = pictures.showing(kind), pictures.of(kind).truth
+            if kind not in masks or not there:
+                continue
+            made = measure(method.name, method.about, [masks[kind][i] for i in there], truth)
+            efforts.setdefault(kind, []).append(made)
+            told = f"{method.name}, {kind}" if kind != UNION else method.name
+            print(f"{told}: {made.strokes[0].mean():.1f} strokes", file=sys.stderr)
     recipe = Recipe(seed=args.seed, steps=args.steps, lr=args.lr, blend=args.blend)
     curve: dict[int, Effort] = {}
     within: list[Batch] = []
@@ -238,8 +196,9 @@ def run(args: argparse.Namespace) -> Measured:
         curve = learned_curve(start, model, splits["train"], pictures, recipe, args.draws, device)
         within = batches(model, damaged, start.normalisation, recipe, args.draws, device)
     return Measured(
-        domain, start, args.split, args.seed, args.draws, pictures.regions, efforts, curve, within,
-        recipe,
+        domain, start, args.split, args.seed, args.draws, pictures.regions, efforts.pop(UNION),
+        curve, within, recipe,
+        {kind: OfClass(pictures.of(kind).regions, of) for kind, of in efforts.items()},
     )  # fmt: skip
 
 

@@ -16,7 +16,8 @@ from lrpseg.masks.render import save_text
 from lrpseg.version import __version__
 from training.reports import plots
 from training.reports.annotator import LIMIT, RULES
-from training.reports.effort import BLANK, GOALS, Effort, Measured
+from training.reports.effort import GOALS, Effort, Measured
+from training.reports.effort_methods import BLANK
 from training.reports.metrics import interval
 
 Values = NDArray[np.float64]
@@ -40,8 +41,10 @@ def write_report(m: Measured, out: Path, shown: Sequence[str]) -> str:
 
     `shown`: the words of the command, as the report shows them.
     """
-    rows = {e.name: _figures(m, e) for e in m.methods}
-    curve = {count: _figures(m, e) for count, e in m.learned.items()}
+    rows = _rows(m.methods, m.regions, m.seed)
+    by_class = {kind: _rows(of.methods, of.regions, m.seed) for kind, of in m.classes.items()}
+    blank = next(e for e in m.methods if e.name == BLANK)
+    curve = {count: _figures(e, blank, m.regions, m.seed) for count, e in m.learned.items()}
     plots.effort(
         out / "effort.png",
         f"{m.domain.title}, {m.split}",
@@ -57,7 +60,8 @@ def write_report(m: Measured, out: Path, shown: Sequence[str]) -> str:
         },
     )
     learned = [*_curve(m, curve), *_batches(m)]
-    text = "\n".join([*_head(m, shown), *_methods(m, rows), *learned, *_rules()])
+    parts = [*_methods(rows), *_classes(m, by_class), *learned]
+    text = "\n".join([*_head(m, shown), *parts, *_rules()])
     results = {
         "command": list(shown),
         "lrpseg": __version__,
@@ -68,6 +72,7 @@ def write_report(m: Measured, out: Path, shown: Sequence[str]) -> str:
         "pictures": len(m.regions),
         "regions": len(set(m.regions)),
         "methods": rows,
+        **({"classes": by_class} if by_class else {}),
         "batches": [asdict(b) for b in m.batches],
         "learned": {"draws": m.draws, "recipe": asdict(m.recipe), "curve": curve} if curve else {},
     }
@@ -76,16 +81,21 @@ def write_report(m: Measured, out: Path, shown: Sequence[str]) -> str:
     return text
 
 
-def _figures(m: Measured, e: Effort) -> dict[str, Any]:
+def _rows(efforts: Sequence[Effort], regions: Sequence[str], seed: int) -> dict[str, Any]:
+    """Figures of each method."""
+    blank = next(e for e in efforts if e.name == BLANK)
+    return {e.name: _figures(e, blank, regions, seed) for e in efforts}
+
+
+def _figures(e: Effort, blank: Effort, regions: Sequence[str], seed: int) -> dict[str, Any]:
     """Means with 95 % intervals, as (mean, low, high)."""
-    blank = next(b for b in m.methods if b.name == BLANK)
 
     def mean(values: Values) -> tuple[float, float, float]:
-        return (float(values.mean()), *interval(values.tolist(), m.regions, m.seed))
+        return (float(values.mean()), *interval(values.tolist(), regions, seed))
 
     def ratio(values: Values, base: Values) -> tuple[float, float, float]:
         share = float(values.mean() / base.mean())
-        return (share, *ratio_interval(values, base, m.regions, m.seed))
+        return (share, *ratio_interval(values, base, regions, seed))
 
     return {
         "about": e.about,
@@ -122,9 +132,24 @@ def _head(m: Measured, shown: Sequence[str]) -> list[str]:
     ]  # fmt: skip
 
 
-def _methods(m: Measured, rows: dict[str, dict[str, Any]]) -> list[str]:
+def _methods(rows: dict[str, dict[str, Any]]) -> list[str]:
     lines = ["## Strokes and pixels from each method's mask", ""]
     lines += [f"- {name}: {row['about']}." for name, row in rows.items()]
+    lines += _tables(rows)
+    return [*lines, "", "![Strokes by method, and the learning curve](effort.png)", ""]
+
+
+def _classes(m: Measured, by_class: dict[str, dict[str, Any]]) -> list[str]:
+    lines: list[str] = []
+    for kind, rows in by_class.items():
+        regions = m.classes[kind].regions
+        shown = f"{len(regions)} crops of {len(set(regions))} regions show it."
+        lines += [f"## {kind} by itself", "", shown, *_tables(rows), ""]
+    return lines
+
+
+def _tables(rows: dict[str, dict[str, Any]]) -> list[str]:
+    lines: list[str] = []
     for i, goal in enumerate(GOALS):
         lines += [
             "",
@@ -136,7 +161,7 @@ def _methods(m: Measured, rows: dict[str, dict[str, Any]]) -> list[str]:
         for name, row in rows.items():
             cells = _cells(row["goals"][i])
             lines.append(f"| {name} | {_two(row['iou'])} | {cells} |")
-    return [*lines, "", "![Strokes by method, and the learning curve](effort.png)", ""]
+    return lines
 
 
 def _curve(m: Measured, curve: dict[int, dict[str, Any]]) -> list[str]:

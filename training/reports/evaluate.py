@@ -92,7 +92,8 @@ def title(settings: Settings) -> str:
     )
 
 
-def _several(domain: Domain) -> tuple[str, ...]:
+def several_of(domain: Domain) -> tuple[str, ...]:
+    """The classes that are scored each for itself: none where there is one."""
     return domain.classes.names if len(domain.classes) > 1 else ()
 
 
@@ -159,7 +160,7 @@ def lrp_systems(
             for thresholder, entry in THRESHOLDERS.items():
                 key = settings.but(thresholder=thresholder)
                 fits = fits_of(explained.maps, entry.fit)
-                yield key, segment(title(key), fits, found, _several(domain)), explained.maps
+                yield key, segment(title(key), fits, found, several_of(domain)), explained.maps
 
 
 def whole_systems(
@@ -175,7 +176,7 @@ def whole_systems(
             for thresholder, entry in THRESHOLDERS.items():
                 key = segmenter.settings.but(thresholder=thresholder, refiner=DEFAULT_REFINER)
                 fits = [[entry.fit(layer.relevance) for layer in r.layers] for r in results]
-                found[key] = segment(title(key), fits, damaged, _several(domain))
+                found[key] = segment(title(key), fits, damaged, several_of(domain))
     return found
 
 
@@ -194,7 +195,7 @@ def baseline_systems(
         for thresholder in ("simple", "gmm", "bmm"):
             entry = THRESHOLDERS[thresholder]
             fits = fits_of(maps, entry.fit)
-            yield segment(f"{name}, {entry.title}", fits, found, _several(domain))[UNION]
+            yield segment(f"{name}, {entry.title}", fits, found, several_of(domain))[UNION]
     darkness = 255 - crops.mean(axis=-1, dtype=np.float32)
     any_found = np.asarray(found.any(axis=1, keepdims=True))
     yield segment("Otsu on the picture", [[_otsu(d)] for d in darkness], any_found)[UNION]
@@ -237,7 +238,7 @@ def evaluate(args: argparse.Namespace) -> Evaluation:
     networks = [n for n in classifiers(NETWORKS) if n in domain.checkpoints]
     examples = read_domain(domain, args.data, args.seed).splits.get(args.split, ())
     damaged = masked(examples, domain, args.split, args.data)
-    side, several = side_of(domain), _several(domain)
+    side, several = side_of(domain), several_of(domain)
     crops, whole = crops_of(damaged, args.flips, side, several), whole_of(damaged, side, several)
     images = np.stack(crops.images)
     choice = default_settings(domain, refiner=DEFAULT_REFINER, classifiers_only=True)
