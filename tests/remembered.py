@@ -8,12 +8,12 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from lrpseg.app.analyser import Segmenters
+from lrpseg.app.analyser import Segmenters, finished
 from lrpseg.core.images import read_image
 from lrpseg.domains import load_domain
 from lrpseg.pipeline.operating_points import weights_hash
 from lrpseg.pipeline.results import Result
-from lrpseg.pipeline.segmenter import Progress
+from lrpseg.pipeline.segmenter import Steps
 from lrpseg.pipeline.settings import Settings
 
 
@@ -29,20 +29,15 @@ class RememberedSegmenters(Segmenters):
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
 
-    def run(
-        self,
-        image: object,
-        settings: Settings,
-        explain_intact: bool = False,
-        progress: Progress | None = None,
-    ) -> Result:
+    def steps(self, image: object, settings: Settings, explain_intact: bool = False) -> Steps:
+        yield from ()  # all in one
         pixels = read_image(image)  # type: ignore[arg-type]
         weights = weights_hash(load_domain(settings.domain), settings.network)
         key = repr((pixels.shape, settings.evidence(), weights, explain_intact)).encode()
         path = self._folder / hashlib.sha256(key + pixels.tobytes()).hexdigest()
         with FileLock(self._folder / "lock"):
             if not path.exists():
-                made = super().run(pixels, settings, explain_intact, progress)
+                made = finished(super().steps(pixels, settings, explain_intact))
                 self.clear()
                 _save(made, path)
         result: Result = pickle.loads(path.read_bytes())

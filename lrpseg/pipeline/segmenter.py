@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,9 @@ DEFAULT_BATCH = 8
 
 Progress = Callable[[int, int], None]
 """Called with (tiles done, tiles in all) of the image at hand."""
+
+Steps = Generator[tuple[int, int], None, Result]
+"""Yields (tiles done, tiles in all) as often as somebody else may have a turn; returns a result."""
 
 
 @taking(*(name for name in OPTIONS if name != "domain"))
@@ -134,6 +137,27 @@ class Segmenter:
         """
         return next(self.stream([image], explain_intact=explain_intact, progress=progress))
 
+    def steps(self, image: ImageSource, *, explain_intact: bool = False) -> Steps:
+        """The result for one image, a batch of tiles at a time: for who does other things between,
+        or may want to end early. Arguments and errors as of a call.
+
+        Yields (tiles done, tiles in all) after each batch, and returns the result.
+        """
+        job = self._start(image, explain_all=False)
+        yield from self._batches(job)
+        if explain_intact and not all(job.explained):
+            damaged = job.explained
+            job = self._job(job.image, job.enlarged, job.grid, explain_all=True)
+            yield from self._batches(job)
+            return self._result(job, damaged)
+        return self._result(job, job.explained)
+
+    def _batches(self, job: _Job) -> Iterator[tuple[int, int]]:
+        tiles = list(job.grid)
+        for first in range(0, len(tiles), self.batch):
+            self._run([(job, tile) for tile in tiles[first : first + self.batch]], None)
+            yield job.done, len(tiles)
+
     def stream(
         self,
         images: Iterable[ImageSource],
@@ -233,6 +257,9 @@ class Segmenter:
         damaged = job.explained
         if explain_intact and not all(damaged):
             job = self._explain_all(job, progress)
+        return self._result(job, damaged)
+
+    def _result(self, job: _Job, damaged: list[bool]) -> Result:
         height, width = job.image.shape[:2]
         found = [
             Found(
@@ -249,9 +276,9 @@ class Segmenter:
 
     def _explain_all(self, job: _Job, progress: Progress | None) -> _Job:
         again = self._job(job.image, job.enlarged, job.grid, explain_all=True)
-        tiles = list(job.grid)
-        for first in range(0, len(tiles), self.batch):
-            self._run([(again, tile) for tile in tiles[first : first + self.batch]], progress)
+        for done, total in self._batches(again):
+            if progress is not None:
+                progress(done, total)
         return again
 
 

@@ -38,20 +38,39 @@ class Analysable(Readable):
 
     def claim_next(self) -> Item | None:
         """Take the next waiting picture to work on, or None; no two callers get the same."""
+        return self._claim("SELECT id FROM items WHERE status='waiting' ORDER BY position LIMIT 1")
+
+    def claim(self, id: str) -> Item | None:
+        """Take the picture `id` to work on; None where it does not wait."""
+        return self._claim("SELECT id FROM items WHERE status='waiting' AND id=?", id)
+
+    def _claim(self, chosen: str, *values: str) -> Item | None:
         with self._writing() as db:
             row = db.execute(
-                "UPDATE items SET status='running', tiles_done=0, tiles=0 WHERE id = (SELECT id "
-                "FROM items WHERE status='waiting' ORDER BY position LIMIT 1) RETURNING id"
+                "UPDATE items SET status='running', tiles_done=0, tiles=0 "
+                f"WHERE id = ({chosen}) RETURNING id",
+                values,
             ).fetchone()
             if row is None:
                 return None
             bump(db)
             return get_item(db, row["id"])
 
-    def progress(self, id: str, done: int, total: int) -> None:
-        """Note how many of a picture's tiles are done."""
+    def release(self, id: str) -> None:
+        """Give back a claimed picture whose analysis is not wanted any more: it waits for the one
+        that is. Nothing happens where it was deleted."""
+        with self._writing() as db:
+            item = find_item(db, id)
+            if item is not None:
+                wait_again(db, item)
+
+    def progress(self, id: str, done: int, total: int) -> str | None:
+        """Note how many of a picture's tiles are done; returns the `analysis_key` that it asks for
+        now, None where it was deleted."""
         with self._writing() as db:
             db.execute("UPDATE items SET tiles_done=?, tiles=? WHERE id=?", (done, total, id))
+            item = find_item(db, id)
+            return None if item is None else item.analysis_key
 
     def finish(self, id: str, key: str, result: Result) -> None:
         """Store an analysis. `key` is the `analysis_key` of the item as it was claimed: where the

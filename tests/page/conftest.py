@@ -50,8 +50,8 @@ def home(running_at_home: RunningPage) -> RunningPage:
 def runs(segmenters: Segmenters, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """The pictures that results were asked for, from now on."""
     asked: list[object] = []
-    inner = segmenters.run
-    monkeypatch.setattr(segmenters, "run", lambda *a: (asked.append(a[0]), inner(*a))[1])
+    inner = segmenters.steps
+    monkeypatch.setattr(segmenters, "steps", lambda *a: (asked.append(a[0]), inner(*a))[1])
     return asked
 
 

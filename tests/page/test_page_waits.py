@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from lrpseg.app import commands
 from lrpseg.app.analyser import Segmenters
+from lrpseg.pipeline.segmenter import Steps
 from lrpseg.ui.launch import Page as RunningPage
 from tests import page_support as do
 from tests.page_support import DAMAGED, INTACT
@@ -24,13 +25,13 @@ def gate(
 ) -> Iterator[threading.Event]:
     """The networks wait until it is set."""
     running.samples.wait()
-    opened, inner = threading.Event(), segmenters.run
+    opened, inner = threading.Event(), segmenters.steps
 
-    def run(*args: object) -> object:
+    def steps(*args: object) -> Steps:
         opened.wait()
-        return inner(*args)  # type: ignore[arg-type]
+        return (yield from inner(*args))  # type: ignore[arg-type]
 
-    monkeypatch.setattr(segmenters, "run", run)
+    monkeypatch.setattr(segmenters, "steps", steps)
     yield opened
     opened.set()
 
