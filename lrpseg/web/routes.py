@@ -82,6 +82,8 @@ def items(call: Call) -> Response:
 def item(call: Call) -> Response:
     """One picture with its levels, operating points and verdict."""
     found = call.item
+    if found.status == "waiting":  # somebody looks at it
+        call.service.analyser.prefer(call.workspace, found.id)
     if not found.analysis:  # waiting, running or failed: there is no map yet
         return _json(describe.summary(found))
     return _json(describe.details(call.service, call.workspace, found))

@@ -7,11 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
+from lrpseg.app import commands
 from lrpseg.app.analyser import Analyser, Segmenters
+from lrpseg.app.service import Service
 from lrpseg.pipeline.segmenter import Steps
 from lrpseg.pipeline.settings import Settings
-from lrpseg.workspace import Workspace
+from lrpseg.web.routes import TOKEN, make_routes
+from lrpseg.workspace import Limits, Sessions, Workspace
 from tests.workspace_support import SETTINGS, picture, result
 
 pytestmark = pytest.mark.usefixtures("only_toy")
@@ -115,6 +120,19 @@ def test_the_opened_picture_goes_first_and_the_other_goes_on_after_it(
     done = paced.let(8)
     assert done in ([42] * 3 + [40] * 2 + [41] * 3, [40] + [42] * 3 + [40] + [41] * 3)
     until(lambda: all(item.status == "todo" for item in workspace.items()))
+
+
+def test_who_opens_a_waiting_picture_gets_it_first(
+    analyser: Analyser, paced: Paced, tmp_path: Path
+) -> None:
+    service = Service(Sessions(tmp_path / "page"), analyser, Limits())
+    token, workspace = commands.open_workspace(service)
+    ids = [add(workspace, height) for height in (40, 41, 42)]
+    client = TestClient(Starlette(routes=make_routes(service)))
+    answer = client.get(f"/lrpseg/items/{ids[2]}", headers={TOKEN: token})
+    assert answer.json()["status"] == "waiting"
+    analyser.wake(workspace)
+    assert paced.let(3) == [42] * 3
 
 
 def test_a_removed_picture_ends_after_the_batch_at_hand(

@@ -1,7 +1,7 @@
 // In which order pictures stand, and where work goes on.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { neighbour, sorted, tiles, unfinished } from "../../lrpseg/ui/static/order.js";
+import { neighbour, progress, sorted, tiles, unfinished } from "../../lrpseg/ui/static/order.js";
 
 const items = [
   { id: "a", name: "tile 10.png", probability: 0.97, status: "todo" },
@@ -45,4 +45,8 @@ test("neighbours end at the ends", () => {
 test("a running picture counts its tiles", () => {
   assert.equal(tiles({ status: "running", tiles: 9, tiles_done: 4 }), " 4/9");
   assert.equal(tiles({ status: "todo", tiles: 9, tiles_done: 4 }), "");
+  const left = "about 2 min left";
+  assert.equal(progress({ status: "running", tiles: 9, tiles_done: 4, left }), ` 4/9, ${left}`);
+  assert.equal(progress({ status: "running", tiles: 9, tiles_done: 4, left: "" }), " 4/9");
+  assert.equal(progress({ status: "todo", left }), "");
 });

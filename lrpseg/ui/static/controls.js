@@ -2,7 +2,7 @@
 // Buttons and sliders around the picture: what they do, and what they show of it.
 import { areaOf, sliderOf } from "./cleaning.js";
 import { button, find, input, within } from "./markup.js";
-import { busy, tiles } from "./order.js";
+import { busy, progress } from "./order.js";
 
 /** @import { Editing } from "./editing.js" */
 /** @import { Bus } from "./events.js" */
@@ -84,7 +84,7 @@ function describe(root, item) {
   find(root, "verdict").textContent =
     item.status === "failed" ? item.reason ?? ""
       : ready && !busy(item) ? item.verdict ?? ""
-        : `${item.name}: ${item.status}${tiles(item)} …`;
+        : `${item.name}: ${item.status}${progress(item)} …`;
   find(root, "anyway").hidden = !ready || Boolean(item.explained);
   name.textContent = name.title = item.name;
   within(root, ".welcome").hidden = true;

@@ -1,6 +1,7 @@
 // @ts-check
 // What the server has and the page does not show yet: ended analyses, and what other tabs did.
 import { busy } from "./order.js";
+import { Pace } from "./pace.js";
 
 /** @import { Pictures } from "./pictures.js" */
 
@@ -12,6 +13,7 @@ export class News {
     this.pictures = pictures;
     this.passed = 0; // seconds since the last look
     this.looking = false;
+    this.pace = new Pace();
   }
 
   /** Look from now on, and at once when the page is seen again. */
@@ -30,10 +32,12 @@ export class News {
     this.looking = true;
     await pictures.refresh(waits ? "" : pictures.serial); // an analysis' progress raises no serial
     this.looking = false;
+    this.pace.note(pictures.items);
     const { listed } = pictures, item = pictures.open?.item;
     if (!listed || !item) return;
     if (listed.status === "running" && item.status === "running") {
-      Object.assign(item, { tiles: listed.tiles, tiles_done: listed.tiles_done });
+      const { tiles, tiles_done } = listed;
+      Object.assign(item, { tiles, tiles_done, left: this.pace.left(listed) });
       pictures.describe();
     }
     const differs = listed.analysis !== item.analysis || listed.status !== item.status;

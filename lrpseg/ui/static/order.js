@@ -10,6 +10,12 @@
 export const busy = ({ status }) => status === "waiting" || status === "running";
 
 /**
+ * How many tiles of a running picture are done, and how long the others take, where it is known.
+ * @param {Pick<Item, "status" | "tiles" | "tiles_done" | "left">} item
+ */
+export const progress = (item) => tiles(item) + (tiles(item) && item.left ? `, ${item.left}` : "");
+
+/**
  * How many tiles of a running picture are done, where that is known.
  * @param {Pick<Item, "status" | "tiles" | "tiles_done">} item
  */

@@ -48,6 +48,7 @@
  * @property {string} [reason]  why it failed
  * @property {number} [tiles]
  * @property {number} [tiles_done]
+ * @property {string} [left]  in words how long it will still take, as the page has seen
  * @property {string} [analysis]  names the maps: others have another name
  * @property {Choice} [choice]
  * @property {boolean} [explained]  whether there is a heatmap
