@@ -4,31 +4,30 @@ The token stands in a header of our own: a page of another origin cannot send it
 no token learns nothing, not even whether a picture exists.
 """
 
-import gzip
-import io
-import json
 import logging
-import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from anyio import CapacityLimiter, to_thread
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from lrpseg.app import commands, views
 from lrpseg.app.service import Service
-from lrpseg.core.errors import LrpsegError, OptionError
+from lrpseg.core.errors import LrpsegError
 from lrpseg.masks.render import COLORMAPS
-from lrpseg.web import describe
-from lrpseg.workspace import Item, NoSuchItem, NoSuchWorkspace, Workspace
+from lrpseg.web import bodies, describe, inputs
+from lrpseg.web.log import unexpected
+from lrpseg.workspace import Item, NoSuchItem, NoSuchWorkspace, Workspace, WorkspaceError
 
 PREFIX = "/lrpseg"
 TOKEN = "x-lrpseg-workspace"
+WRITERS = 4
+"""So many bodies are unpacked and stored at once; each may be as large as its picture."""
+
 _PRIVATE = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}
-_MAX_BODY = 400_000_000
 _log = logging.getLogger(__name__)
 
 
@@ -36,15 +35,17 @@ _log = logging.getLogger(__name__)
 class Call:
     """One request, with its workspace and, where the path names one, its picture.
 
-    `raw`: the body as it came; `body` unpacks it, in the thread that answers.
+    `raw`: the body as it came, of at most `limit` bytes when it is unpacked; `body` unpacks it, in
+    the thread that answers.
     """
 
     service: Service
     workspace: Workspace
     id: str
     query: dict[str, str]
-    raw: bytes
-    packed: bool
+    packed: bool = False
+    limit: int = 0
+    raw: bytes = field(default=b"", repr=False)
 
     @property
     def item(self) -> Item:
@@ -56,18 +57,18 @@ class Call:
         return self.query.get("class")
 
     @property
+    def rect(self) -> tuple[int, int, int, int]:
+        """The rectangle (x, y, w, h) that the request is about."""
+        x, y, w, h = (inputs.digits(self.query.get(name), name) for name in "xywh")
+        return x, y, w, h
+
+    @property
     def body(self) -> bytes:
         """The body, unpacked."""
-        return _unpacked(self.raw) if self.packed else self.raw
+        return bodies.unpacked(self.raw, self.limit) if self.packed else self.raw
 
     def json(self) -> dict[str, Any]:
-        try:
-            value = json.loads(self.body or b"{}")
-        except (ValueError, RecursionError):  # the latter of brackets in brackets in brackets
-            value = None
-        if not isinstance(value, dict):
-            raise OptionError("A JSON object was expected.")
-        return value
+        return bodies.parse_object(self.body)
 
 
 def items(call: Call) -> Response:
@@ -121,10 +122,9 @@ def truth(call: Call) -> Response:
 
 def save_corrections(call: Call) -> Response:
     """A rectangle of corrections, (h, w) uint8 of 0, 1 and 2, row by row."""
-    x, y, w, h = (_whole(call.query, name) for name in "xywh")
-    seconds = call.query.get("seconds", "0")
+    seconds = inputs.seconds(call.query.get("seconds", "0"))  # first: nothing is stored by halves
     revision = commands.correct(
-        call.workspace, call.id, (x, y, w, h), call.body, seconds, _first(call)
+        call.workspace, call.id, call.rect, call.body, seconds, _first(call)
     )
     return _json({"revision": revision, "writes": 1, "status": call.item.status})
 
@@ -136,6 +136,7 @@ def save_settings(call: Call) -> Response:
     """
     given, found, workspace, of = call.json(), call.item, call.workspace, _first(call)
     cleans = "min_area" in given or "max_hole" in given
+    seconds = inputs.seconds(given.get("seconds", 0))
     if given.get("status") == "accepted":
         commands.check_shown(found, given.get("shown"))
     if "level" in given:
@@ -154,7 +155,7 @@ def save_settings(call: Call) -> Response:
     if "status" in given:
         commands.set_status(workspace, call.id, str(given["status"]))
     if "seconds" in given:
-        commands.spend(workspace, call.id, given["seconds"])
+        commands.spend(workspace, call.id, seconds)
     writes = ("level" in given) + cleans + ("status" in given)
     found = call.item
     return _json({"revision": found.revision, "writes": writes, "status": found.status})
@@ -162,7 +163,9 @@ def save_settings(call: Call) -> Response:
 
 def save_choice(call: Call) -> Response:
     """A choice as `item` told it once: undo and redo bring it back."""
-    found = commands.restore_choice(call.service, call.workspace, call.id, call.json())
+    choice = call.json()
+    inputs.flag(choice.get("explain_intact", False), "explain_intact")
+    found = commands.restore_choice(call.service, call.workspace, call.id, choice)
     return _json(describe.summary(found))
 
 
@@ -199,76 +202,81 @@ ROUTES: dict[tuple[str, str], Callable[[Call], Response]] = {
 }
 
 
+def _stroke_bytes(call: Call) -> int:
+    """Bytes of the rectangle that is sent, which lies in the picture."""
+    (x, y, w, h), item = call.rect, call.item
+    if min(w, h) == 0 or x + w > item.width or y + h > item.height:
+        raise WorkspaceError("The stroke does not fit the picture. Reload the page.")
+    return w * h
+
+
+def _json_bytes(call: Call) -> int:
+    call.item  # noqa: B018  # of a picture that is not there nothing is read
+    return bodies.MAX_JSON
+
+
+BODIES: dict[Callable[[Call], Response], Callable[[Call], int]] = {
+    save_corrections: _stroke_bytes,
+    save_settings: _json_bytes,
+    save_choice: _json_bytes,
+}
+"""How large an unpacked body may be, for what takes one; of other requests no body is read."""
+
+
 def make_routes(service: Service) -> list[Route]:
     """The routes as Starlette takes them."""
+    writers = CapacityLimiter(WRITERS)
     return [
-        Route(PREFIX + path, _endpoint(service, handler), methods=[method])
+        Route(PREFIX + path, _endpoint(service, handler, writers), methods=[method])
         for (method, path), handler in ROUTES.items()
     ]
 
 
-def _endpoint(service: Service, handler: Callable[[Call], Response]) -> Callable[..., Any]:
+def _endpoint(
+    service: Service, handler: Callable[[Call], Response], writers: CapacityLimiter
+) -> Callable[..., Any]:
+    limit_of = BODIES.get(handler)
+
+    def begin(request: Request) -> Call:
+        """The call without its body: token, picture and rectangle come first."""
+        call = Call(
+            service,
+            service.sessions.get(request.headers.get(TOKEN, "")),
+            request.path_params.get("id", ""),
+            dict(request.query_params),
+        )
+        if limit_of is None:
+            return call
+        return replace(call, packed=bodies.is_packed(request), limit=limit_of(call))
+
+    async def answer(request: Request) -> Response:
+        if limit_of is None:
+            return await to_thread.run_sync(lambda: handler(begin(request)))
+        call = await to_thread.run_sync(begin, request)
+        most = bodies.packed_limit(call.limit) if call.packed else call.limit
+        call = replace(call, raw=await bodies.read(request, most))
+        return await to_thread.run_sync(handler, call, limiter=writers)
+
     async def endpoint(request: Request) -> Response:
         try:
-            body = await _body(request)
-            return await run_in_threadpool(_answer, service, handler, request, body)
+            return await answer(request)
         except NoSuchWorkspace:
             return _error("This workspace is no longer there. Reload the page.", 401)
         except NoSuchItem as error:
             return _error(str(error), 404)
         except commands.ChangedError as error:
             return _error(str(error), 409)
+        except bodies.BodyError as error:
+            return _error(str(error), error.status)
         except LrpsegError as error:
             return _error(str(error), 400)
-        except Exception:
-            _log.exception("%s %s", request.method, handler.__name__)
+        except ClientDisconnect:
+            return _error("The request was given up.", 400)  # nobody reads it
+        except Exception as error:
+            unexpected(_log, f"{request.method} {handler.__name__}", error)
             return _error("Something went wrong on the server. Try again.", 500)
 
     return endpoint
-
-
-def _answer(
-    service: Service, handler: Callable[[Call], Response], request: Request, body: bytes
-) -> Response:
-    workspace = service.sessions.get(request.headers.get(TOKEN, ""))
-    call = Call(
-        service,
-        workspace,
-        request.path_params.get("id", ""),
-        dict(request.query_params),
-        body,
-        request.headers.get("content-encoding") == "gzip",
-    )
-    return handler(call)
-
-
-async def _body(request: Request) -> bytes:
-    """The body as it comes; read in parts so that no client can fill the memory."""
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > _MAX_BODY:
-            raise OptionError("The request is too large.")
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _unpacked(body: bytes) -> bytes:
-    try:
-        with gzip.open(io.BytesIO(body)) as file:
-            unpacked = file.read(_MAX_BODY + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise OptionError(f"The request is damaged: {error}.") from error
-    if len(unpacked) > _MAX_BODY:
-        raise OptionError("The request is too large.")
-    return unpacked
-
-
-def _whole(query: dict[str, str], name: str) -> int:
-    try:
-        return int(query[name])
-    except (KeyError, ValueError):
-        raise OptionError(f"{name} must be a whole number.") from None
 
 
 def _json(value: dict[str, Any]) -> Response:
