@@ -30,6 +30,8 @@ def _app(args: argparse.Namespace) -> int:
         workspace=args.workspace,
         hosted=args.hosted or None,
         auth=args.auth,
+        sites=args.site,
+        root_path=args.root_path,
     )
     return 0
 
@@ -98,6 +100,18 @@ def make_parser() -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--auth", action="append", metavar="NAME:PASSWORD", help="ask for a login; repeatable"
+    )
+    command.add_argument(
+        "--site",
+        action="append",
+        metavar="ADDRESS",
+        help="address that browsers use, as https://masks.example.org, where it is no name of this "
+        "computer; repeatable. Under other names the page does not answer",
+    )
+    command.add_argument(
+        "--root-path",
+        metavar="PATH",
+        help="path at which a proxy offers the page, as /masks (default: $GRADIO_ROOT_PATH)",
     )
     command.add_argument("--device", default="auto", help="auto, cpu, cuda, mps, ... (%(default)s)")
     command.set_defaults(run=_app)

@@ -10,6 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import gradio as gr
+from starlette.middleware import Middleware
+from starlette.requests import HTTPConnection
 
 from lrpseg.app.analyser import Analyser, Segmenters
 from lrpseg.app.samples import Samples, sample_pictures
@@ -19,7 +21,10 @@ from lrpseg.core.files import data_folder
 from lrpseg.domains import list_domains
 from lrpseg.ui.editor import editor_route
 from lrpseg.ui.page import build
+from lrpseg.web.guard import Guard, clean_root
+from lrpseg.web.logins import MESSAGE, Logins, renew_token
 from lrpseg.web.routes import make_routes
+from lrpseg.web.sites import Sites, make_sites
 from lrpseg.workspace import Limits, Sessions
 
 CSS = (Path(__file__).parent / "static" / "page.css").read_text("utf-8")
@@ -72,13 +77,54 @@ def on_space() -> bool:
     return bool(os.environ.get("SPACE_ID"))
 
 
-def make_service(segmenters: Segmenters, hosted: bool, workspace: Path | None) -> Service:
+@dataclass(frozen=True)
+class Address:
+    """Where the page listens, and how browsers get there. root_path: as Gradio takes it; root: the
+    path in it."""
+
+    host: str | None
+    port: int | None
+    sites: Sites
+    root_path: str = ""
+    root: str = ""
+
+
+def make_address(
+    host: str | None,
+    port: int | None,
+    hosted: bool,
+    sites: Sequence[str] | None = None,
+    root_path: str | None = None,
+) -> Address:
+    """Where the page listens; what is not given says the environment, as in Gradio
+    (GRADIO_SERVER_NAME, GRADIO_ROOT_PATH).
+
+    Raises `OptionError` for what is no port, site or path.
+    """
+    if port is not None and not 0 < port < 65536:
+        raise OptionError(f"A port is 1 to 65535; {port} was given.")
+    if root_path is None:
+        root_path = os.environ.get("GRADIO_ROOT_PATH", "")
+    told, root = clean_root(root_path)
+    bound = host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
+    return Address(host, port, make_sites(bound, sites or (), hosted, told), told, root)
+
+
+def make_service(
+    segmenters: Segmenters,
+    hosted: bool,
+    workspace: Path | None,
+    logins: Sequence[tuple[str, str]] | None = None,
+) -> Service:
     """Sessions, analyser and limits; `workspace` is the folder of the one workspace, or with
-    `hosted` that of all visitors' workspaces."""
+    `hosted` that of all visitors' workspaces. With other logins than before, the one workspace has
+    another token."""
     if hosted:
         os.environ["LRPSEG_DOMAINS"] = ""  # what was learned here is not for strangers
     if workspace is None:
         workspace = Path(tempfile.gettempdir()) / "lrpseg-visitors" if hosted else default_folder()
+    if not hosted:
+        renew_token(workspace, logins or ())
     limits = Limits.hosted() if hosted else Limits()
     return Service(Sessions(workspace, hosted=hosted), Analyser(segmenters), limits)
 
@@ -106,6 +152,8 @@ def launch(
     workspace: Path | None = None,
     hosted: bool | None = None,
     auth: Sequence[str] | None = None,
+    sites: Sequence[str] | None = None,
+    root_path: str | None = None,
     segmenters: Segmenters | None = None,
     block: bool = True,
 ) -> Page:
@@ -117,21 +165,25 @@ def launch(
         workspace: folder in which everything is kept.
         hosted: a private, temporary workspace for each visitor; None: on a Space.
         auth: NAME:PASSWORD texts; who gives none of them sees nothing.
+        sites: addresses as browsers know them, as https://masks.example.org; without any: names of
+            this computer and, where it listens on all of its addresses, those; hosted: all.
+        root_path: path at which a proxy offers the page, as /masks, or its whole address; None:
+            what GRADIO_ROOT_PATH says.
         segmenters: run the networks instead of those that would be loaded onto `device`.
 
     Raises `OptionError` where the address or a login is none, or the port is taken.
     """
     logins = parse_auth(auth)
-    if port is not None and not 0 < port < 65536:
-        raise OptionError(f"A port is 1 to 65535; {port} was given.")
+    hosted = on_space() if hosted is None else hosted
+    address = make_address(host, port, hosted, sites, root_path)
     segmenters = segmenters or Segmenters(device)
-    service = make_service(segmenters, on_space() if hosted is None else hosted, workspace)
+    service = make_service(segmenters, hosted, workspace, logins)
     samples = Samples(sample_pictures(list_domains()), segmenters)
     demo = build(service, samples)
     page = Page(demo, service, samples, Sweeper(service.sessions))
     # Threads that still run networks when the process ends would abort it.
     try:
-        page = replace(page, url=_serve(page, host, port, logins))
+        page = replace(page, url=_serve(page, address, logins))
         if block:
             demo.block_thread()
     except BaseException:
@@ -142,21 +194,32 @@ def launch(
     return page
 
 
-def _serve(
-    page: Page, host: str | None, port: int | None, logins: list[tuple[str, str]] | None
-) -> str:
+def _signed_in(connection: HTTPConnection) -> bool:
+    """Whether a request may see the page: as Gradio's own `get_current_user` looks it up."""
+    app = connection.app
+    if app.auth is None:
+        return True
+    names = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
+    given = next((connection.cookies[n] for n in names if connection.cookies.get(n)), None)
+    return app.tokens.get(given) is not None
+
+
+def _serve(page: Page, address: Address, logins: list[tuple[str, str]] | None) -> str:
     """Start the server; returns its address."""
     service = page.service
     for opened in service.sessions.all():  # what annotate wrote is analysed before anybody looks
         service.analyser.wake(opened)
+    guard = Middleware(Guard, sites=address.sites, signed_in=_signed_in, root=address.root)
     try:
         _, url, _ = page.demo.queue(max_size=256, default_concurrency_limit=8).launch(
-            server_name=host,
-            server_port=port,
-            auth=logins,
+            server_name=address.host,
+            server_port=address.port,
+            auth=Logins(logins).check if logins else None,
+            auth_message=MESSAGE if logins else None,
+            root_path=address.root_path,
             css=CSS,
             theme=gr.themes.Default(primary_hue="blue", font=["system-ui", "sans-serif"]),
-            app_kwargs={"routes": [*make_routes(service), editor_route()]},
+            app_kwargs={"routes": [*make_routes(service), editor_route()], "middleware": [guard]},
             run_history=False,  # else the browser keeps what visitors uploaded
             enable_monitoring=False,
             max_file_size=service.limits.max_bytes,
@@ -167,8 +230,9 @@ def _serve(
             prevent_thread_lock=True,
         )
     except OSError as error:  # Gradio's own text names its own options
+        host, port = address.host or "this computer", address.port or "7860 or later"
         raise OptionError(
-            f"The page cannot listen on {host or 'this computer'}, port {port or '7860 or later'}: "
-            "the port is taken, or the host is another computer's. Choose another --port or --host."
+            f"The page cannot listen on {host}, port {port}: the port is taken, or the host is "
+            "another computer's. Choose another --port or --host."
         ) from error
     return str(url)

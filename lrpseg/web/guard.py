@@ -1,0 +1,105 @@
+"""What each request passes before anything reads its body: name, site, and login.
+
+Gradio checks the login of most of its routes only after their bodies have been read, and that of
+its MCP server and of ours not at all.
+"""
+
+import re
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse, RedirectResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lrpseg.core.errors import OptionError
+from lrpseg.web.logins import caller
+from lrpseg.web.sites import Sites
+
+LOGGED_OUT = "You are logged out. Reload the page."
+_GUARDED = ("/lrpseg/", "/gradio_api/")
+_OPEN = {f"/gradio_api/{n}" for n in ("startup-events", "app_id", "user", "token", "login_check")}
+"""What the page asks for before anybody has logged in; it says nothing of pictures."""
+
+_OURS = re.compile(r"/lrpseg/(items(/|$)|static/[0-9a-f]{16}/)")
+_LOGIN_BYTES = 20_000
+
+
+class Guard:
+    """An ASGI middleware around the whole page.
+
+    sites: under which names it answers; signed_in: whether a connection may see more than the
+    login; root: the path at which browsers find the page, "" or "/masks".
+    """
+
+    def __init__(
+        self, app: ASGIApp, sites: Sites, signed_in: Callable[[HTTPConnection], bool], root: str
+    ) -> None:
+        self._app, self._sites, self._signed_in, self._root = app, sites, signed_in, root
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            return await self._app(scope, receive, send)
+        headers = Headers(scope=scope)
+        method = scope.get("method", "GET")
+        if why := self._sites.refusal(method, headers):
+            return await _refuse(403, why)(scope, receive, send)
+        if self._root and scope["path"] == self._root:  # else the page's addresses lead beside it
+            return await RedirectResponse(f"{self._root}/")(scope, receive, send)
+        path = below(scope["path"], self._root)
+        scope = {**scope, "path": path, "root_path": ""}
+        guarded = path.startswith(_GUARDED) and path.rstrip("/") not in _OPEN
+        if guarded and not self._signed_in(HTTPConnection(scope)):
+            return await _refuse(401, LOGGED_OUT)(scope, receive, send)
+        if path.rstrip("/") == "/login":
+            receive = _short(receive)
+        caller.set(scope["client"][0] if scope.get("client") else "")
+        await self._app(scope, receive, send)
+
+
+def clean_root(root_path: str) -> tuple[str, str]:
+    """(what Gradio takes, the path in it) of --root-path: "/masks", or https://HOST/masks.
+
+    Raises `OptionError`.
+    """
+    told = root_path.strip().rstrip("/")
+    if told and "://" not in told:
+        told = "/" + told.lstrip("/")
+    parts = urlsplit(told)
+    if parts.scheme not in ("", "http", "https") or parts.query or parts.fragment or " " in told:
+        raise OptionError(
+            f"--root-path takes a path such as /masks, or https://HOST/masks; not {root_path!r}."
+        )
+    return told, parts.path
+
+
+def below(path: str, root: str) -> str:
+    """The path of a request inside of the page: proxies may leave `root` at its front or not.
+
+    Our own routes are known even where `root` is called as they begin.
+    """
+    if root and path.startswith(f"{root}/") and not _OURS.match(path):
+        return path[len(root) :]
+    return path
+
+
+def _short(receive: Receive) -> Receive:
+    """The same messages, of a body that is no longer than a login."""
+    size = 0
+
+    async def counted() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > _LOGIN_BYTES:
+            raise HTTPException(413, "The request is too large.")
+        return message
+
+    return counted
+
+
+def _refuse(status: int, sentence: str) -> JSONResponse:
+    said = {"error": sentence, "detail": sentence}  # ours, and what Gradio's clients look for
+    return JSONResponse(said, status, headers={"Cache-Control": "no-store"})
