@@ -5,9 +5,10 @@
 
 import inspect
 import tempfile
+from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import gradio as gr
 from gradio.utils import get_upload_folder
@@ -20,7 +21,9 @@ from lrpseg.core.images import read_limited
 from lrpseg.domains import FIRST_DOMAIN
 from lrpseg.masks.render import heatmap, mask_image, save_png
 from lrpseg.pipeline.settings import taking
+from lrpseg.ui.messages import SaidError
 from lrpseg.ui.workspace_api import CHOSEN, workspace_endpoints
+from lrpseg.web.inputs import checked
 
 LRP = {"concurrency_id": "lrp", "concurrency_limit": 2}
 SEGMENT_ORDER = (
@@ -38,7 +41,7 @@ def add_endpoints(service: Service) -> None:
 def _add_segment(service: Service) -> None:
     @taking(*CHOSEN, default="", annotation=str, order=SEGMENT_ORDER)
     def segment(
-        image: str,
+        image: str | None,
         domain: str = FIRST_DOMAIN,
         threshold: float | None = None,
         explain_intact: bool = False,
@@ -58,18 +61,15 @@ def _add_segment(service: Service) -> None:
             Probability of damage (0 to 1), heatmap over the picture, mask of 0 and 255.
         """
         if not image:
-            raise gr.Error("Send a picture.", print_exception=False)
-        try:
-            data = read_limited(image, service.limits.max_bytes)
-            settings = commands.settings_of(domain, trusted=False, **choices)
-            result = service.analyser.segmenters.run(data, settings, explain_intact)
-            # Files of their own, whole before they are named: two callers may get the same picture.
-            folder = Path(tempfile.mkdtemp(dir=get_upload_folder()))
-            save_png(Image.fromarray(heatmap(result)), folder / "heatmap.png")
-            save_png(mask_image(result.at(threshold)), folder / "mask.png")
-            return result.probability, str(folder / "heatmap.png"), str(folder / "mask.png")
-        except LrpsegError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise SaidError("Send a picture.")
+        data = read_limited(image, service.limits.max_bytes)
+        settings = commands.settings_of(domain, trusted=False, **choices)
+        result = service.analyser.segmenters.run(data, settings, explain_intact)
+        # Files of their own, whole before they are named: two callers may get the same picture.
+        folder = Path(tempfile.mkdtemp(dir=get_upload_folder()))
+        save_png(Image.fromarray(heatmap(result)), folder / "heatmap.png")
+        save_png(mask_image(result.at(threshold)), folder / "mask.png")
+        return result.probability, str(folder / "heatmap.png"), str(folder / "mask.png")
 
     with gr.Group(visible=False):  # what the endpoint takes and gives, never shown
         made = {
@@ -86,7 +86,7 @@ def _add_segment(service: Service) -> None:
             gr.Image(label="heatmap", format="png"),
             gr.Image(label="mask", format="png"),
         ]
-        gr.Button().click(segment, given, answer, api_name="segment", **LRP)
+        gr.Button().click(_told(segment), given, answer, api_name="segment", **LRP)
 
 
 def _add_workspace(service: Service) -> None:
@@ -94,14 +94,20 @@ def _add_workspace(service: Service) -> None:
         gr.api(_told(endpoint), api_name=endpoint.__name__, concurrency_limit=None)
 
 
-def _told(fn: Any) -> Any:
-    """The same function, whose own errors reach the caller as they are."""
+def _told(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function, whose arguments are of the kinds that it asks for, and whose own errors
+    reach the caller as they are; None stands for a parameter's default."""
+    hints, parameters = get_type_hints(fn), inspect.signature(fn).parameters
 
     @wraps(fn)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
+        given = {**dict(zip(parameters, args, strict=False)), **kwargs}
+        for name, value in list(given.items()):
+            if value is None and parameters[name].default is not inspect.Parameter.empty:
+                given[name] = parameters[name].default
         try:
-            return fn(*args, **kwargs)
+            return fn(**checked(hints, given))
         except LrpsegError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise SaidError(str(error)) from error
 
     return wrapped

@@ -17,7 +17,9 @@ from lrpseg.core.errors import LrpsegError
 from lrpseg.core.images import read_limited
 from lrpseg.pipeline.settings import MENUS, Settings
 from lrpseg.ui import choices
+from lrpseg.ui.messages import info, page_error, warn
 from lrpseg.ui.uploads import Named
+from lrpseg.web import inputs
 
 T = TypeVar("T")
 _serial = itertools.count(1)
@@ -31,7 +33,7 @@ def shown(fn: Callable[..., T]) -> Callable[..., T]:
         try:
             return fn(*args, **kwargs)
         except LrpsegError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise page_error(error) from error
 
     return wrapped
 
@@ -64,7 +66,10 @@ class Handlers:
     @shown
     def add_sample(self, event: gr.SelectData, token: str) -> dict[str, Any]:
         """A sample opens from its stored result; its domain comes with it."""
-        sample = self.samples.all[int(event.index)]  # an index into our own list, never a path
+        place = inputs.whole(event.index, "The sample's place")  # in our own list, never a path
+        if not 0 <= place < len(self.samples.all):
+            raise LrpsegError("There is no such sample. Reload the page.")
+        sample = self.samples.all[place]
         workspace = self.service.sessions.get(token)
         id = commands.add_sample(self.service, workspace, self.samples, sample)
         return editor_value(token, id)
@@ -72,7 +77,7 @@ class Handlers:
     @shown
     def select(self, event: gr.EventData, token: str) -> tuple[Any, ...]:
         """The settings on the left follow the picture that is shown."""
-        item = self.service.sessions.get(token).item(str(event.id))
+        item = self.service.sessions.get(token).item(inputs.text(event.id, "id"))
         return item.id, *choices.menus(item.settings)
 
     def chooser(self, name: str) -> Callable[..., Any]:
@@ -114,7 +119,7 @@ class Handlers:
         """Masks that were made elsewhere become corrections."""
         workspace = self.service.sessions.get(token)
         done = commands.import_files(workspace, [path for path, _ in files], self.service.limits)
-        gr.Info(f"{counted(len(done.names), 'mask')} taken over.")
+        info(f"{counted(len(done.names), 'mask')} taken over.")
         _warn(done.refused, "more masks were refused")
         return None, editor_value(token, id or None)
 
@@ -130,7 +135,7 @@ class Handlers:
         workspace = self.service.sessions.get(token)
         path, said = commands.export_zip_file(workspace, cache_folder(), formats)
         for sentence in said:
-            gr.Info(sentence)
+            info(sentence)
         return path
 
     @shown
@@ -144,7 +149,7 @@ class Handlers:
         workspace = self.service.sessions.get(token)
         for path, _ in files:
             count = commands.open_session(self.service, workspace, Path(path))
-            gr.Info(f"{counted(count, 'picture')} added.")
+            info(f"{counted(count, 'picture')} added.")
         return None, editor_value(token)
 
 
@@ -154,7 +159,7 @@ def settings(*chosen: str) -> Settings:
 
 
 def _values(chosen: Sequence[str]) -> dict[str, Any]:
-    return dict(zip(MENUS, chosen, strict=True))
+    return {name: inputs.text(value, name) for name, value in zip(MENUS, chosen, strict=True)}
 
 
 def cache_folder() -> str:
@@ -169,9 +174,9 @@ def counted(number: int, what: str) -> str:
 
 def _warn(refused: list[tuple[str, str]], more: str) -> None:
     for name, reason in refused[:5]:
-        gr.Warning(f"{name}: {reason}")
+        warn(f"{name}: {reason}")
     if len(refused) > 5:
-        gr.Warning(f"{len(refused) - 5} {more}.")
+        warn(f"{len(refused) - 5} {more}.")
 
 
 def _chosen(id: str) -> None:

@@ -20,6 +20,7 @@ from lrpseg.core.errors import OptionError
 from lrpseg.core.files import data_folder
 from lrpseg.domains import list_domains
 from lrpseg.ui.editor import editor_route
+from lrpseg.ui.messages import keep_quiet
 from lrpseg.ui.page import build
 from lrpseg.web.guard import Guard, clean_root
 from lrpseg.web.logins import MESSAGE, Logins, renew_token
@@ -180,6 +181,7 @@ def launch(
     service = make_service(segmenters, hosted, workspace, logins)
     samples = Samples(sample_pictures(list_domains()), segmenters)
     demo = build(service, samples)
+    keep_quiet(demo)
     page = Page(demo, service, samples, Sweeper(service.sessions))
     # Threads that still run networks when the process ends would abort it.
     try:

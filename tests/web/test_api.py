@@ -213,6 +213,59 @@ def test_a_workspace_from_first_to_last(client: Client) -> None:
     assert client.predict(token, api_name="/list_images") == []
 
 
+def raw(page: RunningPage, endpoint: str, data: str) -> str:
+    """The events of a call whose arguments are written in JSON by hand."""
+    url = f"{page.url}gradio_api/call/{endpoint}"
+    sent = {"content": f'{{"data": {data}}}', "headers": {"Content-Type": "application/json"}}
+    started = httpx.post(url, timeout=180, **sent)  # type: ignore[arg-type]
+    if started.status_code != 200:
+        return started.text
+    return httpx.get(f"{url}/{started.json()['event_id']}", timeout=180).text
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e30", '"0.5"', "true", "[]"])
+def test_numbers_are_numbers(
+    hosted: RunningPage, two: tuple[str, str, str], value: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    mine, id, _ = two
+    before = hosted.service.sessions.get(mine).item(id)
+    for endpoint, data in (
+        ("set_threshold", f'["{mine}", "{id}", {value}, ""]'),
+        ("set_cleaning", f'["{mine}", "{id}", {value}, 0, ""]'),
+        ("set_cleaning", f'["{mine}", "{id}", 0, {value}, ""]'),
+    ):
+        told = raw(hosted, endpoint, data)
+        assert "event: error" in told
+        assert "must be a" in told, told
+    assert hosted.service.sessions.get(mine).item(id) == before
+    assert mine not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "data"),
+    [
+        ("add_image", '["{token}", "secret name"]'),  # too few: Gradio prints those that came
+        ("add_image", '["{token}", {{"secret name": 1}}, ["secret name"]]'),
+        ("set_mask", '["{token}", "secret name", "secret name"]'),
+        ("segment", '["secret name {token}"]'),
+        ("segment", '[{{"path": "/secret name/{token}", "meta": {{"_type": "gradio.FileData"}}}}]'),
+    ],
+)
+def test_what_was_sent_is_in_no_log(
+    hosted: RunningPage,
+    two: tuple[str, str, str],
+    endpoint: str,
+    data: str,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    told = raw(hosted, endpoint, data.format(token=two[0]))
+    assert "error" in told
+    logged = "".join(capfd.readouterr()) + caplog.text
+    assert two[0] not in logged
+    assert "secret name" not in logged
+
+
 # ---------------------------------------------------------------------------------------- privacy
 
 
