@@ -7,22 +7,17 @@ It speaks the protocol of https://github.com/HumanSignal/label-studio-ml-backend
 --root; an address that a task holds is never followed to another host.
 """
 
-import base64
-import http.client
 import json
 import logging
 import os
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
@@ -32,10 +27,15 @@ from lrpseg.folders.block import mask_of
 from lrpseg.formats.label_studio import FROM_NAME, TO_NAME, region
 from lrpseg.pipeline.segmenter import Segmenter
 from lrpseg.version import __version__
+from lrpseg.web import bodies, inputs
+from lrpseg.web.label_studio_pictures import MAX_BYTES, Pictures
+from lrpseg.web.log import one_line, unexpected
 
 VERSION = f"lrpseg-{__version__}"
-MAX_BYTES = 500_000_000
-_LOCAL = "/data/local-files/"
+MAX_BODY = MAX_BYTES * 4 // 3 + 10_000_000
+"""Bytes of a request: tasks may hold a picture in base64."""
+
+FAILED = "Something went wrong on the server; its log says where."
 _log = logging.getLogger(__name__)
 
 
@@ -50,95 +50,6 @@ class Tags:
     labels: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """Where tasks' pictures may come from. url, key: of Label Studio; root: folder of its local
-    files (LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT)."""
-
-    url: str | None = None
-    key: str | None = None
-    root: Path | None = None
-
-    def read(self, address: str) -> bytes:
-        """The bytes at a task's address; raises `ImageError` with what to do."""
-        if address.startswith("data:"):
-            try:
-                return base64.b64decode(address.partition(",")[2], validate=True)
-            except ValueError as error:
-                raise ImageError("The task's data: address is damaged.") from error
-        try:
-            parts = urlsplit(address)
-        except ValueError as error:
-            raise ImageError(f"{address[:200]} is no address: {error}.") from error
-        if not parts.scheme and parts.path.startswith(_LOCAL) and self.root is not None:
-            return self._local(parse_qs(parts.query).get("d", [""])[0])
-        if parts.scheme in ("http", "https", "") and self.url is not None:
-            return self._fetch(address)
-        raise ImageError(
-            f"{address[:200]} cannot be reached. Start the backend with --url and --api-key of "
-            "Label Studio, or with --root for its local files."
-        )
-
-    def _local(self, relative: str) -> bytes:
-        assert self.root is not None
-        root = self.root.resolve()
-        try:
-            path = (root / relative).resolve()
-            if path.is_relative_to(root) and path.is_file():
-                return path.read_bytes()
-        except (OSError, ValueError) as error:  # no right to read it, or a name that none can have
-            raise ImageError(f"{relative[:200]!r} cannot be read: {error}.") from error
-        raise ImageError(f"There is no file {relative[:200]!r} below {root}.")
-
-    def _fetch(self, address: str) -> bytes:
-        home, there = urlsplit(self.url or ""), urlsplit(address)
-        elsewhere = (there.scheme or home.scheme, there.netloc) != (home.scheme, home.netloc)
-        if (there.scheme or there.netloc) and elsewhere:
-            raise ImageError(
-                f"{there.netloc} is not the Label Studio at {home.netloc}: other hosts are not "
-                "asked. Upload the picture to Label Studio, or use its local files."
-            )
-        # Without its slash a path would go on with the host's name or port: the token went astray.
-        path = "/" + there.path.lstrip("/") + (f"?{there.query}" if there.query else "")
-        base = f"{home.scheme}://{home.netloc}"
-        opener = urllib.request.build_opener(_NoRedirect)
-        try:
-            request = urllib.request.Request(base + path)
-            if self.key:
-                request.add_header("Authorization", _authorization(self.key, base, opener))
-            with opener.open(request, timeout=60) as answer:
-                data = answer.read(MAX_BYTES + 1)
-        except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
-            raise ImageError(f"Label Studio did not give {path[:200]}: {error}.") from error
-        if len(data) > MAX_BYTES:
-            raise ImageError(f"{path[:200]} is larger than {MAX_BYTES / 1e6:.0f} MB.")
-        return data
-
-
-def _authorization(key: str, base: str, opener: urllib.request.OpenerDirector) -> str:
-    """The header for an access token of Label Studio, of either kind.
-
-    A legacy token is sent as it is. A personal access token, the only kind that newer versions
-    give out by default, is exchanged for one that lives a few minutes.
-    """
-    if key.count(".") != 2:  # no JSON web token
-        return f"Token {key}"
-    request = urllib.request.Request(
-        f"{base}/api/token/refresh/",
-        data=json.dumps({"refresh": key}).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    with opener.open(request, timeout=60) as answer:
-        return f"Bearer {json.load(answer)['access']}"
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect could lead to a host that nobody chose."""
-
-    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
-        return None
-
-
 def read_tags(config: Any, classes: Sequence[str]) -> Tags:
     """What a labelling configuration (XML) calls things. A class is drawn as the label of its name;
     an only class that has none, as the first label.
@@ -151,7 +62,7 @@ def read_tags(config: Any, classes: Sequence[str]) -> Tags:
         if "<!DOCTYPE" in config or "<!ENTITY" in config:
             raise OptionError("The labelling configuration has entities, which are not read.")
         root = ElementTree.fromstring(config)
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, UnicodeError) as error:
         raise OptionError(f"The labelling configuration is no XML: {error}.") from error
     for brush in root.iter("BrushLabels"):
         for image in root.iter("Image"):
@@ -171,24 +82,40 @@ def read_tags(config: Any, classes: Sequence[str]) -> Tags:
 
 
 def predict_task(
-    task: dict[str, Any], tags: Tags, job: Job, segmenter: Segmenter, pictures: Pictures
+    task: object, tags: Tags, job: Job, segmenter: Segmenter, pictures: Pictures
 ) -> dict[str, Any]:
     """The prediction for one task; one whose picture cannot be had is empty and says why."""
+    name = one_line(task.get("id") if isinstance(task, dict) else None)
     try:
-        data = task.get("data")
-        address = data.get(tags.field) if isinstance(data, dict) else None
-        if not isinstance(address, str):
-            raise ImageError(f"The task holds no address of a picture in its field {tags.field!r}.")
-        result = segmenter(pictures.read(address), explain_intact=job.min_probability < 0.5)
+        return _predicted(name, _address(task, tags.field), tags, job, segmenter, pictures)
     except LrpsegError as error:
-        _log.warning("task %s: %s", task.get("id"), error)
-        return {"result": [], "score": 0.0, "model_version": VERSION, "error": str(error)}
+        said = one_line(error)
+        _log.warning("task %s: %s", name, said)
+    except Exception as error:  # whatever a task makes of us, the others of its batch go on
+        said = FAILED
+        unexpected(_log, f"task {name}", error)
+    return {"result": [], "score": 0.0, "model_version": VERSION, "error": said}
+
+
+def _address(task: object, field: str) -> str:
+    """Where the picture of a task lies; raises `LrpsegError`."""
+    data = task.get("data") if isinstance(task, dict) else None
+    address = data.get(field) if isinstance(data, dict) else None
+    if not isinstance(address, str):
+        raise ImageError(f"The task holds no address of a picture in its field {field!r}.")
+    return inputs.text(address, "The address of the picture")
+
+
+def _predicted(
+    name: str, address: str, tags: Tags, job: Job, segmenter: Segmenter, pictures: Pictures
+) -> dict[str, Any]:
+    result = segmenter(pictures.read(address), explain_intact=job.min_probability < 0.5)
     regions = []
     for layer, label in zip(result.layers, job.options.labels, strict=True):
         mask = mask_of(layer, job)
         if label.name in tags.labels and mask.any():
             of = "" if len(result.layers) == 1 else f" {layer.name}"
-            entry = region(mask, tags.labels[label.name], f"task {task.get('id')}{of}")
+            entry = region(mask, tags.labels[label.name], f"task {name}{of}")
             regions.append({**entry, "from_name": tags.from_name, "to_name": tags.to_name})
     return {"result": regions, "score": result.probability, "model_version": VERSION}
 
@@ -202,7 +129,7 @@ def make_app(job: Job, segmenter: Segmenter, pictures: Pictures) -> Starlette:
         config = body.get("label_config")
         tags = fallback if config in (None, "") else read_tags(config, classes)
         tasks = body.get("tasks")
-        if not isinstance(tasks, list) or not all(isinstance(t, dict) for t in tasks):
+        if not isinstance(tasks, list):
             raise OptionError("The request has no list of tasks.")
         return {
             "results": [predict_task(t, tags, job, segmenter, pictures) for t in tasks],
@@ -235,18 +162,33 @@ def make_app(job: Job, segmenter: Segmenter, pictures: Pictures) -> Starlette:
     )
 
 
+class _Json(JSONResponse):
+    """In ASCII: what tasks and configurations call things need not be whole characters."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, allow_nan=False).encode("ascii")
+
+
 def _endpoint(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[..., Any]:
+    def answered(body: bytes) -> dict[str, Any]:
+        try:
+            given = json.loads(body)
+        except (ValueError, RecursionError):  # the latter of brackets in brackets in brackets
+            given = None
+        if not isinstance(given, dict):
+            raise OptionError("A JSON object was expected.")
+        return answer(given)
+
     async def endpoint(request: Request) -> JSONResponse:
         try:
-            body = await request.json() if request.method == "POST" else {}
-            if not isinstance(body, dict):
-                raise ValueError
-        except ValueError:
-            return JSONResponse({"error": "A JSON object was expected."}, 400)
-        try:
-            return JSONResponse(await run_in_threadpool(answer, body))
+            body = await bodies.read(request, MAX_BODY) if request.method == "POST" else b"{}"
+            return _Json(await run_in_threadpool(answered, body))
+        except bodies.BodyError as error:
+            return _Json({"error": str(error)}, error.status)
         except LrpsegError as error:
-            return JSONResponse({"error": str(error)}, 400)
+            return _Json({"error": str(error)}, 400)
+        except ClientDisconnect:
+            return _Json({"error": "The request was given up."}, 400)  # nobody reads it
 
     return endpoint
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -139,8 +139,10 @@ def test_a_task_without_a_picture_says_so(backend: TestClient, data: Any) -> Non
 
 @pytest.mark.parametrize(
     "body",
-    ["[]", "{", '{"tasks": 5}', '{"tasks": [1]}', "null", '{"tasks": [], "label_config": {}}',
+    ["[]", "{", '{"tasks": 5}', "null", "[" * 100_000, '{"a":' * 5000 + "1" + "}" * 5000,
+     '{"tasks": [], "label_config": "<View \\ud800=\\"\\"/>"}', '{"tasks": [], "label_config": {}}',
      '{"tasks": [], "label_config": {"a": 1}}', '{"tasks": [], "label_config": 5}'],
+    ids=range(10),
 )  # fmt: skip
 def test_requests_that_are_none(backend: TestClient, body: str) -> None:
     answer = backend.post("/predict", content=body)
@@ -148,12 +150,63 @@ def test_requests_that_are_none(backend: TestClient, body: str) -> None:
     assert answer.json()["error"]
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "1", "null", "[]", '{"id": "\\ud800", "data": {"photo": "\\ud800"}}',
+        '{"id": "2\\n2026 ERROR forged", "data": {"photo": "a\\n2026 ERROR forged\\u001b[31m"}}',
+        '{"id": NaN, "data": {"photo": "http://[x/\\ud800"}}', '{"id": {"a": [1e999]}, "data": {}}',
+    ],
+)  # fmt: skip
+def test_one_bad_task_spoils_no_batch(
+    backend: TestClient, bad: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = '{"id": 1, "data": {"photo": "/data/local-files/?d=belt%203/tile.png"}}'
+    config = json.dumps(CONFIG)
+    body = f'{{"tasks": [{good}, {bad}, {good}], "label_config": {config}}}'
+    answer = backend.post("/predict", content=body)
+    assert answer.status_code == 200
+    first, failed, last = answer.json()["results"]
+    assert first == last
+    assert first["result"]
+    assert failed["error"]
+    assert not failed["result"]
+    (record,) = caplog.records
+    assert record.getMessage().isprintable()  # one line, of whole characters
+
+
+def test_a_task_that_nobody_foresaw_spoils_no_batch(
+    job: Job, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def read(_: Pictures, address: str) -> bytes:
+        if "bad" in address:
+            raise MemoryError(address)
+        return DAMAGED.read_bytes()
+
+    monkeypatch.setattr(Pictures, "read", read)
+    backend = TestClient(make_app(job, job.segmenter("cpu"), Pictures()))
+    failed, found = ask(backend, "/bad secret", "/good").json()["results"]
+    assert "its log says where" in failed["error"]
+    assert found["result"]
+    assert "MemoryError" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_a_configuration_of_half_characters_is_told(backend: TestClient) -> None:
+    config = CONFIG.replace('name="brush"', 'name="\ud83d"')
+    body = json.dumps({"tasks": [], "label_config": config})
+    answer = backend.post("/predict", content=body)
+    assert answer.status_code == 400
+    assert "no XML" in answer.json()["error"]
+
+
 class _LabelStudio(BaseHTTPRequestHandler):
     """Gives one picture to who has the token; another path leads elsewhere."""
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        right = (self.path, body) == ("/api/token/refresh/", {"refresh": "a.b.c"})
+        path = self.path.removeprefix("/label-studio")
+        right = (path, body) == ("/api/token/refresh/", {"refresh": "a.b.c"})
         self.send_response(200 if right else 401)
         self.end_headers()
         self.wfile.write(b'{"access": "short-lived"}' if right else b'{"detail": "no"}')
@@ -167,7 +220,7 @@ class _LabelStudio(BaseHTTPRequestHandler):
         else:
             self.send_response(200)
         self.end_headers()
-        if self.path == "/data/upload/1/tile.png":
+        if self.path.removeprefix("/label-studio") == "/data/upload/1/tile.png":
             self.wfile.write(DAMAGED.read_bytes())
 
     def log_message(self, *_: object) -> None:
@@ -209,6 +262,64 @@ def test_a_path_does_not_go_on_with_the_host(label_studio: str) -> None:
     assert relative.read("data/upload/1/tile.png") == DAMAGED.read_bytes()
     with pytest.raises(ImageError, match="did not give"):
         relative.read("/data/upload/1/a tile.png")  # http.client has errors of its own
+
+
+class _BelowPath(_LabelStudio):
+    """The same below a path; something else has the rest of the host, and sees no token."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        self.asked.append(self.path)
+        super().do_POST()
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        super().do_GET()
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.parametrize("key", ["secret", "a.b.c"])
+def test_a_label_studio_below_a_path(tmp_path: Path, key: str, slash: str) -> None:
+    server = HTTPServer(("127.0.0.1", 0), _BelowPath)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    _BelowPath.asked.clear()
+    host = f"http://127.0.0.1:{server.server_port}"
+    pictures = Pictures(f"{host}/label-studio{slash}", key, tmp_path)
+    try:
+        for address in (
+            "/data/upload/1/tile.png", "/label-studio/data/upload/1/tile.png",
+            "data/upload/1/tile.png", f"{host}/label-studio/data/upload/1/tile.png",
+        ):  # fmt: skip
+            assert pictures.read(address) == DAMAGED.read_bytes()
+        for address in (
+            f"{host}/data/upload/1/tile.png", f"{host}/label-studio/../data/upload/1/tile.png",
+            f"{host}/label-studio/%2e%2E/data/upload/1/tile.png", f"{host}/label-studios/x.png",
+            "/../data/upload/1/tile.png", f"{host}/label-studio",
+        ):  # fmt: skip
+            with pytest.raises(ImageError):
+                pictures.read(address)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert _BelowPath.asked
+    assert all(path.startswith("/label-studio/") for path in _BelowPath.asked)
+
+
+def test_local_files_of_a_label_studio_below_a_path(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"picture")
+    known = Pictures("https://host/label-studio", root=tmp_path)
+    for pictures in (known, Pictures(root=tmp_path)):
+        for path in ("/data/local-files/", "/label-studio/data/local-files/", "/data/local-files"):
+            assert pictures.read(f"{path}?d=a.png") == b"picture"
+    assert known.read("https://host/label-studio/data/local-files/?d=a.png") == b"picture"
+    for address in ("https://other/data/local-files/?d=a.png", "//other/data/local-files/?d=a.png"):
+        with pytest.raises(ImageError):
+            known.read(address)
+    with pytest.raises(ImageError, match="There is no file"):
+        known.read("/label-studio/data/local-files/?d=../a.png")
 
 
 def test_configurations(tmp_path: Path) -> None:
