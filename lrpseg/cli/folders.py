@@ -3,6 +3,7 @@
 import argparse
 import errno
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,14 @@ from lrpseg.core.errors import LrpsegError, OptionError
 from lrpseg.folders import Job, annotate
 from lrpseg.formats import FORMATS, Written
 from lrpseg.formats.label_studio import labeling_config
-from lrpseg.formats.reading import READERS, read_masks
+from lrpseg.formats.reading import READERS, Reading
 from lrpseg.workspace.annotations import ROLES
 
 if TYPE_CHECKING:
     from lrpseg.workspace import Workspace
+
+TOLD = 20
+"""So many names are listed of each kind; a line says how many more there are."""
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
@@ -120,16 +124,40 @@ def _export(args: argparse.Namespace) -> int:
 
 
 def _import(args: argparse.Namespace) -> int:
-    from lrpseg.workspace import import_masks
+    from lrpseg.app import commands
 
-    refused: list[tuple[str, str]] = []
-    masks = read_masks(args.source, args.format, lambda n, e: refused.append((n, str(e))))
-    workspace = existing_workspace(args.workspace)
-    done = import_masks(workspace, masks, args.role, args.class_name)
-    print(f"{len(done.names)} masks imported as {args.role}")
-    for name, reason in refused + done.refused:
-        print(f"refused: {name}: {reason}", file=sys.stderr)
-    return 1 if refused or done.refused else 0
+    options = Reading(
+        labels=_names(args.label), values=_numbers(args.values, "--values"),
+        ignore=_numbers(args.ignore, "--ignore"), match=args.match or "",
+    )  # fmt: skip
+    done = commands.import_source(
+        existing_workspace(args.workspace), args.source, args.format, args.role, args.class_name,
+        options, args.replace, args.empty,
+    )  # fmt: skip
+    print(done.sentence(args.role))
+    _listing("note", done.notes)
+    _listing("left out", done.left_out)
+    _listing("refused", done.refused)
+    return 1 if done.refused or not done.names else 0
+
+
+def _listing(word: str, told: Sequence[tuple[str, str]]) -> None:
+    """The first of many names with what is to be said of each, on stderr."""
+    for name, reason in told[:TOLD]:
+        print(f"{word}: {name}: {reason}", file=sys.stderr)
+    if len(told) > TOLD:
+        print(f"{word}: {len(told) - TOLD} more", file=sys.stderr)
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def _numbers(text: str | None, option: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in _names(text))
+    except ValueError as error:
+        raise OptionError(f"{option} takes whole numbers with commas between: 1,2.") from error
 
 
 def _label_studio(args: argparse.Namespace) -> int:
@@ -201,7 +229,8 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser(
         "import", help="bring masks that were made elsewhere into a workspace"
     )
-    command.add_argument("source", type=Path, help="a folder or file of PNG, COCO or labelme")
+    command.add_argument("source", type=Path,
+                         help="a folder or file of PNG, COCO, labelme or Label Studio")  # fmt: skip
     command.add_argument("--workspace", type=Path, required=True, metavar="DIR")
     command.add_argument("--format", choices=list(READERS),
                          help="default: told by the content")  # fmt: skip
@@ -210,6 +239,21 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
                          "are counted against (default: %(default)s)")  # fmt: skip
     command.add_argument("--class", dest="class_name", metavar="NAME",
                          help="what masks without labels show, of several classes")  # fmt: skip
+    command.add_argument("--replace", action="store_true",
+                         help="also masks of pictures where something was drawn, accepted or given "
+                         "as truth before; without it they are left alone")  # fmt: skip
+    command.add_argument("--empty", action="store_true",
+                         help="pictures that a file lists without an annotation are intact; "
+                         "without it they are left alone")  # fmt: skip
+    command.add_argument("--label", metavar="NAMES",
+                         help="labels that count, with commas between (default: all)")  # fmt: skip
+    command.add_argument("--values", metavar="NUMBERS",
+                         help="values of pixels that are damage, in image files")  # fmt: skip
+    command.add_argument("--ignore", metavar="NUMBERS",
+                         help="values of which nothing is known, such as 255")  # fmt: skip
+    command.add_argument("--match", metavar="PATTERN",
+                         help="how masks are named: {name} stands for the picture's name, * for "
+                         "any text, as in 'mask_{name}'")  # fmt: skip
     command.set_defaults(run=_import)
 
     command = commands.add_parser(

@@ -7,7 +7,17 @@ from lrpseg.core.errors import LrpsegError
 
 
 class FormatError(LrpsegError, ValueError):
-    """A picture, name or label that a format cannot hold, or a file that does not follow it."""
+    """A picture, name or label that a format cannot hold, or a file that does not follow it.
+
+    kind: a few words that many such errors share, to count them by.
+    """
+
+    def __init__(self, message: str, kind: str = "cannot be read") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.kind)
 
 
 class MissingExtraError(LrpsegError, ImportError):

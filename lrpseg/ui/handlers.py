@@ -119,7 +119,7 @@ class Handlers:
         """Masks that were made elsewhere become corrections."""
         workspace = self.service.sessions.get(token)
         done = commands.import_files(workspace, [path for path, _ in files], self.service.limits)
-        info(f"{counted(len(done.names), 'mask')} taken over.")
+        info(f"{done.sentence()}.")
         _warn(done.refused, "more masks were refused")
         return None, editor_value(token, id or None)
 

@@ -201,16 +201,19 @@ def workspace_endpoints(service: Service) -> list[Callable[..., Any]]:
         kind: str = "",
         role: str = "corrections",
         class_name: str = "",
+        replace: bool = False,
     ) -> dict[str, Any]:
         """Bring in masks that were made elsewhere.
 
         Args:
             token: of the workspace.
             name: the file's name; a PNG belongs to the picture of the same name.
-            data: the file's bytes in base64: a PNG, a COCO or labelme JSON, or a zip of them.
-            kind: png, coco or labelme; empty: told by the content.
+            data: the file's bytes in base64: a PNG, a COCO, labelme or Label Studio JSON, or a zip
+                of them.
+            kind: png, coco, labelme or label-studio; empty: told by the content.
             role: corrections or truth.
             class_name: what masks without labels show, where the domain has several.
+            replace: also where something was drawn, accepted or given as truth before.
 
         Returns:
             names of the pictures that got a mask, and what was refused with the reason.
@@ -220,8 +223,9 @@ def workspace_endpoints(service: Service) -> list[Callable[..., Any]]:
             path = Path(folder) / safe_name(name).rsplit("/", 1)[-1]
             path.write_bytes(_bytes(data, service.limits.max_bytes))
             done = commands.import_files(
-                workspace, [path], service.limits, kind or None, role, class_name or None
-            )
+                workspace, [path], service.limits, kind or None, role, class_name or None,
+                overwrite=replace,
+            )  # fmt: skip
         return {"names": done.names, "refused": [list(pair) for pair in done.refused]}
 
     def export(token: str, formats: str = "") -> str:

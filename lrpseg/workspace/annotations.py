@@ -139,6 +139,10 @@ def import_masks(
                     workspace.set_truth(item.id, layer, name)
                 else:
                     values = np.where(layer, ADDED, REMOVED).astype(np.uint8)
+                    if mask.ignored is not None:  # there, what was before stays
+                        values = np.where(
+                            mask.ignored, workspace.corrections(item.id, name), values
+                        ).astype(np.uint8)
                     workspace.patch_corrections(
                         item.id, 0, 0, item.width, item.height, values, name
                     )

@@ -196,7 +196,11 @@ def test_a_workspace_from_first_to_last(client: Client) -> None:
     (copy,) = analysed(client, again)
     assert np.array_equal(decoded(client.predict(again, copy["id"], api_name="/get_mask")), wanted)
     client.predict(again, copy["id"], encoded(DAMAGED.read_bytes()), api_name="/set_mask")
-    brought = client.predict(again, "a.json", encoded(coco), "coco", api_name="/import_mask_file")
+    masks = (again, "a.json", encoded(coco), "coco")
+    kept = client.predict(*masks, api_name="/import_mask_file")
+    assert kept["names"] == []
+    assert "replace" in kept["refused"][0][1]
+    brought = client.predict(*masks, "corrections", "", True, api_name="/import_mask_file")
     assert brought == {"names": ["belt/tile.png"], "refused": []}
     assert np.array_equal(decoded(client.predict(again, copy["id"], api_name="/get_mask")), wanted)
     wrong = io.BytesIO()

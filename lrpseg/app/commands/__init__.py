@@ -22,6 +22,7 @@ from lrpseg.app.commands.files import (
     open_session,
     session_file,
 )
+from lrpseg.app.commands.importing import ImportReport, import_source
 from lrpseg.app.commands.masking import (
     ChangedError,
     check_shown,
@@ -40,6 +41,7 @@ from lrpseg.app.commands.pictures import Added, add, add_files, add_sample, open
 __all__ = [
     "Added",
     "ChangedError",
+    "ImportReport",
     "Side",
     "add",
     "add_files",
@@ -55,6 +57,7 @@ __all__ = [
     "export_zip_file",
     "figures",
     "import_files",
+    "import_source",
     "mask_file",
     "open_session",
     "open_workspace",

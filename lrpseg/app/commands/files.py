@@ -2,20 +2,20 @@
 
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from lrpseg.app.commands.importing import ImportReport, import_source
 from lrpseg.app.service import Service
 from lrpseg.core.errors import LrpsegError
 from lrpseg.formats import FORMATS, ExportOptions, Written
-from lrpseg.formats.reading import ReadMask, read_masks
+from lrpseg.formats.errors import FormatError
+from lrpseg.formats.reading import PLAIN, Reading
 from lrpseg.masks.render import mask_image, save_png
 from lrpseg.workspace import (
-    Imported,
     Limits,
     Workspace,
     export_zip,
-    import_masks,
     load_session,
     read_uploads,
     save_session,
@@ -90,10 +90,13 @@ def import_files(
     kind: str | None = None,
     role: str = "corrections",
     class_name: str | None = None,
-) -> Imported:
-    """Bring in masks from uploaded files, or zips of them; see `import_masks`.
+    options: Reading = PLAIN,
+    overwrite: bool = False,
+    empty: bool = False,
+) -> ImportReport:
+    """Bring in masks from uploaded files, or zips of them; see `import_source`.
 
-    kind: png, coco or labelme; without it, told by the files' names and content.
+    kind: name of a reader; without it, told by the files' names and content.
     """
     refused: list[tuple[str, str]] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -104,11 +107,12 @@ def import_files(
             target = Path(folder) / file.name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(file.data)
-        masks: Iterable[ReadMask] = read_masks(
-            Path(folder), kind, lambda n, error: refused.append((n, str(error)))
+        done = import_source(
+            workspace, Path(folder), kind, role, class_name, options, overwrite, empty
         )
-        done = import_masks(workspace, masks, role, class_name)
-    return Imported(done.names, refused + done.refused)
+    for name, reason in refused:
+        done.refuse(name, FormatError(reason))
+    return done
 
 
 def session_file(workspace: Workspace, folder: str) -> str:

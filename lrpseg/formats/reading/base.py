@@ -5,14 +5,20 @@ Files come from other people: whatever they hold is checked before memory is tak
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from lrpseg.core.errors import OptionError
 from lrpseg.core.images import MAX_PIXELS
 from lrpseg.formats.errors import FormatError
 from lrpseg.formats.parts import Mask
+
+Size = tuple[int, int]
+"""Height and width."""
 
 MAX_BYTES = 1_000_000_000
 """Larger JSON files are refused: they are held in memory as a whole."""
@@ -28,13 +34,81 @@ class ReadMask:
     name: of the picture, as the tool has it (relative POSIX path; from PNG files without suffix).
     mask: (H, W) bool, the union of all labels. notes: sentences on what was left out. layers: label
     to (H, W) bool, which may overlap; empty where the file knows no labels. A label without a pixel
-    may be missing. A layer may be made anew whenever it is asked for.
+    may be missing. A layer may be made anew whenever it is asked for. ignored: (H, W) bool, pixels
+    of which the file says that nothing is known; None where it says that of none. annotated: False
+    where the file lists the picture and says nothing of it: then the mask is empty.
     """
 
     name: str
     mask: Mask
     notes: tuple[str, ...] = ()
     layers: Mapping[str, Mask] = field(default_factory=dict)
+    ignored: Mask | None = None
+    annotated: bool = True
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What whoever reads masks may say of them.
+
+    labels: those that count; none: all. values: of pixels, that are damage; none: told by what the
+    file holds. ignore: values of pixels of which nothing is known. match: how files are named,
+    where that is not as their pictures: `{name}` stands for the picture's name without suffix, `*`
+    for any text ("mask_{name}", "*-{name}"). expect: is told of each mask's name and (height,
+    width), None where the file does not say, before any pixel is read; returns the picture's size,
+    or raises `FormatError` where the mask is not wanted.
+    """
+
+    labels: tuple[str, ...] = ()
+    values: tuple[int, ...] = ()
+    ignore: tuple[int, ...] = ()
+    match: str = ""
+    expect: Callable[[str, Size | None], Size] | None = None
+
+    def __post_init__(self) -> None:
+        if self.match and "{name}" not in self.match:
+            raise OptionError(
+                f"{self.match!r} does not say where a picture's name stands. "
+                "Write {name} for it, such as mask_{name}."
+            )
+        if not all(0 <= value <= 65535 for value in (*self.values, *self.ignore)):
+            raise OptionError("Values of pixels are 0 to 65535.")
+        if both := set(self.values) & set(self.ignore):
+            raise OptionError(f"The value {min(both)} cannot be damage and ignored at once.")
+
+    def counts(self, label: str) -> bool:
+        """Whether a label is one of those that count."""
+        return not self.labels or label in self.labels
+
+    def named(self, name: str) -> str:
+        """The name of the picture of a mask with this name; the name itself where `match` does not
+        fit it."""
+        plain = name.replace("\\", "/")
+        if not self.match:
+            return plain
+        folder, _, file = plain.rpartition("/")
+        stem, dot, suffix = file.rpartition(".")
+        for text, end in ((stem, dot + suffix), (file, "")):
+            found = _pattern(self.match).fullmatch(text) if text else None
+            if found:
+                return f"{folder}/{found['name']}{end}".lstrip("/")
+        return plain
+
+    def expected(self, name: str, size: Size | None) -> Size | None:
+        """Tell `expect` of a mask; the picture's size where somebody knows it."""
+        return size if self.expect is None else self.expect(name, size)
+
+
+PLAIN = Reading()
+"""Nothing is said of the masks."""
+
+
+@lru_cache(maxsize=8)
+def _pattern(match: str) -> re.Pattern[str]:
+    before, after = (
+        ".*?".join(map(re.escape, part.split("*"))) for part in match.split("{name}", 1)
+    )
+    return re.compile(f"{before}(?P<name>.+){after}", re.DOTALL)
 
 
 def guarded(
@@ -53,6 +127,14 @@ def guarded(
 
 def load_json(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
     """The JSON object in a file; `FormatError` for a file that is none, huge, or nested deeply."""
+    value = load_any_json(path, max_bytes)
+    if not isinstance(value, dict):
+        raise FormatError(f"{path} holds no JSON object: it has another format.")
+    return value
+
+
+def load_any_json(path: Path, max_bytes: int = MAX_BYTES) -> Any:
+    """What a JSON file holds; `FormatError` for a file that is none, huge, or nested deeply."""
     try:
         size = path.stat().st_size
         if size > max_bytes:
@@ -60,16 +142,13 @@ def load_json(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
                 f"{path} has {size / 1e6:.0f} MB; the limit is {max_bytes / 1e6:.0f}. Export it in "
                 "several files."
             )
-        value = json.loads(path.read_bytes())
+        return json.loads(path.read_bytes())
     except OSError as error:
         raise FormatError(f"{path} cannot be read: {error.strerror or error}.") from error
     except (ValueError, RecursionError) as error:
         if isinstance(error, FormatError):
             raise
         raise FormatError(f"{path} is no JSON file or a damaged one. Export it again.") from error
-    if not isinstance(value, dict):
-        raise FormatError(f"{path} holds no JSON object: it has another format.")
-    return value
 
 
 def text_lines(path: Path, max_bytes: int = 1_000_000) -> list[str]:
@@ -139,3 +218,12 @@ def coordinates(values: Iterable[object], size: tuple[int, int], what: str) -> l
 def _shown(value: object) -> str:
     shown = repr(value) if not isinstance(value, int) or abs(value) < 10**12 else "a huge number"
     return shown if len(shown) <= 40 else shown[:37] + "..."
+
+
+def said_of(count: int, what: str) -> str:
+    """`what` with its number, for notes.
+
+    >>> said_of(1, "box"), said_of(2, "box"), said_of(2, "line")
+    ('1 box', '2 boxes', '2 lines')
+    """
+    return f"{count} {what}{('es' if what.endswith('x') else 's') if count != 1 else ''}"

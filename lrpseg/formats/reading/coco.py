@@ -4,6 +4,7 @@ https://cocodataset.org/#format-data. Polygons are filled by pycocotools, as eve
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,23 +15,26 @@ from lrpseg.formats.errors import FormatError, needs
 from lrpseg.formats.parts import Mask
 from lrpseg.formats.reading.base import (
     MAX_BYTES,
+    PLAIN,
     OnError,
+    Reading,
     ReadMask,
+    Size,
     coordinates,
     guarded,
     integer,
     load_json,
     objects,
     picture_size,
+    said_of,
     text,
 )
+from lrpseg.formats.reading.kinds import BOXES
 from lrpseg.formats.reading.layers import layers_of
 from lrpseg.formats.rle import from_coco_counts, from_runs
 
 _MAX_OUTLINE = 5_000_000
 """pycocotools takes about 40 bytes for each pixel of a polygon's outline, and asks nobody."""
-
-Size = tuple[int, int]
 
 
 def read_coco(
@@ -39,13 +43,15 @@ def read_coco(
     label: str | None = None,
     on_error: OnError | None = None,
     max_bytes: int = MAX_BYTES,
+    options: Reading = PLAIN,
 ) -> Iterator[ReadMask]:
     """A mask for each picture of the file, in its order; an empty one where nothing is annotated.
 
-    Its layers are the categories that the picture has annotations of.
+    Its layers are the categories that the picture has annotations of. Annotations that cannot be
+    are left out where others of the picture are good, as are boxes; notes say so.
 
     Args:
-        label: the category that counts; without it, all of them.
+        label: the category that counts; without it, all of them, or those of `options`.
         on_error: is told of pictures that cannot be read; without it, the first one ends the
             reading.
 
@@ -67,7 +73,8 @@ def read_coco(
     for image_entry in images:
         number, shown = image_entry.get("id"), str(image_entry.get("file_name"))[:200]
         mine = grouped.pop(number, []) if isinstance(number, int | str) else []
-        yield from guarded(shown, lambda i=image_entry, a=mine: _picture(i, a, names), on_error)  # type: ignore[misc]
+        read = partial(_picture, image_entry, mine, names, options)
+        yield from guarded(shown, read, on_error)
     if grouped:
         error = FormatError(
             f"{path}: there are annotations of {len(grouped)} pictures that the file does not "
@@ -103,36 +110,90 @@ def _wanted(names: dict[object, str], label: str | None) -> set[object] | None:
 
 
 def _picture(
-    image: dict[str, Any], annotations: list[dict[str, Any]], names: dict[object, str]
+    image: dict[str, Any],
+    annotations: list[dict[str, Any]],
+    names: dict[object, str],
+    options: Reading,
 ) -> ReadMask:
-    name = text(image.get("file_name"), "The file_name of a picture")
+    name = options.named(text(image.get("file_name"), "The file_name of a picture"))
     size = picture_size(image, "height", "width", name)
-    drawn: dict[str, list[dict[str, Any]]] = {}
-    boxes = 0
-    for annotation in annotations:
-        if annotation.get("segmentation"):
-            number = annotation.get("category_id")
-            label = names.get(number, "" if number is None else str(number)[:100])
-            drawn.setdefault(label, []).append(annotation)
-        else:
-            boxes += 1
+    options.expected(name, size)  # before memory is taken for a mask
     mask = np.zeros(size, bool)
-    for own in drawn.values():
-        mask |= _merged(own, size, name)
+    drawn: dict[str, list[dict[str, Any]]] = {}
+    found = _Found()
+    for annotation in annotations:
+        number = annotation.get("category_id")
+        label = names.get(number, "" if number is None else str(number)[:100])
+        if not options.counts(label):
+            found.others[label] = found.others.get(label, 0) + 1
+        elif not annotation.get("segmentation"):
+            found.boxes += 1
+        elif (own := found.decoded(annotation, size, name)) is not None:
+            mask |= own
+            drawn.setdefault(label, []).append(annotation)
+    if not drawn:
+        found.refuse_nothing(name)
     layers = layers_of(mask, {k: partial(_merged, own, size, name) for k, own in drawn.items()})
-    notes = (f"{boxes} annotations have a box and no mask: they were left out.",) if boxes else ()
-    return ReadMask(name, mask, notes, layers)
+    return ReadMask(name, mask, found.notes(), layers, annotated=bool(annotations))
+
+
+@dataclass
+class _Found:
+    """What is left out of a picture's annotations. others: labels that do not count."""
+
+    boxes: int = 0
+    others: dict[str, int] = field(default_factory=dict)
+    bad: list[FormatError] = field(default_factory=list)
+
+    def decoded(self, annotation: dict[str, Any], size: Size, name: str) -> Mask | None:
+        """(H, W) bool, or None where the annotation cannot be."""
+        try:
+            return _decoded(annotation, size, name, self.bad)
+        except FormatError as error:
+            self.bad.append(error)
+            return None
+
+    def refuse_nothing(self, name: str) -> None:
+        """Raise where a picture has annotations, and none that gives a mask."""
+        if self.bad:
+            raise self.bad[0]
+        if self.boxes:
+            raise FormatError(
+                f"{name} has {said_of(self.boxes, 'box')} and no mask. Draw masks, or export "
+                "polygons.",
+                BOXES,
+            )
+
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what was left out."""
+        told = []
+        if self.boxes:
+            told.append(f"{said_of(self.boxes, 'box')} without a mask left out.")
+        if self.bad:
+            count = said_of(len(self.bad), "damaged outline")
+            told.append(f"{count} left out: {self.bad[0]}")
+        told += [
+            f"{said_of(count, 'annotation')} of the label {label!r} left out."
+            for label, count in self.others.items()
+        ]
+        return tuple(told)
 
 
 def _merged(annotations: list[dict[str, Any]], size: Size, name: str) -> Mask:
     """(H, W) bool: all of them together."""
     mask = np.zeros(size, bool)
     for annotation in annotations:
-        segmentation = annotation["segmentation"]
-        what = f"{name}, annotation {str(annotation.get('id'))[:40]}"
-        read = _rle if isinstance(segmentation, dict) else _polygons
-        mask |= read(segmentation, size, what)
+        mask |= _decoded(annotation, size, name, [])
     return mask
+
+
+def _decoded(annotation: dict[str, Any], size: Size, name: str, bad: list[FormatError]) -> Mask:
+    """(H, W) bool of one annotation; `bad` gets the errors of polygons beside good ones."""
+    segmentation = annotation["segmentation"]
+    what = f"{name}, annotation {str(annotation.get('id'))[:40]}"
+    if isinstance(segmentation, dict):
+        return _rle(segmentation, size, what)
+    return _polygons(segmentation, size, what, bad)
 
 
 def _rle(segmentation: dict[str, Any], size: Size, what: str) -> Mask:
@@ -154,19 +215,30 @@ def _rle(segmentation: dict[str, Any], size: Size, what: str) -> Mask:
         raise FormatError(f"{what}: {error}") from error
 
 
-def _polygons(segmentation: object, size: Size, what: str) -> Mask:
+def _polygons(segmentation: object, size: Size, what: str, bad: list[FormatError]) -> Mask:
     if not isinstance(segmentation, list):
         raise FormatError(f"{what}: the segmentation is neither run lengths nor polygons.")
     flat = []
+    wrong: list[FormatError] = []
     for polygon in segmentation:
-        if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
-            raise FormatError(f"{what}: a polygon is no list of three or more pairs x, y.")
-        values = coordinates(polygon, size, what)
-        points = np.array(values).reshape(-1, 2)
-        steps = np.abs(points - np.roll(points, 1, axis=0)).max(axis=1)
-        if steps.sum() > _MAX_OUTLINE:
-            raise FormatError(f"{what}: a polygon's outline is impossibly long.")
-        flat.append(values)
+        try:
+            flat.append(_corners(polygon, size, what))
+        except FormatError as error:
+            wrong.append(error)
+    if not flat:
+        raise wrong[0]
+    bad += wrong
     masks = needs("pycocotools.mask", "coco", "Reading COCO polygons")
     runs = masks.frPyObjects(flat, *size)
     return np.asarray(masks.decode(masks.merge(runs)) > 0, bool)
+
+
+def _corners(polygon: object, size: Size, what: str) -> list[float]:
+    if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
+        raise FormatError(f"{what}: a polygon is no list of three or more pairs x, y.")
+    values = coordinates(polygon, size, what)
+    points = np.array(values).reshape(-1, 2)
+    steps = np.abs(points - np.roll(points, 1, axis=0)).max(axis=1)
+    if steps.sum() > _MAX_OUTLINE:
+        raise FormatError(f"{what}: a polygon's outline is impossibly long.")
+    return values

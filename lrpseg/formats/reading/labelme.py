@@ -13,35 +13,38 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
 from lrpseg.formats.errors import FormatError
 from lrpseg.formats.parts import Mask
 from lrpseg.formats.reading.base import (
+    PLAIN,
     OnError,
+    Reading,
     ReadMask,
+    Size,
     coordinates,
     guarded,
     integer,
     load_json,
     objects,
     picture_size,
+    said_of,
     text,
 )
+from lrpseg.formats.reading.kinds import BOXES
 from lrpseg.formats.reading.layers import layers_of
 
 _MAX_BYTES = 200_000_000
 """One picture with its pixels inside has less."""
 
-_MANY_CORNERS = 20_000
-"""Pillow's time grows with the square of the corners: from here on OpenCV fills."""
+_MAX_ROWS = 50_000_000
+"""Rows that a polygon's edges may cross, all together: filling takes some seconds for as many."""
 
 _POLYGONS = ("polygon", "oriented_rectangle", "rotation")
 _LINES = ("line", "linestrip")
 
-Size = tuple[int, int]
 Points = list[tuple[float, float]]
 
 
@@ -51,11 +54,14 @@ def read_labelme(
     label: str | None = None,
     line_width: int | None = None,
     on_error: OnError | None = None,
+    options: Reading = PLAIN,
+    root: Path | None = None,
 ) -> Iterator[ReadMask]:
     """A mask for each JSON file: `source` itself, or those below the folder `source`.
 
-    The mask is named by the path of its picture below `source`; its layers are the labels that the
-    picture has shapes of.
+    The mask is named by the path of its picture below `source`, or below `root`; its layers are the
+    labels that the picture has shapes of. Shapes that cannot be are left out where others are good,
+    as is what has no area; notes say so.
 
     Args:
         label: the label that counts; without it, all of them.
@@ -67,43 +73,64 @@ def read_labelme(
         FormatError: there is no JSON file, or one that is not labelme's or cannot be.
     """
     if source.is_dir():
-        root, files = source, sorted(p for p in source.rglob("*.json") if p.is_file())
+        root = root or source
+        files = sorted(p for p in source.rglob("*.json") if p.is_file())
         if not files:
             raise FormatError(f"{source} holds no JSON files of labelme.")
     else:
-        root, files = source.parent, [source]
+        root, files = root or source.parent, [source]
     for path in files:
         folder = path.parent.relative_to(root).as_posix()
         yield from guarded(
             path.relative_to(root).as_posix(),
-            lambda p=path, f=folder: _picture(p, f, label, line_width),  # type: ignore[misc]
+            partial(_picture, path, folder, label, line_width, options),
             on_error,
         )
 
 
-def _picture(path: Path, folder: str, label: str | None, line_width: int | None) -> ReadMask:
+def _picture(
+    path: Path, folder: str, label: str | None, line_width: int | None, options: Reading
+) -> ReadMask:
     entry = load_json(path, _MAX_BYTES)
     shapes = objects(entry.get("shapes"), f"{path}: shapes")
     size = picture_size(entry, "imageHeight", "imageWidth", str(path))
-    name = _name(text(entry.get("imagePath"), f"{path}: imagePath"), folder)
+    name = options.named(_name(text(entry.get("imagePath"), f"{path}: imagePath"), folder))
+    options.expected(name, size)  # before memory is taken for a mask
     mask = np.zeros(size, bool)
     left_out: dict[str, int] = {}
+    others: dict[str, int] = {}
+    bad: list[FormatError] = []
     drawn: dict[str, list[Callable[[], Mask | None]]] = {}
     for number, shape in enumerate(shapes, start=1):
+        own = str(shape.get("label") or "")[:100]
         if label is not None and shape.get("label") != label:
             continue
+        if not options.counts(own):
+            others[own] = others.get(own, 0) + 1
+            continue
         kind = str(shape.get("shape_type") or "polygon")[:40]
-        what = f"{path}, shape {number}"
-        draw = partial(_draw, shape, kind, size, line_width, what)
-        found = draw()
+        draw = partial(_draw, shape, kind, size, line_width, f"{path}, shape {number}")
+        try:
+            found = draw()
+        except FormatError as error:
+            bad.append(error)
+            continue
         if found is None:
             left_out[kind] = left_out.get(kind, 0) + 1
         else:
             mask |= found
-            drawn.setdefault(str(shape.get("label") or "")[:100], []).append(draw)
-    notes = tuple(_note(kind, count) for kind, count in left_out.items())
+            drawn.setdefault(own, []).append(draw)
+    if bad and not drawn:
+        raise bad[0]
+    if left_out and not drawn:
+        told = ", ".join(said_of(count, kind) for kind, count in left_out.items())
+        raise FormatError(f"{name} has {told} and nothing with an area. Draw areas.", BOXES)
+    notes = [_note(kind, count) for kind, count in left_out.items()]
+    if bad:
+        notes.append(f"{said_of(len(bad), 'damaged shape')} left out: {bad[0]}")
+    notes += [f"{said_of(n, 'shape')} of the label {k!r} left out." for k, n in others.items()]
     layers = layers_of(mask, {k: partial(_merged, own, size) for k, own in drawn.items()})
-    return ReadMask(name, mask, notes, layers)
+    return ReadMask(name, mask, tuple(notes), layers)
 
 
 def _merged(drawn: list[Callable[[], Mask | None]], size: Size) -> Mask:
@@ -141,7 +168,7 @@ def _draw(
     if kind in _POLYGONS or (kind == "rectangle" and len(points) == 4):
         if len(points) < 3:
             raise FormatError(f"{what}: a polygon of {len(points)} points. Draw it again.")
-        return _polygon(points, size)
+        return _polygon(points, size, what)
     canvas = Image.new("L", (size[1], size[0]))
     draw = ImageDraw.Draw(canvas)
     if kind in ("rectangle", "circle") and len(points) != 2:
@@ -160,11 +187,10 @@ def _draw(
     return np.asarray(canvas) > 0
 
 
-def _polygon(points: Points, size: Size) -> Mask:
-    if len(points) > _MANY_CORNERS:
-        canvas = np.zeros(size, np.uint8)
-        cv2.fillPoly(canvas, [np.rint(points).astype(np.int32)], (1,))
-        return canvas > 0
+def _polygon(points: Points, size: Size, what: str) -> Mask:
+    y = np.array([point[1] for point in points])
+    if np.abs(y - np.roll(y, 1)).sum() > _MAX_ROWS:
+        raise FormatError(f"{what}: the polygon's outline is impossibly long. Draw it again.")
     image = Image.new("L", (size[1], size[0]))
     ImageDraw.Draw(image).polygon(points, outline=1, fill=1)
     return np.asarray(image) > 0

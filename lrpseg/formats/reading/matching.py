@@ -1,13 +1,16 @@
 """Finds the pictures that masks from other tools belong to."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import PurePosixPath
 
 from lrpseg.formats.errors import FormatError
 from lrpseg.formats.names import folded
-from lrpseg.formats.reading.base import OnError, ReadMask
+from lrpseg.formats.reading.base import OnError, ReadMask, Size
+from lrpseg.formats.reading.kinds import NO_PICTURE, OTHER_SIZE, TWO_MASKS
 from lrpseg.formats.reading.layers import Layers
+from lrpseg.formats.reading.roles import without_roles
 
 
 def matched(
@@ -18,9 +21,10 @@ def matched(
     """The masks under the names of the pictures that they belong to, one for each picture.
 
     A mask belongs to the picture of its name; else to the one of the same path without suffix; else
-    to the only one whose file name without suffix is the same, in whatever folder; else to the only
-    one whose path is the same with "__" for each "/", as flat layouts have it. Masks of one picture
-    that follow each other are joined where each brings other labels.
+    to the one of the same path without folders such as `images` and `masks`; else to the only one
+    whose file name without suffix is the same, in whatever folder; else to the only one whose path
+    is the same with "__" for each "/", as flat layouts have it. Masks of one picture that follow
+    each other are joined where each brings other labels.
 
     Args:
         pictures: name to (height, width).
@@ -30,18 +34,18 @@ def matched(
         FormatError: no picture or several have that name, the size differs, or a second mask comes
             for a picture, or for one of its labels.
     """
-    find = _finder(pictures)
+    find = finder(pictures)
     seen: set[str] = set()
     waiting: ReadMask | None = None  # for more labels of its picture
     for mask in masks:
         try:
             name = find(mask.name)
-            _check_size(name, mask, pictures[name])
+            check_size(name, mask.mask.shape, pictures[name])
             if waiting is not None and waiting.name == name:
                 waiting = _joined(waiting, mask)
                 continue
             if name in seen:
-                raise FormatError(f"There are two masks of {name}. Keep one of them.")
+                raise FormatError(f"There are two masks of {name}. Keep one of them.", TWO_MASKS)
         except FormatError as error:
             if on_error is None:
                 if waiting is not None:
@@ -52,16 +56,18 @@ def matched(
         if waiting is not None:
             yield waiting
         seen.add(name)
-        waiting = ReadMask(name, mask.mask, mask.notes, mask.layers)
+        waiting = replace(mask, name=name)
     if waiting is not None:
         yield waiting
 
 
-def _check_size(name: str, mask: ReadMask, size: tuple[int, int]) -> None:
-    if mask.mask.shape != size:
+def check_size(name: str, size: tuple[int, ...], wanted: Size) -> None:
+    """Raise `FormatError` where a mask's (height, width) is not that of the picture `name`."""
+    if tuple(size) != tuple(wanted):
         raise FormatError(
-            f"The mask of {name} has {mask.mask.shape[1]}x{mask.mask.shape[0]} pixels and "
-            f"the picture {size[1]}x{size[0]}. Export it at the picture's size, upright."
+            f"The mask of {name} has {size[1]}x{size[0]} pixels and "
+            f"the picture {wanted[1]}x{wanted[0]}. Export it at the picture's size, upright.",
+            OTHER_SIZE,
         )
 
 
@@ -69,33 +75,44 @@ def _joined(first: ReadMask, second: ReadMask) -> ReadMask:
     """Two masks of one picture as one."""
     name = first.name
     if not first.layers or not second.layers:
-        raise FormatError(f"There are two masks of {name}. Keep one of them.")
+        raise FormatError(f"There are two masks of {name}. Keep one of them.", TWO_MASKS)
     both = sorted(first.layers.keys() & second.layers.keys())
     if both:
         raise FormatError(
-            f"There are two masks of {name} with the label {both[0]!r}. Keep one of them."
+            f"There are two masks of {name} with the label {both[0]!r}. Keep one of them.",
+            TWO_MASKS,
         )
     layers = Layers(
         {k: partial(m.layers.__getitem__, k) for m in (first, second) for k in m.layers}
     )
-    return ReadMask(name, first.mask | second.mask, first.notes + second.notes, layers)
+    unknown = [m.ignored for m in (first, second) if m.ignored is not None]
+    ignored = unknown[0] & unknown[1] if len(unknown) == 2 else None
+    notes = first.notes + second.notes
+    return ReadMask(name, first.mask | second.mask, notes, layers, ignored)
 
 
-def _finder(pictures: Mapping[str, tuple[int, int]]) -> Callable[[str], str]:
-    """From the name of a mask to that of its picture."""
-    by_path, by_file = _index(pictures, _path_key), _index(pictures, _file_key)
+def finder(pictures: Iterable[str]) -> Callable[[str], str]:
+    """From the name of a mask to that of its picture, as `matched` finds it; raises `FormatError`
+    where there is none, or several."""
+    names = set(pictures)
+    by_path, by_file = _index(names, _path_key), _index(names, _file_key)
+    by_part = _index(names, lambda name: _path_key(without_roles(name)))
     by_flat = {
-        **_index(pictures, lambda name: _path_key(name).replace("/", "__")),
-        **_index(pictures, lambda name: folded(name).replace("/", "__")),
+        **_index(names, lambda name: _path_key(name).replace("/", "__")),
+        **_index(names, lambda name: folded(name).replace("/", "__")),
     }
 
-    def find(name: str) -> str:
-        if name in pictures:
+    def find(given: str) -> str:
+        if given in names:
+            return given
+        name = given.replace("\\", "/")
+        if name in names:
             return name
-        file = PurePosixPath(name).name
+        file, part = PurePosixPath(name).name, without_roles(name)
         # A name that came without suffix may hold a dot of its own: try it as it is, too.
         for index, keys in (
             (by_path, (folded(name), _path_key(name))),
+            (by_part, (folded(part), _path_key(part))),
             (by_file, (folded(file), _file_key(name))),
             (by_flat, (folded(file), _file_key(name))),
         ):
@@ -105,10 +122,13 @@ def _finder(pictures: Mapping[str, tuple[int, int]]) -> Callable[[str], str]:
                     return found[0]
                 if found:
                     raise FormatError(
-                        f"The mask of {name} fits {' and '.join(found[:3])}. Name it in full."
+                        f"The mask of {given} fits {' and '.join(sorted(found)[:3])}. "
+                        "Name it in full."
                     )
         raise FormatError(
-            f"There is a mask of {name}, but no such picture. Give the folder of its pictures too."
+            f"There is a mask of {given}, but no such picture. Give the folder of its pictures "
+            "too, or say how masks are named (--match).",
+            NO_PICTURE,
         )
 
     return find
@@ -116,7 +136,7 @@ def _finder(pictures: Mapping[str, tuple[int, int]]) -> Callable[[str], str]:
 
 def _index(pictures: Iterable[str], key: Callable[[str], str]) -> dict[str, list[str]]:
     index: dict[str, list[str]] = {}
-    for name in pictures:
+    for name in sorted(pictures):
         index.setdefault(key(name), []).append(name)
     return index
 

@@ -1,12 +1,12 @@
 """Masks from image files, paired with pictures by path without suffix."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 
-import cv2
 import numpy as np
+from PIL import Image
 
 from lrpseg.core.errors import ImageError
 from lrpseg.formats.errors import FormatError
@@ -14,8 +14,12 @@ from lrpseg.formats.indexed import LABELMAP_FILE, labelmap_names
 from lrpseg.formats.mvtec import COMBINED
 from lrpseg.formats.parts import Mask
 from lrpseg.formats.pngs import CLASSES_FILE
-from lrpseg.formats.reading.base import OnError, ReadMask, guarded, text_lines
+from lrpseg.formats.reading.base import PLAIN, OnError, Reading, ReadMask, guarded, text_lines
+from lrpseg.formats.reading.kinds import OTHER_LABEL, PICTURE
+from lrpseg.formats.reading.label_studio import PNG_NAME
 from lrpseg.formats.reading.layers import layers_of
+from lrpseg.formats.reading.roles import role
+from lrpseg.formats.reading.values import image_size, marked
 from lrpseg.masks.reading import read_indices
 
 SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jpg", ".jpeg"})
@@ -25,7 +29,13 @@ _TRUTH, _PICTURES, _ENDING = "ground_truth", ("test", "train"), "_mask"
 
 
 def read_pngs(
-    source: Path, *, index: int | None = None, ending: str = "", on_error: OnError | None = None
+    source: Path,
+    *,
+    index: int | None = None,
+    ending: str = "",
+    on_error: OnError | None = None,
+    options: Reading = PLAIN,
+    pictures: Set[Path] = frozenset(),
 ) -> Iterator[ReadMask]:
     """A mask for each image file: `source` itself, or those below the folder `source` by name.
 
@@ -34,11 +44,15 @@ def read_pngs(
     folder, and files of one picture follow each other: `matched` joins them. Our own exports of
     several classes have these files. Beside a folder `ground_truth` in MVTec's layout, pictures are
     no masks, and the label is the kind of defect; a mask of several kinds (`combined`) has none.
+    Nor are pictures masks in folders such as `images` where there is one such as `masks`; nor
+    overlays; nor what looks like a picture. `on_error` is told of them; they end no reading.
 
     Args:
         index: the class index that counts in palette images; without it, every one but 0.
         ending: is cut off the names, such as "_mask" in a layout of one's own.
         on_error: is told of files that cannot be read; without it, the first one ends the reading.
+        options: what values mean, which labels count, how files are named.
+        pictures: files that are known to be pictures.
 
     Raises:
         FormatError: there is no image file, or one cannot be used as a mask.
@@ -47,9 +61,51 @@ def read_pngs(
     files = sorted(p for p in found if p.suffix.lower() in SUFFIXES and p.is_file())
     if not files:
         raise FormatError(f"{source} holds no masks ({', '.join(sorted(SUFFIXES))}).")
-    for entry in _listed(folder, files, ending):
+    told = on_error or (lambda name, error: None)
+    masks = []
+    for path in files:
+        why = "an annotation file stands for it" if path in pictures else ""
+        if why := why or (_no_mask(path, folder) if source.is_dir() else ""):
+            told(_shown(path, folder), FormatError(f"This is no mask: {why}.", PICTURE))
+        else:
+            masks.append(path)
+    for entry in _listed(folder, masks, ending, told):
         shown = f"{entry.label}/{entry.name}" if entry.label else entry.name
-        yield from guarded(shown, partial(_read, entry, index), on_error)
+        try:
+            yield from guarded(shown, partial(_read, entry, index, options), on_error)
+        except FormatError as error:
+            if error.kind != PICTURE or source.is_file():
+                raise
+
+
+def _no_mask(path: Path, root: Path) -> str:
+    """Why a file is no mask, by the folders that it lies in below `root`; "" where it may be."""
+    folders = path.parent.relative_to(root).parts
+    roles = [role(part) for part in folders]
+    if "masks" in roles:
+        instances = [part for part in folders if part.lower() == "segmentationobject"]
+        if instances and path.parent.with_name("SegmentationClass").is_dir():
+            return "it has the objects that SegmentationClass has by class"
+        return ""
+    if "shown" in roles:
+        return f"{folders[roles.index('shown')]} is to look at"
+    if "pictures" in roles and _has_masks(root):
+        return f"{folders[roles.index('pictures')]} holds the pictures"
+    return ""
+
+
+@lru_cache(maxsize=4)
+def _mask_folders(root: Path, modified: int) -> bool:
+    return any(role(path.name) == "masks" for path in root.rglob("*") if path.is_dir())
+
+
+def _has_masks(root: Path) -> bool:
+    """Whether there is a folder of masks below `root`."""
+    return _mask_folders(root, root.stat().st_mtime_ns)
+
+
+def _shown(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()
 
 
 def read_png(source: Path | bytes, index: int | None = None) -> Mask:
@@ -116,27 +172,49 @@ class _Layout:
         return _Entry(path, name, names=names)
 
 
-def _listed(folder: Path, files: Iterable[Path], ending: str) -> list[_Entry]:
+def _listed(folder: Path, files: Iterable[Path], ending: str, told: OnError) -> list[_Entry]:
     """The masks among the files; those of one picture follow each other where folders are classes,
-    else all are as they come."""
+    else all are as they come. `told` of the pictures among them."""
     layout = _Layout.of(folder)
-    entries = [entry for path in files if (entry := layout.entry(path, ending))]
+    entries = []
+    for path in files:
+        if entry := layout.entry(path, ending):
+            entries.append(entry)
+        else:
+            error = FormatError("This is no mask: its folder holds the pictures.", PICTURE)
+            told(_shown(path, folder), error)
     return sorted(entries, key=lambda e: (e.name, e.path)) if layout.classes else entries
 
 
-def _read(entry: _Entry, index: int | None) -> ReadMask:
-    try:
-        values = read_indices(entry.path)
-    except ImageError as error:
-        raise FormatError(str(error)) from error
-    if index is not None and values.dtype != np.bool_:
-        values = np.asarray(values == index)
-    mask = np.asarray(values != 0)
+def _read(entry: _Entry, index: int | None, options: Reading) -> ReadMask:
+    name = options.named(entry.name)
+    if PNG_NAME.fullmatch(entry.path.stem) and not options.match:
+        raise FormatError(
+            "Label Studio's name for it has the number of a task and not the picture's name. "
+            "Export JSON there and import that, or say how masks are named (--match)."
+        )
+    options.expected(name, image_size(entry.path))  # before its pixels are read
+    if index is not None and not options.values:
+        options = replace(options, values=(index,)) if _has_palette(entry.path) else options
+    found = marked(entry.path, options)
+    rest: tuple[str, ...] = ()
+    mask = found.mask
     if entry.label:
-        return ReadMask(entry.name, mask, (), {entry.label: mask})
-    if values.dtype == np.bool_:
-        return ReadMask(entry.name, mask)
-    there = cv2.calcHist([np.asarray(values, np.uint8)], [0], None, [256], [0, 256]).ravel() > 0
-    names = dict(enumerate(entry.names))
-    make = {names.get(n, str(n)): partial(np.equal, values, n) for n in range(1, 256) if there[n]}
-    return ReadMask(entry.name, mask, (), layers_of(mask, make))
+        make: Mapping[str, Callable[[], Mask]] = {entry.label: lambda: mask}
+    else:
+        make = found.makers(dict(enumerate(entry.names)))
+    if options.labels and make:
+        others = [label for label in make if not options.counts(label)]
+        make = {label: how for label, how in make.items() if options.counts(label)}
+        if not make:
+            raise FormatError(f"{name} has the label {others[0]!r} alone.", OTHER_LABEL)
+        if others:
+            mask = np.logical_or.reduce([how() for how in make.values()])
+            rest = (f"The labels {', '.join(others)} were left out.",)
+    layers = layers_of(mask, make) if make else {}
+    return ReadMask(name, mask, found.notes + rest, layers, found.ignored)
+
+
+def _has_palette(path: Path) -> bool:
+    with Image.open(path) as image:
+        return image.mode == "P"
