@@ -19,3 +19,7 @@ class OptionError(LrpsegError, ValueError):
 
 class RelevanceError(LrpsegError, ValueError):
     """A relevance map that cannot be turned into a mask (wrong shape, NaN, infinite)."""
+
+
+class DiskFullError(LrpsegError):
+    """A disk, or one's share of it, is full: worth trying again when something was deleted."""

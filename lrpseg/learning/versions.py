@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from lrpseg.core.errors import LrpsegError, OptionError
-from lrpseg.core.files import atomically
+from lrpseg.core.files import atomically, sync_folder, writing
 from lrpseg.domains import DOMAIN_FILE, Domain, learned_domains, learned_folder, load_domain
 from lrpseg.masks.render import save_text
 from lrpseg.models.checkpoints import save_checkpoint
@@ -42,11 +42,15 @@ def save_version(
         LrpsegError: there is no folder for learned domains, or it cannot be written to.
     """
     folder = _folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(dir=folder, prefix=f".{base.name}-"))
-    except OSError as error:
-        raise LrpsegError(f"{folder} cannot be written to: {error.strerror}.") from error
+    with writing(folder, "Set $LRPSEG_DOMAINS to another folder."):
+        return _save(folder, base, model, title, report, card)
+
+
+def _save(
+    folder: Path, base: Domain, model: SelfTrained, title: str, report: dict[str, Any], card: str
+) -> Domain:
+    folder.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(dir=folder, prefix=f".{base.name}-"))
     try:
         about = {"learned": json.dumps(report)}
         save_checkpoint(model, part / f"{NETWORK}.safetensors", NETWORK, about)
@@ -67,6 +71,7 @@ def save_version(
             part.chmod(0o755)
             try:
                 os.rename(part, folder / name)  # fails where another process was faster
+                sync_folder(folder)
                 break
             except OSError:
                 if not (folder / name).exists():
