@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from lrpseg.cli.folders import add_commands, open_for_page
 from lrpseg.cli.learn import add_learn
 from lrpseg.core.errors import LrpsegError
-from lrpseg.core.files import data_folder, shown
+from lrpseg.core.files import data_folder, disk_full, is_full, shown
 from lrpseg.domains import FIRST_DOMAIN, list_domains, load_domain
 from lrpseg.formats import FORMATS
 from lrpseg.models.networks import NETWORKS, classifiers
@@ -135,6 +136,17 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _told(error: OSError | sqlite3.OperationalError, args: argparse.Namespace) -> str:
+    """What the system says, with the place and what to do."""
+    named = getattr(error, "filename", None) or getattr(args, "out", None)
+    place = Path(named or getattr(args, "workspace", None) or ".")
+    code = getattr(error, "sqlite_errorcode", None)
+    if is_full(error) or code == sqlite3.SQLITE_FULL:
+        return str(disk_full(place))
+    reason = getattr(error, "strerror", None) or error
+    return f"{place} cannot be read or written: {reason}. Choose another file or folder."
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code. A user's mistakes go to stderr, in one line."""
     args = make_parser().parse_args(argv)
@@ -149,6 +161,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except LrpsegError as error:
         print(f"lrpseg: {error}", file=sys.stderr)
+        return 2
+    except (OSError, sqlite3.OperationalError) as error:  # a full disk, a folder that is a file
+        print(f"lrpseg: {_told(error, args)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("lrpseg: stopped; what is written so far is whole.", file=sys.stderr)

@@ -16,11 +16,18 @@ from starlette.routing import Route
 
 from lrpseg.app import commands, views
 from lrpseg.app.service import Service
-from lrpseg.core.errors import LrpsegError
+from lrpseg.core.errors import DiskFullError, LrpsegError
 from lrpseg.masks.render import COLORMAPS
 from lrpseg.web import bodies, describe, inputs
 from lrpseg.web.log import unexpected
-from lrpseg.workspace import Item, NoSuchItem, NoSuchWorkspace, Workspace, WorkspaceError
+from lrpseg.workspace import (
+    Item,
+    NoSuchItem,
+    NoSuchWorkspace,
+    UnavailableError,
+    Workspace,
+    WorkspaceError,
+)
 
 PREFIX = "/lrpseg"
 TOKEN = "x-lrpseg-workspace"
@@ -268,6 +275,8 @@ def _endpoint(
             return _error(str(error), 409)
         except bodies.BodyError as error:
             return _error(str(error), error.status)
+        except (DiskFullError, UnavailableError) as error:  # the browser keeps it, and tries again
+            return _error(str(error), 507)
         except LrpsegError as error:
             return _error(str(error), 400)
         except ClientDisconnect:

@@ -3,7 +3,12 @@
 from lrpseg.core.cache import Cache
 from lrpseg.workspace.annotations import Imported, import_masks
 from lrpseg.workspace.bundle import export_zip, provenance
-from lrpseg.workspace.errors import NoSuchItem, NoSuchWorkspace, WorkspaceError
+from lrpseg.workspace.errors import (
+    NoSuchItem,
+    NoSuchWorkspace,
+    UnavailableError,
+    WorkspaceError,
+)
 from lrpseg.workspace.intake import Limits, Upload, read_uploads, safe_name
 from lrpseg.workspace.item import STATUSES, Item, ItemLayer, read_settings
 from lrpseg.workspace.session_file import load_session, save_session
@@ -22,6 +27,7 @@ __all__ = [
     "NoSuchWorkspace",
     "Sessions",
     "Snapshot",
+    "UnavailableError",
     "Upload",
     "Workspace",
     "WorkspaceError",

@@ -1,17 +1,18 @@
 """The analysing half of a workspace: which pictures wait, and what was found on them."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from lrpseg.core.errors import LrpsegError
-from lrpseg.core.files import atomically
+from lrpseg.core.errors import DiskFullError, LrpsegError
+from lrpseg.core.files import atomically, writing
 from lrpseg.domains import load_domain
 from lrpseg.pipeline.operating_points import weights_hash
 from lrpseg.pipeline.results import Layer, Result, Settings
-from lrpseg.workspace.errors import WorkspaceError
+from lrpseg.workspace.errors import DamagedMapError, UnavailableError, WorkspaceError
 from lrpseg.workspace.item import Item, analysis_key, settings_text
 from lrpseg.workspace.known import Known, known_of, read_known, save_known
 from lrpseg.workspace.reading import Readable
@@ -38,6 +39,8 @@ class Analysable(Readable):
 
     def claim_next(self) -> Item | None:
         """Take the next waiting picture to work on, or None; no two callers get the same."""
+        if self.read_only:
+            return None
         return self._claim("SELECT id FROM items WHERE status='waiting' ORDER BY position LIMIT 1")
 
     def claim(self, id: str) -> Item | None:
@@ -79,10 +82,11 @@ class Analysable(Readable):
         item = self._find(id)
         if item is None:
             return
-        for place, layer in enumerate(result.layers):
-            self._save_maps(item, key, place, layer)
         known = known_of(result)
-        save_known(known, self._folder(item) / f"relevance-{key}.json")  # last: now all is there
+        with writing(self._folder(item), "Look whether its disk is there."):
+            for place, layer in enumerate(result.layers):
+                self._save_maps(item, key, place, layer)
+            save_known(known, self._folder(item) / f"relevance-{key}.json")  # now all is there
         self._show(id, key, known)
         shown = self._find(id)
         if shown is not None:
@@ -100,10 +104,12 @@ class Analysable(Readable):
                 wait_again(db, item)
 
     def recover(self) -> None:
-        """At the start of the one process that analyses: what was running waits again."""
-        with self._writing() as db:
-            db.execute("UPDATE items SET status='waiting' WHERE status='running'")
-            bump(db)
+        """At the start of the one process that analyses: what was running waits again. Where
+        nothing can be written now, it goes on running until the next start."""
+        if self.read_only or all(item.status != "running" for item in self.items()):
+            return
+        with suppress(DiskFullError, UnavailableError):
+            self._sparing(self._wait_again)
 
     def set_settings(
         self, id: str, settings: Settings | None = None, explain_intact: bool | None = None
@@ -123,6 +129,8 @@ class Analysable(Readable):
         if known is not None:
             try:
                 own = self._own_thresholds(replace(item, settings=settings), key, known)
+            except DamagedMapError:
+                known = None
             except LrpsegError as error:
                 reason = str(error)
         with self._writing() as db:
@@ -146,6 +154,11 @@ class Analysable(Readable):
             return get_item(db, id)
 
     # ---------------------------------------------------------------------------------- inside
+
+    def _wait_again(self) -> None:
+        with self._writing() as db:
+            db.execute("UPDATE items SET status='waiting' WHERE status='running'")
+            bump(db)
 
     def _own_thresholds(self, item: Item, key: str, known: Sequence[Known]) -> list[float | None]:
         """The thresholder's own thresholds on the analysis `key`, None where a class was not
@@ -193,11 +206,18 @@ class Analysable(Readable):
 
     def _forget_analyses(self, folder: Path, keys: set[str]) -> None:
         """Remove the oldest beyond `KEPT_ANALYSES`, but for those called `keys`."""
-        found = sorted(folder.glob("relevance-*.json"), key=lambda p: -p.stat().st_mtime_ns)
-        for path in found[KEPT_ANALYSES:]:
+        for path in sorted(folder.glob("relevance-*.json"), key=_age)[KEPT_ANALYSES:]:
             key = path.stem.removeprefix("relevance-")
             if key not in keys:
                 path.unlink(missing_ok=True)
                 for kind in ("relevance", "likelihood"):
                     for file in folder.glob(f"{kind}-{key}*.npy"):
                         file.unlink(missing_ok=True)
+
+
+def _age(path: Path) -> int:
+    """Sorts files by how old they are; what another thread deletes meanwhile comes last."""
+    try:
+        return -path.stat().st_mtime_ns
+    except OSError:
+        return 0

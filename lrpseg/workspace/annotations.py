@@ -1,14 +1,15 @@
 """A workspace's masks in the formats of other tools, and their masks back into it."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lrpseg.core.errors import LrpsegError, OptionError
+from lrpseg.core.errors import DiskFullError, LrpsegError, OptionError
+from lrpseg.core.files import sync_all, writing
 from lrpseg.domains import DamageClass, known_domain
 from lrpseg.domains.classes import COLOURS
 from lrpseg.formats import FORMATS, Annotated, ClassLabel, ExportOptions, Written, unique_stems
@@ -22,19 +23,36 @@ ROLES = ("corrections", "truth")
 """What a mask from elsewhere may become."""
 
 
-def annotated(workspace: Workspace, items: Sequence[Item]) -> Iterator[Annotated]:
-    """The pictures with their masks as they are now, one at a time."""
+Refuse = Callable[[str, str], object]
+"""Told (name, reason) of each picture that is left out."""
+
+
+def annotated(
+    workspace: Workspace, items: Sequence[Item], refuse: Refuse | None = None
+) -> Iterator[Annotated]:
+    """The pictures with their masks as they are now, one at a time.
+
+    refuse: told of a picture of which something is damaged, or that was deleted meanwhile; without
+    it, it ends all with its error.
+    """
     stems = unique_stems([item.name for item in items])
     for listed, stem in zip(items, stems, strict=True):
-        seen = workspace.snapshot(listed)
-        item = seen.item
+        try:
+            seen = workspace.snapshot(listed)
+            item, masks = seen.item, workspace.masks(seen)
+            image = workspace.image(item)
+        except LrpsegError as error:
+            if refuse is None or isinstance(error, DiskFullError):
+                raise
+            refuse(listed.name, str(error))
+            continue
         yield Annotated(
             item.name,
             probability=item.probability,
-            image=lambda item=item: workspace.image(item),  # type: ignore[misc]
+            image=lambda image=image: image,  # type: ignore[misc]
             stem=stem,
             settings={**asdict(item.settings), **_thresholds(item), "status": item.status},
-            layers=workspace.masks(seen),
+            layers=masks,
         )
 
 
@@ -82,11 +100,27 @@ def write_formats(
     names: Sequence[str],
     out: Path,
     options: ExportOptions | None = None,
+    refuse: Refuse | None = None,
 ) -> dict[str, Written]:
-    """Write each format into a folder of its name below `out`; raises as `Format.write` does."""
+    """Write each format into a folder of its name below `out`. refuse: see `annotated`; told once
+    of a picture.
+
+    Raises as `Format.write` does, and `LrpsegError` where `out` cannot be written to.
+    """
     chosen = [FORMATS[name] for name in names]  # a wrong name is told before anything is written
     options = options or default_options(items)
-    return {f.name: f.write(annotated(workspace, items), out / f.name, options) for f in chosen}
+    told: dict[str, str] = {}
+    each = None if refuse is None else told.setdefault
+    written = {}
+    with writing(out):
+        for form in chosen:
+            pictures = annotated(workspace, items, each)
+            written[form.name] = form.write(pictures, out / form.name, options)
+    sync_all()
+    if refuse is not None:
+        for name, reason in told.items():
+            refuse(name, reason)
+    return written
 
 
 def report(written: Mapping[str, Written]) -> str:

@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lrpseg.core.files import replacing
+from lrpseg.core.errors import DiskFullError, LrpsegError
+from lrpseg.core.files import replacing, writing
 from lrpseg.formats import ExportOptions, Written, unique_stems
+from lrpseg.formats.base import png
 from lrpseg.masks.corrections import Mask, union
 from lrpseg.masks.figures import iou
-from lrpseg.masks.render import mask_image, overlay, save_png
+from lrpseg.masks.render import mask_image, overlay
 from lrpseg.version import __version__
-from lrpseg.workspace.annotations import report, write_formats
+from lrpseg.workspace.annotations import Refuse, default_options, report, write_formats
 from lrpseg.workspace.errors import WorkspaceError
 from lrpseg.workspace.item import Item
 from lrpseg.workspace.snapshots import Which
@@ -92,6 +94,7 @@ def export_zip(
     ids: Sequence[str] | None = None,
     formats: Sequence[str] = (),
     options: ExportOptions | None = None,
+    refuse: Refuse | None = None,
 ) -> dict[str, Written]:
     """Write a zip with masks/, overlays/ and provenance/ of all analysed pictures (or of `ids`).
 
@@ -99,47 +102,74 @@ def export_zip(
 
     formats: names in `FORMATS`; each gets a folder of its own in the zip, and formats.json says
     what it holds and, where a format cannot hold a mask exactly, which IoU it keeps. Returns that.
-    left-out.txt names the pictures that have no analysis yet, if there are some.
+    left-out.txt names the pictures that have no analysis yet, and those that are damaged. refuse:
+    told of the latter, too.
 
     Raises:
-        WorkspaceError: nothing has been analysed yet.
+        WorkspaceError: nothing has been analysed yet, or all of it is damaged.
         FormatError, OptionError: a name or label that a format cannot hold.
+        DiskFullError: there is no room for it.
     """
     wanted = [i for i in workspace.items() if ids is None or i.id in ids]
-    items, missing = [i for i in wanted if i.analysis], left_out(wanted)
+    items = [i for i in wanted if i.analysis]
     if not items:
         raise WorkspaceError("There is nothing to export yet: no picture is analysed.")
-    names = unique_stems([i.name for i in items])
     written: dict[str, Written] = {}
+    missing = dict(left_out(wanted))
+    whole: list[Item] = []
+
+    def leave_out(name: str, reason: str) -> None:
+        missing[name] = reason
+        if refuse is not None:
+            refuse(name, reason)
+
     with new_zip(out) as archive, tempfile.TemporaryDirectory(dir=out.parent) as folder:
-        picture = Path(folder) / "picture.png"
-        for item, name in zip(items, names, strict=True):
-            seen = workspace.snapshot(item.id)
-            masks = workspace.masks(seen)
-            mask = union(masks.values())
-            save_png(mask_image(mask), picture)
-            archive.write(picture, f"masks/{name}.png", zipfile.ZIP_STORED)
-            for class_name, layer in masks.items() if len(masks) > 1 else ():
-                save_png(mask_image(layer), picture)
-                archive.write(picture, f"classes/{class_name}/{name}.png", zipfile.ZIP_STORED)
-            save_png(Image.fromarray(overlay(workspace.image(seen), mask)), picture)
-            archive.write(picture, f"overlays/{name}.png", zipfile.ZIP_STORED)
-            text = json.dumps(provenance(workspace, seen), indent=2, ensure_ascii=False)
-            archive.writestr(f"provenance/{name}.json", text)
-        picture.unlink()
-        if missing:
-            lines = [f"{name}: {reason}\n" for name, reason in missing]
-            archive.writestr("left-out.txt", "".join(lines))
+        for item, name in zip(items, unique_stems([i.name for i in items]), strict=True):
+            try:
+                files = _files(workspace, item, name)
+            except DiskFullError:
+                raise
+            except LrpsegError as error:  # damaged, or deleted meanwhile: that costs it alone
+                leave_out(item.name, str(error))
+                continue
+            whole.append(item)
+            for path, data in files.items():
+                packed = zipfile.ZIP_STORED if path.endswith(".png") else zipfile.ZIP_DEFLATED
+                archive.writestr(path, data, packed)
+        if not whole:
+            name, reason = next(iter(missing.items()))
+            raise WorkspaceError(f"Nothing can be exported. {name}: {reason}")
         if formats:
-            written = write_formats(workspace, items, formats, Path(folder), options)
-            for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
-                archive.write(path, path.relative_to(folder).as_posix())
+            options = options or default_options(items)
+            written = write_formats(workspace, whole, formats, Path(folder), options, leave_out)
+            for file in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
+                archive.write(file, file.relative_to(folder).as_posix())
             archive.writestr("formats.json", report(written))
+        if missing:
+            lines = [f"{name}: {reason}\n" for name, reason in missing.items()]
+            archive.writestr("left-out.txt", "".join(lines))
     return written
+
+
+def _files(workspace: Workspace, item: Item, name: str) -> dict[str, bytes]:
+    """What the zip holds of a picture, by path."""
+    seen = workspace.snapshot(item.id)
+    masks = workspace.masks(seen)
+    mask = union(masks.values())
+    files = {f"masks/{name}.png": png(mask_image(mask))}
+    for class_name, layer in masks.items() if len(masks) > 1 else ():
+        files[f"classes/{class_name}/{name}.png"] = png(mask_image(layer))
+    files[f"overlays/{name}.png"] = png(Image.fromarray(overlay(workspace.image(seen), mask)))
+    told = json.dumps(provenance(workspace, seen), indent=2, ensure_ascii=False)
+    return files | {f"provenance/{name}.json": told.encode()}
 
 
 @contextmanager
 def new_zip(out: Path) -> Iterator[zipfile.ZipFile]:
-    """A zip that takes the place of `out` when it is whole."""
-    with replacing(out) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    """A zip that takes the place of `out` when it is whole; raises `DiskFullError`."""
+    with (
+        writing(out),
+        replacing(out) as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
         yield archive

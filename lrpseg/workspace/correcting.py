@@ -1,11 +1,13 @@
 """The correcting half of a workspace: strokes, true masks, thresholds and cleaning of classes."""
 
 import uuid
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lrpseg.core.errors import ImageError
+from lrpseg.core.errors import ImageError, LrpsegError
+from lrpseg.core.files import writing
 from lrpseg.masks import read_mask
 from lrpseg.masks.corrections import Mask
 from lrpseg.masks.render import mask_image, save_png
@@ -14,7 +16,6 @@ from lrpseg.workspace.analysing import Analysable
 from lrpseg.workspace.errors import WorkspaceError
 from lrpseg.workspace.item import Item
 from lrpseg.workspace.rows import get_item, touch
-from lrpseg.workspace.schema import snapshot
 from lrpseg.workspace.strokes import Stroke
 
 
@@ -59,7 +60,8 @@ class Correctable(Analysable):
                 f"{item.width}x{item.height}. Export it at the picture's size."
             )
         file = layer.truth or f"truth-{uuid.uuid4().hex[:12]}.png"
-        save_png(mask_image(mask), self._folder(item) / file)
+        with writing(self._folder(item), "Look whether its disk is there."):
+            save_png(mask_image(mask), self._folder(item) / file)
         with self._writing() as db:
             before = get_item(db, id).drawable(layer.name)
             db.execute("UPDATE layers SET truth=? WHERE id=?", (file, before.id))
@@ -99,7 +101,8 @@ class Correctable(Analysable):
             revision = touch(db, id)
             grown = strokes.overgrown(db, layer, item.width * item.height)
         if grown:
-            self._compact(item, layer)
+            with suppress(LrpsegError):  # the stroke is stored; folding is tried again with others
+                self._compact(item, layer)
         return revision
 
     def keep_class(self, id: str, class_name: str) -> None:
@@ -120,7 +123,7 @@ class Correctable(Analysable):
 
     def _compact(self, item: Item, layer: int) -> None:
         """Fold the strokes of a layer into one, while others may read and draw."""
-        with snapshot(self._path) as db:
+        with self._reading() as db:
             ids = strokes.ids(db, layer)
             corrections = self._folded(db, item, layer)
         if len(ids) > 1:

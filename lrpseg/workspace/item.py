@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -201,26 +200,6 @@ def place_of(names: Sequence[str], class_name: str | None) -> int:
             f"This picture has no class {class_name!r}. Choose one of: {', '.join(names)}."
         )
     return names.index(class_name)
-
-
-def from_rows(row: sqlite3.Row, layers: Iterable[sqlite3.Row]) -> Item:
-    """An item from its row in the database and those of its layers, in their order."""
-    values = _values(row, "position")
-    values["settings"] = Settings(**json.loads(values["settings"]))
-    for flag in ("explain_intact", "accept"):
-        values[flag] = bool(values[flag])
-    placed: list[ItemLayer] = []
-    kept: list[ItemLayer] = []
-    for held in layers:
-        given = _values(held, "item", "place", "class")
-        for flag in ("damaged", "explained", "drawn"):
-            given[flag] = bool(given[flag])
-        (kept if held["place"] is None else placed).append(ItemLayer(name=held["class"], **given))
-    return Item(**values, layers=tuple(placed), kept=tuple(kept))
-
-
-def _values(row: sqlite3.Row, *without: str) -> dict[str, Any]:
-    return {key: row[key] for key in row.keys() if key not in without}  # noqa: SIM118
 
 
 def settings_text(settings: Settings) -> str:

@@ -53,11 +53,13 @@ def save_known(known: Sequence[Known], path: Path) -> None:
 
 def read_known(path: Path, names: Sequence[str]) -> tuple[Known, ...] | None:
     """The inverse, for a domain with the classes `names`; None where there is no such file, or it
-    is of other classes."""
-    if not path.is_file():
+    is damaged or of other classes."""
+    try:
+        held = json.loads(path.read_text())
+        if "layers" in held:
+            known = tuple(Known(**entry) for entry in held["layers"])
+        else:
+            known = (Known(names[0], **held),) if len(names) == 1 else ()
+    except (OSError, ValueError, TypeError):
         return None
-    held = json.loads(path.read_text())
-    if "layers" in held:
-        known = tuple(Known(**entry) for entry in held["layers"])
-        return known if [entry.name for entry in known] == list(names) else None
-    return (Known(names[0], **held),) if len(names) == 1 else None
+    return known if [entry.name for entry in known] == list(names) else None

@@ -6,6 +6,7 @@ the code around it does: it reads what was written once.
 """
 
 import json
+import shutil
 import sqlite3
 import struct
 from pathlib import Path
@@ -15,6 +16,9 @@ import numpy as np
 
 from lrpseg.domains import known_domain
 
+_START, _END = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", b"IEND\xaeB`\x82"
+"""Of a whole PNG file."""
+
 _GONE = "damaged"
 """The class of pictures whose domain is gone."""
 
@@ -23,7 +27,7 @@ def take_over_classes(db: sqlite3.Connection, folder: Path) -> None:
     """Fill `layers` and `strokes` from `items` and the files below `folder`."""
     names: dict[str, str] = {}
     for row in db.execute("SELECT * FROM items ORDER BY position").fetchall():
-        domain = json.loads(row["settings"])["domain"]
+        domain = _domain(row["settings"])
         if domain not in names:
             found = known_domain(domain)
             names[domain] = _GONE if found is None else found.classes[0].name
@@ -39,7 +43,38 @@ def take_over_classes(db: sqlite3.Connection, folder: Path) -> None:
         ).lastrowid  # fmt: skip
         drawn = folder / "items" / row["id"] / "corrections.png"
         if drawn.is_file() and layer is not None:
-            _take_over_strokes(db, layer, drawn.read_bytes(), bool(row["drawn"]))
+            png = _read(drawn)
+            if png is None:
+                _put_aside(db, row["id"], drawn)
+            else:
+                _take_over_strokes(db, layer, png, bool(row["drawn"]))
+
+
+def _domain(settings: object) -> str:
+    """The domain that settings name; "" where they are damaged."""
+    try:
+        return str(json.loads(settings)["domain"])  # type: ignore[arg-type]
+    except (ValueError, TypeError, KeyError):
+        return ""
+
+
+def _read(path: Path) -> bytes | None:
+    """The PNG file at `path`; None where it is damaged."""
+    try:
+        png = path.read_bytes()
+    except OSError:
+        return None
+    return png if png.startswith(_START) and png.endswith(_END) else None
+
+
+def _put_aside(db: sqlite3.Connection, id: str, path: Path) -> None:
+    """Keep a damaged file under another name, so that it costs its picture's corrections alone."""
+    shutil.copyfile(path, path.with_name("corrections-damaged.png"))
+    db.execute(
+        "UPDATE items SET reason=?, status=CASE status WHEN 'accepted' THEN 'edited' ELSE status "
+        "END WHERE id=?",
+        ("What was drawn on this picture is damaged, and kept as corrections-damaged.png.", id),
+    )
 
 
 def _take_over_strokes(db: sqlite3.Connection, layer: int, png: bytes, drawn: bool) -> None:

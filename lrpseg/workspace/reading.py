@@ -5,29 +5,45 @@ where there is one. Arrays must not be written to.
 """
 
 import sqlite3
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lrpseg.core.cache import Cache
+from lrpseg.core.errors import DiskFullError, ImageError
+from lrpseg.core.files import atomically
 from lrpseg.core.images import read_image
 from lrpseg.masks import read_mask
 from lrpseg.masks.corrections import ADDED, Mask, apply, clean, union
+from lrpseg.masks.render import thumbnail
 from lrpseg.pipeline.results import fit, highest
 from lrpseg.thresholders import Fitted
 from lrpseg.workspace import strokes
-from lrpseg.workspace.errors import NoSuchItem, WorkspaceError
+from lrpseg.workspace.connecting import hold, snapshot, transaction
+from lrpseg.workspace.errors import (
+    DamagedMapError,
+    NoSuchItem,
+    UnavailableError,
+    WorkspaceError,
+)
 from lrpseg.workspace.item import Item, ItemLayer
+from lrpseg.workspace.mending import make_again, put_aside, put_aside_reason
+from lrpseg.workspace.reserve import Reserve
 from lrpseg.workspace.rows import all_items, find_item, get_item
-from lrpseg.workspace.schema import FILE_NAME, connect, hold, snapshot, transaction
+from lrpseg.workspace.schema import FILE_NAME
 from lrpseg.workspace.snapshots import Snapshot, Which
-from lrpseg.workspace.strokes import Corrections
+from lrpseg.workspace.strokes import Corrections, DamagedStrokesError
+from lrpseg.workspace.syncing import sync_soon
 
+T = TypeVar("T")
 _CACHE_BYTES = 400_000_000
+_JPEG = b"\xff\xd8", b"\xff\xd9"
+"""How a JPEG file begins and ends (ITU-T T.81, B.1.1.3)."""
 
 Arrays = Cache[Any]
 Map = NDArray[np.float32]
@@ -53,10 +69,18 @@ def make_cache() -> Arrays:
 
 
 class Readable:
-    """The reading half of a `Workspace`. Holds nothing but the folder and a cache."""
+    """The reading half of a `Workspace`. Holds nothing but the folder and a cache.
 
-    def __init__(self, folder: Path, cache: Arrays | None = None) -> None:
+    read_only: why nothing can be changed, "" where it can.
+    """
+
+    read_only = ""
+
+    def __init__(
+        self, folder: Path, cache: Arrays | None = None, reserve: Reserve | None = None
+    ) -> None:
         self.folder = folder
+        self._reserve = reserve or Reserve(folder / "reserve")
         self._path = folder / FILE_NAME
         self._cache = cache or make_cache()
         self._held: sqlite3.Connection | None = None
@@ -69,35 +93,50 @@ class Readable:
 
     def items(self) -> list[Item]:
         """All pictures in the order in which they came."""
-        with snapshot(self._path) as db:
+        with self._reading() as db:
             return all_items(db)
 
     def item(self, id: str) -> Item:
         """One picture; raises `NoSuchItem`."""
-        with snapshot(self._path) as db:
+        with self._reading() as db:
             return get_item(db, id)
 
     def snapshot(self, which: Which) -> Snapshot:
-        """One picture and what is drawn on it, of one moment; raises `NoSuchItem`."""
+        """One picture and what is drawn on it, of one moment.
+
+        Raises `NoSuchItem`, and once `WorkspaceError` where a stroke was damaged: it is put aside,
+        so that somebody hears of it before the mask is used.
+        """
         if isinstance(which, Snapshot):
             return which
-        with snapshot(self._path) as db:
-            item = get_item(db, which if isinstance(which, str) else which.id)
-            drawn = [layer for layer in (*item.layers, *item.kept) if layer.drawn]
-            return Snapshot(item, {layer.name: self._folded(db, item, layer.id) for layer in drawn})
+        id = which if isinstance(which, str) else which.id
+        try:
+            with self._reading() as db:
+                item = get_item(db, id)
+                drawn = [layer for layer in (*item.layers, *item.kept) if layer.drawn]
+                folded = {layer.name: self._folded(db, item, layer.id) for layer in drawn}
+                return Snapshot(item, folded)
+        except DamagedStrokesError as error:
+            damaged, folder = error.damaged, self.folder / "items" / id
+            self._repair(lambda db: put_aside(db, id, folder, damaged))
+            told = put_aside_reason(len(damaged))
+            raise WorkspaceError(told) from error
 
     def serial(self) -> int:
         """A number that rises with every change."""
-        connection = connect(self._path)
-        try:
-            (value,) = connection.execute("SELECT value FROM state WHERE key='serial'").fetchone()
-        finally:
-            connection.close()
+        with self._reading() as db:
+            (value,) = db.execute("SELECT value FROM state WHERE key='serial'").fetchone()
         return int(value)
 
     def original(self, which: Which) -> bytes:
-        """The picture's file as it came."""
-        return (self._folder(self._item(which)) / "original").read_bytes()
+        """The picture's file as it came; raises `WorkspaceError` where it is gone."""
+        item = self._item(which)
+        try:
+            return (self._folder(item) / "original").read_bytes()
+        except OSError as error:
+            raise WorkspaceError(
+                f"{item.name} cannot be read: {error.strerror}. Delete it and add it again."
+            ) from error
 
     def image(self, which: Which) -> NDArray[np.uint8]:
         """The picture, (H, W, 3) uint8, upright."""
@@ -108,11 +147,21 @@ class Readable:
         return self._cache.get(("image", item.id), lambda: _frozen(read_image(path)))
 
     def thumbnail(self, which: Which) -> bytes:
-        """A small JPEG of the picture."""
-        path = self._folder(self._item(which)) / "thumbnail.jpg"
-        if not path.is_file():
-            raise NoSuchItem("This picture cannot be shown.")
-        return path.read_bytes()
+        """A small JPEG of the picture; made again where its file is damaged or gone."""
+        item = self._item(which)
+        path = self._folder(item) / "thumbnail.jpg"
+        with suppress(OSError):
+            held = path.read_bytes()
+            if held.startswith(_JPEG[0]) and held.endswith(_JPEG[1]):
+                return held
+        try:
+            made = thumbnail(self.image(item))
+        except (ImageError, WorkspaceError) as error:
+            raise NoSuchItem("This picture cannot be shown.") from error
+        with suppress(OSError):  # a full disk, or a folder that is only read: it can be shown
+            if not self.read_only:
+                atomically(path, lambda file: file.write(made))
+        return made
 
     # ------------------------------------------------------------------------------------- maps
 
@@ -196,14 +245,39 @@ class Readable:
             return self.item(which)
         return which.item if isinstance(which, Snapshot) else which
 
-    def _writing(self) -> AbstractContextManager[sqlite3.Connection]:
-        """See `schema.transaction`."""
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """See `connecting.snapshot`. A full disk keeps nobody from reading."""
+        with ExitStack() as stack:
+            yield self._sparing(lambda: stack.enter_context(snapshot(self._path)))
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """See `connecting.transaction`; raises `UnavailableError` where nothing can be changed."""
+        if self.read_only:
+            raise UnavailableError(self.read_only)
         if self._held is None:
             self._held = hold(self._path)
-        return transaction(self._path)
+        with transaction(self._path) as db:
+            yield db
+        sync_soon(self._path)
+
+    def _repair(self, action: Callable[[sqlite3.Connection], object]) -> None:
+        """Put something right, or leave it as it is where nothing can be changed now."""
+        with suppress(DiskFullError, UnavailableError, OSError), self._writing() as db:
+            action(db)
+
+    def _sparing(self, action: Callable[[], T]) -> T:
+        """What `action` gives; where the disk is full, once more with the room held back."""
+        try:
+            return action()
+        except DiskFullError:
+            if not self._reserve.give_up():
+                raise
+            return action()
 
     def _find(self, id: str) -> Item | None:
-        with snapshot(self._path) as db:
+        with self._reading() as db:
             return find_item(db, id)
 
     def _cleaned(self, item: Item, layer: ItemLayer) -> Mask:
@@ -238,7 +312,23 @@ class Readable:
         return self._cache.get(key, make)
 
     def _map(self, item: Item, kind: str, analysis: str, place: int) -> Map:
-        return np.load(self._file(item, kind, analysis, place), mmap_mode="r")
+        """A stored map; raises `DamagedMapError` where that is damaged: it is made again."""
+        try:
+            found = np.load(self._file(item, kind, analysis, place), mmap_mode="r")
+            if found.shape == (item.height, item.width) and found.dtype == np.float32:
+                return found
+        except (OSError, ValueError, EOFError):  # missing, short, or nothing that NumPy wrote
+            pass
+
+        def again(db: sqlite3.Connection) -> None:
+            make_again(db, item.id, self._folder(item), analysis)
+
+        self._repair(again)
+        if self._find(item.id) is None:
+            raise NoSuchItem("This picture was deleted.")
+        raise DamagedMapError(
+            f"The heatmap of {item.name} was damaged. It is made again; wait for its analysis."
+        )
 
     def _file(self, item: Item, kind: str, analysis: str, place: int) -> Path:
         """Of the first class the name that it had when there was but one."""

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from lrpseg.workspace.decoding import from_rows
 from lrpseg.workspace.errors import NoSuchItem
-from lrpseg.workspace.item import Item, from_rows
+from lrpseg.workspace.item import Item
 from lrpseg.workspace.known import Known
 
 _ORDER = "ORDER BY place IS NULL, place, id"

@@ -1,13 +1,17 @@
 """The workspace's database: its tables, its version, and how an older one is brought up to date."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 
+from lrpseg.workspace.connecting import connect, snapshot, told, transaction
 from lrpseg.workspace.errors import WorkspaceError
 from lrpseg.workspace.migration import remove_files_of_version_2, take_over_classes
+from lrpseg.workspace.rows import all_items
+from lrpseg.workspace.syncing import sync_soon
+
+__all__ = ["FILE_NAME", "MIGRATIONS", "VERSION", "connect", "prepare", "snapshot", "transaction"]
 
 Part = str | Callable[[sqlite3.Connection, Path], None]
 """SQL statements, or a function of the connection and the workspace's folder."""
@@ -103,80 +107,69 @@ MIGRATIONS: tuple[tuple[Part, ...], ...] = (
 
 VERSION = len(MIGRATIONS)
 FILE_NAME = "workspace.sqlite"
+_READ_OF_STROKES = "SELECT id, layer, x, y, w, h, pixels FROM strokes LIMIT 1"
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """A connection of one's own; each thread and process takes its own for each operation."""
-    connection = sqlite3.connect(path, timeout=30, isolation_level=None)
-    connection.row_factory = sqlite3.Row
-    connection.execute("PRAGMA synchronous = NORMAL")
-    return connection
+def prepare(path: Path) -> str:
+    """Make the database, or bring an older one up to date; else nothing is written to it.
 
+    Returns why it is only read: a newer lrpseg made it. "" where it may be changed.
 
-def hold(path: Path) -> sqlite3.Connection:
-    """A connection to keep and not to use. Without one each that is closed is the last: SQLite then
-    copies its log into the database and waits for the disk, which costs far more than a stroke."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA user_version").fetchone()  # opens the file
-    return connection
-
-
-@contextmanager
-def transaction(path: Path) -> Iterator[sqlite3.Connection]:
-    """One write transaction: all of it happens, or nothing."""
-    with _begun(path, "BEGIN IMMEDIATE") as connection:
-        yield connection
-
-
-@contextmanager
-def snapshot(path: Path) -> Iterator[sqlite3.Connection]:
-    """One read transaction: all that is read in it is of the same moment; nobody waits for it."""
-    with _begun(path, "BEGIN") as connection:
-        yield connection
-
-
-@contextmanager
-def _begun(path: Path, begin: str) -> Iterator[sqlite3.Connection]:
-    connection = connect(path)
-    try:
-        connection.execute(begin)
-        try:
-            yield connection
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-        connection.execute("COMMIT")
-    finally:
-        connection.close()
-
-
-def prepare(path: Path) -> None:
-    """Make the database, or bring an older one up to date.
-
-    Raises `WorkspaceError` for one of a newer version, or a file that is no database.
+    Raises `UnavailableError` and `DiskFullError` as `transaction` does, and `WorkspaceError` for a
+    file that is no database, or a newer one in which this lrpseg cannot read.
     """
-    try:
+    version = _version(path)
+    if version > VERSION:
+        return _newer(path, version)
+    if version == VERSION:
+        return ""
+    with told(path):
         connection = connect(path)
         try:
             connection.execute("PRAGMA journal_mode = WAL")  # readers never wait for a writer
         finally:
             connection.close()
+    try:
         with transaction(path) as connection:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version > VERSION:
-                raise WorkspaceError(
-                    f"The workspace {path.parent} was made by a newer lrpseg (its version is "
-                    f"{version}, this one knows {VERSION}). Update lrpseg, or use another folder."
-                )
             for part in chain.from_iterable(MIGRATIONS[version:]):
                 _take(part, connection, path.parent)
-            connection.execute(f"PRAGMA user_version = {VERSION}")
+            connection.execute(f"PRAGMA user_version = {max(version, VERSION)}")
     except sqlite3.DatabaseError as error:
         raise WorkspaceError(
-            f"{path} cannot be opened: {error}. Move it away, or use another folder."
+            f"{path} cannot be brought up to date: {error}. It is as it was. Open it with the "
+            "lrpseg that made it, or use another folder."
         ) from error
+    sync_soon(path)
     if 0 < version < 3:  # after the commit: until then an older lrpseg may need them
         remove_files_of_version_2(path.parent)
+    return ""
+
+
+def _version(path: Path) -> int:
+    if not path.exists():
+        return 0
+    with snapshot(path) as connection:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def _newer(path: Path, version: int) -> str:
+    """Why a newer database is only read; raises `WorkspaceError` where its pictures cannot be.
+
+    A step that gives a column another meaning must rename it: an older lrpseg reads what it knows.
+    """
+    made = (
+        f"The workspace {path.parent} was made by a newer lrpseg (its version is {version}, this "
+        f"one knows {VERSION})."
+    )
+    try:
+        with snapshot(path) as connection:
+            all_items(connection)
+            connection.execute(_READ_OF_STROKES).fetchone()
+    except (WorkspaceError, sqlite3.Error, KeyError, IndexError, TypeError) as error:
+        raise WorkspaceError(f"{made} Update lrpseg, or use another folder.") from error
+    return f"{made} It can be looked at and exported; update lrpseg to change it."
 
 
 def _take(part: Part, connection: sqlite3.Connection, folder: Path) -> None:

@@ -27,18 +27,32 @@ _MANIFEST = "session.json"
 _MANIFEST_BYTES = 50_000_000
 
 
-def save_session(workspace: Workspace, out: Path) -> None:
+def save_session(workspace: Workspace, out: Path) -> list[tuple[str, str]]:
     """Write everything but the analyses, which the networks make again, into one file.
 
-    Raises `WorkspaceError` for an empty workspace.
+    Returns (name, reason) of the pictures that are damaged and left out; left-out.txt in the file
+    names them, too.
+
+    Raises:
+        WorkspaceError: the workspace is empty.
+        DiskFullError: there is no room for it.
     """
     items = workspace.items()
     if not items:
         raise WorkspaceError("This workspace is empty: there is nothing to take home.")
+    missing: list[tuple[str, str]] = []
     with new_zip(out) as archive:
-        entries = [_save(workspace, archive, n, item.id) for n, item in enumerate(items)]
+        entries = []
+        for number, item in enumerate(items):
+            try:
+                entries.append(_save(workspace, archive, number, item.id))
+            except WorkspaceError as error:
+                missing.append((item.name, str(error)))
+        if missing:
+            archive.writestr("left-out.txt", "".join(f"{n}: {why}\n" for n, why in missing))
         manifest = {"format": SESSION_FORMAT, "lrpseg": __version__, "items": entries}
         archive.writestr(_MANIFEST, json.dumps(manifest, indent=1))
+    return missing
 
 
 def _save(workspace: Workspace, archive: zipfile.ZipFile, number: int, id: str) -> dict[str, Any]:
@@ -46,7 +60,8 @@ def _save(workspace: Workspace, archive: zipfile.ZipFile, number: int, id: str) 
     seen = workspace.snapshot(id)
     item = seen.item
     stored = zipfile.ZIP_STORED
-    archive.writestr(f"{number}/original", workspace.original(item), stored)
+    original = workspace.original(item)  # first: where it is gone, nothing of it is written
+    archive.writestr(f"{number}/original", original, stored)
     layers = []
     for place, layer in enumerate((*item.layers, *item.kept)):
         if layer.drawn:
@@ -54,7 +69,8 @@ def _save(workspace: Workspace, archive: zipfile.ZipFile, number: int, id: str) 
             archive.writestr(f"{number}/corrections-{place}.png", png, stored)
         if layer.has_truth:
             path = workspace.folder / "items" / item.id / layer.truth
-            archive.write(path, f"{number}/truth-{place}.png", stored)
+            if path.is_file():  # a true mask that is gone costs no strokes
+                archive.write(path, f"{number}/truth-{place}.png", stored)
         layers.append(_kept(layer) | {"kept": place >= len(item.layers)})
     return {
         "number": number,

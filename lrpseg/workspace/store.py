@@ -2,6 +2,7 @@
 
     FOLDER/workspace.sqlite                  one row for each picture, for each of its classes and
                                              for each stroke
+    FOLDER/reserve                           room that is given up where the disk is full
     FOLDER/items/ID/original                 the file as it came
     FOLDER/items/ID/thumbnail.jpg
     FOLDER/items/ID/truth*.png               true masks; the row of the class names the file
@@ -15,45 +16,68 @@ number of threads and processes may use one folder.
 """
 
 import hashlib
+import logging
 import shutil
 import time
 import uuid
+from collections.abc import Iterator, Sequence, Set
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lrpseg.core.errors import ImageError
-from lrpseg.core.files import atomically
+from lrpseg.core.errors import DiskFullError, ImageError
+from lrpseg.core.files import atomically, disk_full, is_full, make_folder, writing
 from lrpseg.core.images import read_image
 from lrpseg.domains import load_domain
 from lrpseg.masks.render import thumbnail
 from lrpseg.pipeline.operating_points import weights_hash
 from lrpseg.pipeline.results import Result, Settings
 from lrpseg.workspace.correcting import Correctable
-from lrpseg.workspace.errors import WorkspaceError
+from lrpseg.workspace.decoding import is_lost
+from lrpseg.workspace.errors import UnavailableError, WorkspaceError
 from lrpseg.workspace.item import Item, settings_text
+from lrpseg.workspace.mending import mend_row
 from lrpseg.workspace.reading import Arrays
+from lrpseg.workspace.reserve import Reserve
 from lrpseg.workspace.rows import arrange, bump, free_name, get_item, now, touch
 from lrpseg.workspace.schema import prepare
 
 _LEFTOVER_SECONDS = 86_400
+_log = logging.getLogger(__name__)
 
 
 class Workspace(Correctable):
     """The pictures below one folder; any number of threads may use one."""
 
-    def __init__(self, folder: Path, cache: Arrays | None = None) -> None:
-        """Open the workspace in `folder`, or make one.
+    def __init__(
+        self, folder: Path, cache: Arrays | None = None, reserve: Reserve | None = None
+    ) -> None:
+        """Open the workspace in `folder`, or make one. That of a newer version is only read, if it
+        can be: `read_only` says why.
 
-        Raises `WorkspaceError` for a folder that cannot be written to, or of a newer version.
+        Args:
+            reserve: room that is held back on its disk; None: a file in `folder`.
+
+        Raises:
+            WorkspaceError: the folder cannot be written to, or holds what cannot be read.
+            DiskFullError: there is no room to make or to update it.
         """
-        super().__init__(folder, cache)
+        super().__init__(folder, cache, reserve)
         try:
-            (folder / "items").mkdir(parents=True, exist_ok=True)
+            make_folder(folder / "items")
         except OSError as error:
+            if is_full(error):
+                raise disk_full(folder) from error
             raise WorkspaceError(
                 f"{folder} cannot be used as a workspace: {error.strerror}. Choose another folder."
             ) from error
-        prepare(self._path)
-        self._remove_leftovers()
+        self.read_only = self._sparing(lambda: prepare(self._path))
+        if self.read_only:
+            _log.warning("%s", self.read_only)
+            return
+        items = self.items()
+        self._mend([item.id for item in items if is_lost(item)])
+        self._remove_leftovers({item.id for item in items})
+        self._reserve.fill()
 
     # ---------------------------------------------------------------------------------- pictures
 
@@ -69,50 +93,56 @@ class Workspace(Correctable):
 
         `result`: what the picture's analysis gives under `settings`, where that is known already.
         """
+        if self.read_only:
+            raise UnavailableError(self.read_only)
         id, sha256 = uuid.uuid4().hex, hashlib.sha256(data).hexdigest()
         domain = load_domain(settings.domain)
         weights = weights_hash(domain, settings.network)
         folder = self.folder / "items" / id
         width = height = 0
         status, reason = "waiting", None
+        small = None
         try:
             image = read_image(data)
             height, width = image.shape[:2]
-            atomically(folder / "thumbnail.jpg", lambda f: f.write(thumbnail(image)))
+            small = thumbnail(image)
         except ImageError as error:
             status, reason = "failed", str(error)
-        atomically(folder / "original", lambda f: f.write(data))
         created = now()
-        with self._writing() as db:
-            db.execute("UPDATE state SET value = value + 1 WHERE key = 'position'")
-            (position,) = db.execute("SELECT value FROM state WHERE key='position'").fetchone()
-            db.execute(
-                "INSERT INTO items (id, position, name, sha256, width, height, status, reason, "
-                "settings, explain_intact, weights, created, updated) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    id, position, free_name(db, name), sha256, width, height, status, reason,
-                    settings_text(settings), explain_intact, weights, created, created,
-                ),
-            )  # fmt: skip
-            arrange(db, id, domain.classes.names)
-            bump(db)
-            item = get_item(db, id)
+        with _new_folder(folder):
+            if small is not None:
+                atomically(folder / "thumbnail.jpg", lambda f: f.write(small))
+            atomically(folder / "original", lambda f: f.write(data))
+            with self._writing() as db:
+                db.execute("UPDATE state SET value = value + 1 WHERE key = 'position'")
+                (position,) = db.execute("SELECT value FROM state WHERE key='position'").fetchone()
+                db.execute(
+                    "INSERT INTO items (id, position, name, sha256, width, height, status, reason, "
+                    "settings, explain_intact, weights, created, updated) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        id, position, free_name(db, name), sha256, width, height, status, reason,
+                        settings_text(settings), explain_intact, weights, created, created,
+                    ),
+                )  # fmt: skip
+                arrange(db, id, domain.classes.names)
+                bump(db)
+                item = get_item(db, id)
         if result is not None and status == "waiting":
             self.finish(id, item.analysis_key, result)
             item = self.item(id)
         return item
 
     def delete(self, id: str) -> None:
-        """Delete a picture and all that belongs to it."""
-        with self._writing() as db:
-            item = get_item(db, id)
-            layers = [(layer.id,) for layer in (*item.layers, *item.kept)]
-            db.executemany("DELETE FROM strokes WHERE layer = ?", layers)
-            db.execute("DELETE FROM layers WHERE item = ?", (id,))
-            db.execute("DELETE FROM items WHERE id = ?", (id,))
-            bump(db)
+        """Delete a picture and all that belongs to it; also where the disk is full."""
+        try:
+            item = self._sparing(lambda: self._delete_rows(id))
+        except DiskFullError:
+            # The room held back is gone, too: the picture's files go first, then its rows.
+            shutil.rmtree(self._folder(self.item(id)), ignore_errors=True)
+            item = self._delete_rows(id)
         shutil.rmtree(self._folder(item), ignore_errors=True)
+        self._reserve.fill()
 
     # ---------------------------------------------------------------------------------- choices
 
@@ -140,10 +170,52 @@ class Workspace(Correctable):
 
     # ---------------------------------------------------------------------------------- inside
 
-    def _remove_leftovers(self) -> None:
-        """Folders without a row: of pictures whose adding or deleting was cut off."""
-        known = {item.id for item in self.items()}
+    def _delete_rows(self, id: str) -> Item:
+        """Forget a picture; returns what it was."""
+        with self._writing() as db:
+            item = get_item(db, id)
+            layers = [(layer.id,) for layer in (*item.layers, *item.kept)]
+            db.executemany("DELETE FROM strokes WHERE layer = ?", layers)
+            db.execute("DELETE FROM layers WHERE item = ?", (id,))
+            db.execute("DELETE FROM items WHERE id = ?", (id,))
+            bump(db)
+            return item
+
+    def _mend(self, ids: Sequence[str]) -> None:
+        """Put right what is damaged in the rows of pictures; where nothing can be written now, it
+        is done at another time."""
+        with suppress(DiskFullError, UnavailableError):
+            for id in ids:
+                with self._writing() as db:
+                    mend_row(db, id, self.folder / "items" / id)
+
+    def _remove_leftovers(self, known: Set[str]) -> None:
+        """What a kill left: folders without a row, of pictures whose adding or deleting was cut
+        off, and halves of files. known: ids of the pictures."""
         for folder in (self.folder / "items").iterdir():
-            old = time.time() - folder.stat().st_mtime > _LEFTOVER_SECONDS
-            if folder.name not in known and old:
-                shutil.rmtree(folder, ignore_errors=True)
+            if folder.name not in known:
+                if _is_old(folder):
+                    shutil.rmtree(folder, ignore_errors=True)
+                continue
+            for part in folder.glob(".*.part"):
+                if _is_old(part):
+                    part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _new_folder(folder: Path) -> Iterator[None]:
+    """What is made of a new picture in this block stays if all of it goes well."""
+    try:
+        with writing(folder, "Look whether its disk is there."):
+            yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _is_old(path: Path) -> bool:
+    """Whether nobody can be writing it any more."""
+    try:
+        return time.time() - path.stat().st_mtime > _LEFTOVER_SECONDS
+    except OSError:  # gone meanwhile
+        return False

@@ -15,14 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrpseg.masks.corrections import fold
+from lrpseg.workspace.connecting import transaction
 from lrpseg.workspace.errors import WorkspaceError
-from lrpseg.workspace.schema import transaction
 
 MANY = 256
 """So many strokes of a layer are folded into one."""
 
 LARGE = 8
 """Strokes are folded where their rectangles are so many times the picture."""
+
+_END = b"IEND\xaeB`\x82"
+"""The end of every PNG file (PNG specification, 11.2.5)."""
 
 Corrections = NDArray[np.uint8]
 
@@ -103,7 +106,12 @@ def _any_left(db: sqlite3.Connection, layer: int) -> bool:
             return True
     width = max(place.x + place.w for place in places)
     height = max(place.y + place.h for place in places)
-    folded = folded_from(np.zeros((height, width), np.uint8), read(db, layer))
+    try:
+        folded = folded_from(np.zeros((height, width), np.uint8), read(db, layer))
+    except (
+        DamagedStrokesError
+    ):  # found and told when the layer is looked at; nothing goes till then
+        return True
     y, x = divmod(int(np.argmax(folded > 0)), width)
     if not folded[y, x]:
         return False
@@ -112,12 +120,39 @@ def _any_left(db: sqlite3.Connection, layer: int) -> bool:
     return True
 
 
+class DamagedStrokesError(WorkspaceError):
+    """damaged: id and pixels, as they are kept, of strokes that cannot be read."""
+
+    def __init__(self, damaged: list[tuple[int, bytes]]) -> None:
+        super().__init__("A stroke in the workspace is damaged: restore it from a copy.")
+        self.damaged = damaged
+
+
 def read(db: sqlite3.Connection, layer: int, after: int = 0) -> list[Stroke]:
-    """The strokes of a layer with ids above `after`, in their order."""
+    """The strokes of a layer with ids above `after`, in their order.
+
+    Raises `DamagedStrokesError` where there are some that cannot be read.
+    """
     rows = db.execute(
-        "SELECT x, y, pixels FROM strokes WHERE layer=? AND id>? ORDER BY id", (layer, after)
+        "SELECT id, x, y, w, h, pixels FROM strokes WHERE layer=? AND id>? ORDER BY id",
+        (layer, after),
     )
-    return [Stroke(row["x"], row["y"], unpack(row["pixels"])) for row in rows]
+    found: list[Stroke] = []
+    damaged: list[tuple[int, bytes]] = []
+    for row in rows:
+        try:
+            values = unpack(row["pixels"])
+            if values.shape != (row["h"], row["w"]):
+                raise WorkspaceError("The stroke has another size than its row says.")
+            found.append(Stroke(row["x"], row["y"], values))
+        except WorkspaceError:
+            kept = (
+                row["pixels"] if isinstance(row["pixels"], bytes) else str(row["pixels"]).encode()
+            )
+            damaged.append((row["id"], kept))
+    if damaged:
+        raise DamagedStrokesError(damaged)
+    return found
 
 
 def ids(db: sqlite3.Connection, layer: int) -> list[int]:
@@ -170,7 +205,9 @@ def pack(values: Corrections) -> bytes:
 
 def unpack(packed: bytes) -> Corrections:
     """The inverse of `pack`; raises `WorkspaceError` for what is no such file."""
-    values = cv2.imdecode(np.frombuffer(packed, np.uint8), cv2.IMREAD_GRAYSCALE)
+    # OpenCV makes something of half a file, too.
+    whole = isinstance(packed, bytes) and packed.endswith(_END)
+    values = cv2.imdecode(np.frombuffer(packed, np.uint8), cv2.IMREAD_GRAYSCALE) if whole else None
     if values is None:
         raise WorkspaceError("A stroke in the workspace is damaged: restore it from a copy.")
     return np.asarray(values, np.uint8)

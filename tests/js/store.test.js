@@ -130,6 +130,17 @@ test("a refusal is said, and does not stop what follows", async () => {
   assert.deepEqual(items.get("b"), drawn);
 });
 
+test("a stroke for which the server's disk has no room waits, with the server's sentence", async () => {
+  const said = [];
+  const { store, items } = make((n) => (n < 2 ? 507 : null));
+  store.onState = (state, waiting, message) => said.push([state, waiting, message]);
+  const drawn = new Uint8Array(W * H).fill(1);
+  store.saveCorrections("a", drawn, W, { x: 0, y: 0, w: W, h: H });
+  await store.flush();
+  assert.deepEqual(items.get("a"), drawn);
+  assert.deepEqual(said.find(([state]) => state === "offline"), ["offline", 1, "no 507"]);
+});
+
 test("a lost connection is told in plain words", async () => {
   const { store } = make(() => "network");
   await assert.rejects(store.json("/items"), /^Error: Not connected: try again in a moment\.$/);

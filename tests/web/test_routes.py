@@ -16,8 +16,9 @@ from starlette.testclient import TestClient
 
 from lrpseg.app.service import Service
 from lrpseg.app.views import LevelCache, analysis_name
+from lrpseg.core.errors import DiskFullError, LrpsegError
 from lrpseg.web import bodies, routes
-from lrpseg.workspace import Limits, Sessions, Workspace
+from lrpseg.workspace import Limits, Sessions, UnavailableError, Workspace
 from tests.workspace_support import analysed
 
 
@@ -52,6 +53,20 @@ def browser(tmp_path: Path, only_toy: None) -> Iterator[Browser]:
 
 
 STROKE = {"x": 1, "y": 1, "w": 2, "h": 1}
+
+
+@pytest.mark.parametrize("error", [DiskFullError, UnavailableError])
+def test_a_stroke_that_cannot_be_stored_now_is_to_be_sent_again(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch, error: type[LrpsegError]
+) -> None:
+    """What is refused with 4.. is dropped by the page: nothing that was drawn may be."""
+
+    def full(*args: object) -> None:
+        raise error("The disk is full.")
+
+    monkeypatch.setattr(Workspace, "patch_corrections", full)
+    answer = browser.post("corrections", params=STROKE, content=b"\x01\x02")
+    assert (answer.status_code, answer.json()) == (507, {"error": "The disk is full."})
 
 
 def test_bodies_are_unpacked_beside_the_loop_that_answers_everybody(

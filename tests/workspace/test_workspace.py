@@ -2,7 +2,6 @@
 
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -17,7 +16,7 @@ from lrpseg.core.errors import ImageError, OptionError
 from lrpseg.masks.corrections import apply, clean
 from lrpseg.thresholders import THRESHOLDERS
 from lrpseg.workspace import NoSuchItem, Workspace, WorkspaceError
-from lrpseg.workspace.schema import FILE_NAME, VERSION
+from lrpseg.workspace.schema import FILE_NAME
 from tests.workspace_support import SETTINGS, SHAPE, analysed, picture, result
 
 pytestmark = pytest.mark.usefixtures("only_toy")
@@ -149,18 +148,10 @@ def test_what_is_not_there_says_so(workspace: Workspace) -> None:
         workspace.add("a.png", picture(), replace(SETTINGS, network="moon"))
 
 
-def test_a_workspace_of_a_newer_version_is_refused(tmp_path: Path) -> None:
-    Workspace(tmp_path)
-    connection = sqlite3.connect(tmp_path / FILE_NAME)
-    connection.execute(f"PRAGMA user_version = {VERSION + 1}")
-    connection.commit()
-    connection.close()
-    with pytest.raises(WorkspaceError, match="newer lrpseg"):
-        Workspace(tmp_path)
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / FILE_NAME).write_bytes(b"no database" * 500)
+def test_what_is_no_workspace_is_refused(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"no database" * 500)
     with pytest.raises(WorkspaceError, match="cannot be opened"):
-        Workspace(tmp_path / "other")
+        Workspace(tmp_path)
 
 
 def test_it_is_all_there_when_opened_again(workspace: Workspace) -> None:

@@ -170,7 +170,7 @@ export class Store extends Client {
           continue;
         }
         this.putBack(id, job);
-        this.onState("offline", this.jobs.size, status === 401 ? words : "");
+        this.onState("offline", this.jobs.size, [401, 507].includes(status ?? 0) ? words : "");
         const pause = this.wait(RETRY[Math.min(tries++, RETRY.length - 1)]);
         await Promise.race([pause, new Promise((done) => { this.wake = () => done(null); })]);
       }
