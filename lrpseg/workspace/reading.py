@@ -5,17 +5,16 @@ where there is one. Arrays must not be written to.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lrpseg.core.cache import Cache
-from lrpseg.core.errors import DiskFullError, ImageError
+from lrpseg.core.errors import ImageError
 from lrpseg.core.files import atomically
 from lrpseg.core.images import read_image
 from lrpseg.masks import read_mask
@@ -24,23 +23,15 @@ from lrpseg.masks.render import thumbnail
 from lrpseg.pipeline.results import fit, highest
 from lrpseg.thresholders import Fitted
 from lrpseg.workspace import strokes
-from lrpseg.workspace.connecting import hold, snapshot, transaction
-from lrpseg.workspace.errors import (
-    DamagedMapError,
-    NoSuchItem,
-    UnavailableError,
-    WorkspaceError,
-)
+from lrpseg.workspace.errors import DamagedMapError, NoSuchItem, WorkspaceError
 from lrpseg.workspace.item import Item, ItemLayer
 from lrpseg.workspace.mending import make_again, put_aside, put_aside_reason
 from lrpseg.workspace.reserve import Reserve
-from lrpseg.workspace.rows import all_items, find_item, get_item
-from lrpseg.workspace.schema import FILE_NAME
+from lrpseg.workspace.rows import get_item
 from lrpseg.workspace.snapshots import Snapshot, Which
+from lrpseg.workspace.stored import Stored
 from lrpseg.workspace.strokes import Corrections, DamagedStrokesError
-from lrpseg.workspace.syncing import sync_soon
 
-T = TypeVar("T")
 _CACHE_BYTES = 400_000_000
 _JPEG = b"\xff\xd8", b"\xff\xd9"
 """How a JPEG file begins and ends (ITU-T T.81, B.1.1.3)."""
@@ -68,38 +59,14 @@ def make_cache() -> Arrays:
     return Cache(_CACHE_BYTES, _bytes)
 
 
-class Readable:
-    """The reading half of a `Workspace`. Holds nothing but the folder and a cache.
-
-    read_only: why nothing can be changed, "" where it can.
-    """
-
-    read_only = ""
+class Readable(Stored):
+    """The reading half of a `Workspace`, with a cache of arrays."""
 
     def __init__(
         self, folder: Path, cache: Arrays | None = None, reserve: Reserve | None = None
     ) -> None:
-        self.folder = folder
-        self._reserve = reserve or Reserve(folder / "reserve")
-        self._path = folder / FILE_NAME
+        super().__init__(folder, reserve)
         self._cache = cache or make_cache()
-        self._held: sqlite3.Connection | None = None
-
-    def rest(self) -> None:
-        """Close what is kept open to be fast; the next write opens it again."""
-        held, self._held = self._held, None
-        if held is not None:
-            held.close()
-
-    def items(self) -> list[Item]:
-        """All pictures in the order in which they came."""
-        with self._reading() as db:
-            return all_items(db)
-
-    def item(self, id: str) -> Item:
-        """One picture; raises `NoSuchItem`."""
-        with self._reading() as db:
-            return get_item(db, id)
 
     def snapshot(self, which: Which) -> Snapshot:
         """One picture and what is drawn on it, of one moment.
@@ -121,12 +88,6 @@ class Readable:
             self._repair(lambda db: put_aside(db, id, folder, damaged))
             told = put_aside_reason(len(damaged))
             raise WorkspaceError(told) from error
-
-    def serial(self) -> int:
-        """A number that rises with every change."""
-        with self._reading() as db:
-            (value,) = db.execute("SELECT value FROM state WHERE key='serial'").fetchone()
-        return int(value)
 
     def original(self, which: Which) -> bytes:
         """The picture's file as it came; raises `WorkspaceError` where it is gone."""
@@ -244,41 +205,6 @@ class Readable:
         if isinstance(which, str):
             return self.item(which)
         return which.item if isinstance(which, Snapshot) else which
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """See `connecting.snapshot`. A full disk keeps nobody from reading."""
-        with ExitStack() as stack:
-            yield self._sparing(lambda: stack.enter_context(snapshot(self._path)))
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """See `connecting.transaction`; raises `UnavailableError` where nothing can be changed."""
-        if self.read_only:
-            raise UnavailableError(self.read_only)
-        if self._held is None:
-            self._held = hold(self._path)
-        with transaction(self._path) as db:
-            yield db
-        sync_soon(self._path)
-
-    def _repair(self, action: Callable[[sqlite3.Connection], object]) -> None:
-        """Put something right, or leave it as it is where nothing can be changed now."""
-        with suppress(DiskFullError, UnavailableError, OSError), self._writing() as db:
-            action(db)
-
-    def _sparing(self, action: Callable[[], T]) -> T:
-        """What `action` gives; where the disk is full, once more with the room held back."""
-        try:
-            return action()
-        except DiskFullError:
-            if not self._reserve.give_up():
-                raise
-            return action()
-
-    def _find(self, id: str) -> Item | None:
-        with self._reading() as db:
-            return find_item(db, id)
 
     def _cleaned(self, item: Item, layer: ItemLayer) -> Mask:
         if not layer.explained:
