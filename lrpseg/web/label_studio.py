@@ -180,6 +180,9 @@ def _endpoint(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[..
         return answer(given)
 
     async def endpoint(request: Request) -> JSONResponse:
+        if request.method == "POST" and "origin" in request.headers:
+            # Label Studio's server asks; a browser would only do so for a page of somebody else's.
+            return _Json({"error": "The backend answers Label Studio, not a browser."}, 403)
         try:
             body = await bodies.read(request, MAX_BODY) if request.method == "POST" else b"{}"
             return _Json(await run_in_threadpool(answered, body))

@@ -200,6 +200,13 @@ def test_a_configuration_of_half_characters_is_told(backend: TestClient) -> None
     assert "no XML" in answer.json()["error"]
 
 
+@pytest.mark.parametrize("origin", ["http://localhost:9090", "https://example.org", "null"])
+def test_pages_in_a_browser_cannot_ask(backend: TestClient, origin: str) -> None:
+    answer = backend.post("/predict", json={"tasks": []}, headers={"Origin": origin})
+    assert answer.status_code == 403
+    assert "not a browser" in answer.json()["error"]
+
+
 class _LabelStudio(BaseHTTPRequestHandler):
     """Gives one picture to who has the token; another path leads elsewhere."""
 
