@@ -1,7 +1,6 @@
 """The commands that work on folders and workspaces: annotate, export, import."""
 
 import argparse
-import errno
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from lrpseg.cli.settings import add_settings, chosen_settings
-from lrpseg.core.errors import LrpsegError, OptionError
+from lrpseg.core.errors import DiskFullError, LrpsegError, OptionError
+from lrpseg.core.files import disk_full, is_full
 from lrpseg.folders import Job, annotate
 from lrpseg.formats import FORMATS, Written
 from lrpseg.formats.label_studio import labeling_config
@@ -85,10 +85,11 @@ def _annotate(args: argparse.Namespace) -> int:
                 progress=lambda n: bar.update(n), started=started,
             )  # fmt: skip
         except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            path = Path(error.filename) if isinstance(error.filename, str) else args.out
+            if is_full(error):
+                raise DiskFullError(f"{disk_full(path)} Go on with --resume.") from error
             raise LrpsegError(
-                f"{error.filename or args.out} cannot be written: {error.strerror or error}. "
-                + ("Make room, then go on with --resume." if full else "Choose another --out.")
+                f"{path} cannot be written: {error.strerror or error}. Choose another --out."
             ) from error
     print(
         f"{report.pictures - report.failures} images annotated, {report.damaged} of them damaged, "
@@ -111,16 +112,19 @@ def _tell(formats: dict[str, Written]) -> None:
 def _export(args: argparse.Namespace) -> int:
     from lrpseg.app import commands
 
+    damaged: dict[str, str] = {}
     written, waiting = commands.export_masks(
         existing_workspace(args.workspace), _formats(args.format), args.out, args.accepted,
-        **_options(args),
+        refuse=damaged.setdefault, **_options(args),
     )  # fmt: skip
     if waiting:
         print(f"{waiting} images wait for their analysis in the page and are left out; start "
               f"`lrpseg app --workspace {args.workspace}` and let it finish.",
               file=sys.stderr)  # fmt: skip
     _tell(written)
-    return 0
+    for name, reason in damaged.items():
+        print(f"left out: {name}: {reason}", file=sys.stderr)
+    return 1 if damaged else 0
 
 
 def _import(args: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ from lrpseg.workspace import (
     read_uploads,
     save_session,
 )
-from lrpseg.workspace.annotations import default_options, write_formats
+from lrpseg.workspace.annotations import Refuse, default_options, write_formats
 
 
 def mask_file(workspace: Workspace, id: str, folder: str) -> str:
@@ -40,7 +40,8 @@ def export_zip_file(
     cannot hold."""
     out = Path(tempfile.mkdtemp(dir=folder)) / "lrpseg-export.zip"
     missing = [item for item in workspace.items() if not item.analysis]
-    written = export_zip(workspace, out, formats=formats)
+    damaged: dict[str, str] = {}
+    written = export_zip(workspace, out, formats=formats, refuse=damaged.setdefault)
     lossy = [
         f"{FORMATS[name].title} keeps an IoU of {w.kept_iou:.3f} on average"
         for name, w in written.items()
@@ -55,6 +56,7 @@ def export_zip_file(
     if missing:
         told = ", ".join(f"{count} {why}" for count, why in counts if count)
         said.append(f"Pictures left out: {told}. left-out.txt in the zip names them.")
+    said += [f"{name} is left out: {reason}" for name, reason in list(damaged.items())[:5]]
     return str(out), said
 
 
@@ -63,12 +65,14 @@ def export_masks(
     formats: Sequence[str],
     out: Path,
     accepted: bool = False,
+    refuse: Refuse | None = None,
     **changes: object,
 ) -> tuple[dict[str, Written], int]:
     """Write a workspace's masks below the folder `out`; returns what the formats hold, and how many
     pictures were left out as they wait for their analysis.
 
-    accepted: only what was accepted. changes: fields of `ExportOptions`; class names are the
+    accepted: only what was accepted. refuse: told (name, reason) of pictures that are damaged and
+    left out; without it, one ends all. changes: fields of `ExportOptions`; class names are the
     domain's.
 
     Raises `LrpsegError` where there is nothing to export, and as `Format.write` does.
@@ -80,7 +84,7 @@ def export_masks(
         still = f": {waiting} pictures wait for their analysis in the page" if waiting else ""
         raise LrpsegError(f"There is nothing to export in {workspace.folder} yet{still}.")
     options: ExportOptions = default_options(items, **changes)
-    return write_formats(workspace, items, formats, out, options), waiting
+    return write_formats(workspace, items, formats, out, options, refuse), waiting
 
 
 def import_files(
