@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lrpseg.core.errors import LrpsegError, OptionError
-from lrpseg.core.files import atomically
+from lrpseg.core.files import atomically, sync_all
 from lrpseg.folders.block import Row, annotate_block
 from lrpseg.folders.job import Job
 from lrpseg.folders.plan import BLOCK, Plan, make_plan
@@ -59,6 +59,7 @@ class Shards:
 
     def write(self, number: int, rows: list[Row]) -> None:
         """Say that a block is done; all its files must be in place before."""
+        sync_all()  # a power cut must not leave a block that is done without its files
         text = json.dumps(rows, ensure_ascii=False)
         atomically(self.path(number), lambda f: f.write(text.encode()))
 

@@ -176,9 +176,10 @@ class Format(ABC):
 
 
 def save_files(files: Iterable[File], out: Path) -> None:
-    """Write the files of one picture below `out`, each put in place whole."""
+    """Write the files of one picture below `out`, each put in place whole. Whoever has written many
+    brings them to the disk (`lrpseg.core.files.sync_all`)."""
     for entry in files:
-        atomically(out / entry.path, lambda file, data=entry.data: file.write(data))  # type: ignore[misc]
+        atomically(out / entry.path, lambda file, data=entry.data: file.write(data), sync=False)  # type: ignore[misc]
 
 
 def png(image: Image.Image, **options: Any) -> bytes:

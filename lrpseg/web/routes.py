@@ -83,8 +83,10 @@ def items(call: Call) -> Response:
     serial = call.workspace.serial()  # first: what changes during the listing is told once more
     if call.query.get("since") == str(serial):
         return _json({"serial": serial})
-    listed = [describe.summary(item) for item in call.workspace.items()]
-    return _json({"items": listed, "serial": serial})
+    found = call.workspace.items()
+    if any(item.status == "waiting" for item in found):  # a damaged analysis is made again
+        call.service.analyser.wake(call.workspace)
+    return _json({"items": [describe.summary(item) for item in found], "serial": serial})
 
 
 def item(call: Call) -> Response:
