@@ -120,6 +120,38 @@ test("what was not confirmed before a reload is sent after it", async () => {
   assert.equal(shelf.kept.size, 0);
 });
 
+test("changes of before the workspace had another token go on under the new one", async () => {
+  const shelf = memoryShelf(), { items, fetch } = server();
+  const older = new Uint8Array(W * H).fill(1), newer = new Uint8Array(W * H).fill(2);
+  const rect = { x: 0, y: 0, w: W, h: H };
+  await shelf.put("former a pixels", [{ rect, values: older }]);
+  await shelf.put("former elsewhere pixels", [{ rect, values: older }]);
+  await shelf.put("t a pixels", [{ rect: { x: 0, y: 0, w: 1, h: 1 }, values: newer.slice(0, 1) }]);
+  const listing = async (url, options) =>
+    url === "/lrpseg/items" ? { ok: true, json: async () => ({ items: [{ id: "a" }] }) }
+      : fetch(url, options);
+  const store = new Store({ base: "/lrpseg", shelf, fetch: listing, wait: async () => {} });
+  store.token = "t";
+  await store.resume();
+  await store.flush();
+  older[0] = 2; // what was drawn later lies above it
+  assert.deepEqual(items.get("a"), older);
+  assert.deepEqual([...items.keys()], ["a"]);
+  assert.deepEqual([...shelf.kept.keys()], ["former elsewhere pixels"]);
+});
+
+for (const status of [401, 403, 408, 413, 429, 502]) {
+  test(`a stroke waits while a login or a proxy says ${status}`, async () => {
+    const { store, items, states } = make((n) => (n < 2 ? status : null));
+    const drawn = new Uint8Array(W * H).fill(1);
+    store.saveCorrections("a", drawn, W, { x: 0, y: 0, w: W, h: H });
+    await store.flush();
+    assert.deepEqual(items.get("a"), drawn);
+    assert.ok(states.includes("offline"));
+    assert.ok(!states.includes("refused"));
+  });
+}
+
 test("a refusal is said, and does not stop what follows", async () => {
   const { store, states, items } = make((n) => (n === 0 ? 400 : null));
   const drawn = new Uint8Array(W * H).fill(1);

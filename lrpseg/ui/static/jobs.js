@@ -32,8 +32,13 @@ export function merge(old, newer) {
 }
 
 /**
+ * Answers of a login, of the page's door, or of a proxy before it: whoever runs them can mend it.
+ */
+const MENDED = [401, 403, 408, 413, 429];
+
+/**
  * Whether the server understood a request and said no: again would not help.
  * @param {number | undefined} status
  */
 export const isFinal = (status) =>
-  status !== undefined && status >= 400 && status < 500 && ![401, 408, 429].includes(status);
+  status !== undefined && status >= 400 && status < 500 && !MENDED.includes(status);

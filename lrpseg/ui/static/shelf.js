@@ -11,6 +11,25 @@
  */
 
 /**
+ * What waits on a shelf for a workspace: under its token, then under others for pictures of it, as
+ * it has another token when its page has other logins. `listed`: asks for the ids of its pictures.
+ * @param {BrowserShelf} shelf
+ * @param {string} token
+ * @param {() => Promise<Set<string>>} listed
+ */
+export async function waitingFor(shelf, token, listed) {
+  const keys = ((await shelf.keys()) || []).map((key) => String(key).split(" "));
+  const ours = keys.filter(([of]) => of === token), others = keys.filter(([of]) => of !== token);
+  const ids = others.length ? await listed() : new Set();
+  const found = [];
+  for (const parts of [...ours, ...others.filter(([, id]) => ids.has(id))]) {
+    const [of, id, what] = parts, key = parts.join(" "), kept = await shelf.take(key);
+    if (kept) found.push({ key, id, what, kept, former: of !== token });
+  }
+  return found;
+}
+
+/**
  * A shelf in IndexedDB; where a browser has none it keeps nothing.
  * @returns {BrowserShelf}
  */

@@ -3,7 +3,7 @@
 import { Client, gzip, reasonOf, statusOf } from "./client.js";
 import { isFinal, merge } from "./jobs.js";
 import { cut, put, union } from "./rects.js";
-import { browserShelf } from "./shelf.js";
+import { browserShelf, waitingFor } from "./shelf.js";
 
 /** @import { Job, Patch, Settings } from "./jobs.js" */
 /** @import { Rect } from "./types.js" */
@@ -170,7 +170,7 @@ export class Store extends Client {
           continue;
         }
         this.putBack(id, job);
-        this.onState("offline", this.jobs.size, [401, 507].includes(status ?? 0) ? words : "");
+        this.onState("offline", this.jobs.size, [401, 403, 507].includes(status ?? 0) ? words : "");
         const pause = this.wait(RETRY[Math.min(tries++, RETRY.length - 1)]);
         await Promise.race([pause, new Promise((done) => { this.wake = () => done(null); })]);
       }
@@ -281,18 +281,25 @@ export class Store extends Client {
 
   /** Queue what was not confirmed before a reload, of all pictures; sending it is not awaited. */
   async resume() {
-    const prefix = `${this.token} `;
-    for (const key of (await this.shelf.keys()) || []) {
-      if (!String(key).startsWith(prefix)) continue; // of another workspace
-      const [id, what] = key.slice(prefix.length).split(" ");
-      const kept = await this.shelf.take(key);
-      if (!kept) continue;
+    const found = await waitingFor(this.shelf, this.token, () => this.ids());
+    for (const { key, id, what, kept, former } of found) {
       /** @type {Job} */
       const job = { patches: [], settings: {}, seconds: 0 };
       if (what === "pixels") job.patches = kept;
       else job.settings = kept;
       this.putBack(id, job);
+      if (!former) continue;
+      await this.keepPixels(id);
+      await this.keepSettings(id);
+      await this.shelf.drop(key);
     }
     if (this.jobs.size) this.flush();
+  }
+
+  /** The ids of the workspace's pictures; none without a connection. */
+  async ids() {
+    /** @type {{ items?: { id: string }[] }} */
+    const { items = [] } = await this.json("/items").catch(() => ({}));
+    return new Set(items.map((item) => item.id));
   }
 }
