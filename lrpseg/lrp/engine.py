@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from lrpseg.lrp import rules
-from lrpseg.lrp.graph import INPUT, LAYERS, Graph, read_graph
+from lrpseg.lrp.graph import LAYERS, Add, Graph, read_graph
 from lrpseg.lrp.lean_rules import LEAN, Layer, Linear, ZBoxStep, root_mean_square
 from lrpseg.lrp.lean_steps import STEPS as PLAIN
 from lrpseg.lrp.lean_steps import LayerStep, Step
@@ -33,12 +33,14 @@ from lrpseg.models.inputs import Normalisation
 class Activations:
     """What one forward pass leaves for the backward pass; all tensors have B rows.
 
-    x: the input; outputs, kept: of each node of the graph, as `Step.forward` gives them.
+    x: the input; outputs, kept: of each node from `first` on, as `Step.forward` gives them. Where
+    the pass began later than at the graph's first node, x is what the node before gave.
     """
 
     x: Tensor
     outputs: list[Tensor]
     kept: list[Tensor | None]
+    first: int = 0
 
     @property
     def logits(self) -> Tensor:
@@ -47,7 +49,7 @@ class Activations:
 
     def at(self, sources: Iterable[int]) -> tuple[Tensor, ...]:
         """What the given nodes gave."""
-        return tuple(self.x if i == INPUT else self.outputs[i] for i in sources)
+        return tuple(self.x if i < self.first else self.outputs[i - self.first] for i in sources)
 
     def rows(self, index: Tensor) -> "Activations":
         """The given rows (a 1-D tensor of indices) of all of it."""
@@ -58,6 +60,7 @@ class Activations:
             self.x[index],
             [t[index] for t in self.outputs],
             [None if t is None else t[index] for t in self.kept],
+            self.first,
         )
 
 
@@ -88,6 +91,11 @@ class LeanEngine:
             raise LeanLacksError(lacking)
         self._start, self._classes = STARTS[start], len(model.classes)
         self._sources = [node.sources for node in graph.nodes]
+        self.cut = _cut(model, graph)
+        """Index of the node that gives the features from which `Classifier.classify` goes on; None
+        where the head reads other nodes, too."""
+        self.reach = 0 if self.cut is None else graph.reach(self.cut)
+        """How many pixels around its cells the relevance of those features may spread."""
         with torch.no_grad():
             self._steps = self._built(model, graph, rule_set, normalisation, pooling)
 
@@ -127,32 +135,75 @@ class LeanEngine:
     @torch.inference_mode()
     def forward(self, x: Tensor) -> Activations:
         """(B, 3, H, W) normalised input to activations; `.logits` are the network's outputs."""
-        found = Activations(x.contiguous(memory_format=torch.channels_last), [], [])
-        for step, sources in zip(self._steps, self._sources, strict=True):
-            output, kept = step.forward(found.at(sources))
-            found.outputs.append(output)
-            found.kept.append(kept)
-        return found
+        return self._forward(x, 0, len(self._steps))
+
+    @torch.inference_mode()
+    def features(self, x: Tensor) -> Activations:
+        """As `forward`, up to the node `cut`, for (B, 3, H, W) of any multiple of its stride."""
+        assert self.cut is not None
+        return self._forward(x, 0, self.cut + 1)
+
+    @torch.inference_mode()
+    def head(self, features: Tensor) -> Activations:
+        """As `forward`, from what the node `cut` gives for inputs of the network's side."""
+        assert self.cut is not None
+        return self._forward(features, self.cut + 1, len(self._steps))
 
     @torch.inference_mode()
     def relevance(self, activations: Activations, classes: Tensor) -> Tensor:
         """Relevance (B, H, W) of each pixel, summed over its channels, for the class index of each
-        of the B rows, (B,)."""
+        of the B rows, (B,). After `head`: (B, C, h, w) of its features instead."""
         act, last = activations, len(self._steps) - 1
         inputs = act.at(self._sources[last])
         z = self._folded.linear(inputs[0], self._folded.bias)
         start = self._start.relevance(z, classes, self._classes)
         (share,) = self._folded.back(inputs, z, root_mean_square(z), start)
-        relevance = {self._sources[last][0]: share}
-        for i in range(last - 1, -1, -1):
-            sources = self._sources[i]
+        return self._back(act, {self._sources[last][0]: share}, last)
+
+    @torch.inference_mode()
+    def features_relevance(self, activations: Activations, relevance: Tensor) -> Tensor:
+        """Relevance (B, H, W) of each pixel, from that of the features (B, C, h, w)."""
+        assert self.cut is not None
+        return self._back(activations, {self.cut: relevance}, self.cut + 1)
+
+    def _forward(self, x: Tensor, first: int, end: int) -> Activations:
+        found = Activations(x.contiguous(memory_format=torch.channels_last), [], [], first)
+        for step, sources in zip(self._steps[first:end], self._sources[first:end], strict=True):
+            output, kept = step.forward(found.at(sources))
+            found.outputs.append(output)
+            found.kept.append(kept)
+        return found
+
+    def _back(self, act: Activations, relevance: dict[int, Tensor], end: int) -> Tensor:
+        """From the relevance of nodes before `end` to that of `act.x`."""
+        for i in range(end - 1, act.first - 1, -1):
+            sources, at = self._sources[i], i - act.first
             shares = self._steps[i].back(
-                act.at(sources), act.outputs[i], act.kept[i], relevance.pop(i)
+                act.at(sources), act.outputs[at], act.kept[at], relevance.pop(i)
             )
             for source, share in zip(sources, shares, strict=True):
                 before = relevance.get(source)
                 relevance[source] = share if before is None else before.add_(share)
-        return relevance[INPUT]
+        (found,) = relevance.values()
+        return found
+
+
+def _cut(model: Classifier, graph: Graph) -> int | None:
+    """The last node of the last stage that is no pool; see `LeanEngine.cut`."""
+    kinds = (*LAYERS, Add)
+    inner = [
+        i
+        for i, node in enumerate(graph.nodes)
+        if isinstance(node.module, kinds) and i not in _head(model, graph)
+    ]
+    cut = max(inner)
+    later = (node.sources for node in graph.nodes[cut + 1 :])
+    return cut if all(min(sources) >= cut for sources in later) else None
+
+
+def _head(model: Classifier, graph: Graph) -> set[int]:
+    """Indices of the layers after the features."""
+    return {i for i in graph.layers() if model.stage_of(graph.nodes[i].name) is None}
 
 
 def _layer(module: nn.Conv2d | nn.Linear, relu: bool) -> Layer:

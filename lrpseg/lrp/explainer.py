@@ -56,17 +56,23 @@ def _lean(
             "The lean engine does not have %s: Zennit explains it, which takes longer.", error.what
         )
         return _zennit(model, rule_set, normalisation, start, pooling)
-    count = len(model.classes)
+    return LeanExplainer(engine, len(model.classes))
+
+
+@dataclass(frozen=True)
+class LeanExplainer:
+    """An `Explainer` by the lean engine, of a classifier with so many classes."""
+
+    engine: LeanEngine
+    classes: int
 
     @torch.inference_mode()
-    def explain(x: Tensor, select: Select) -> Explained:
-        act = engine.forward(x)
-        log_odds = log_odds_of(act.logits, count)
+    def __call__(self, x: Tensor, select: Select) -> Explained:
+        act = self.engine.forward(x)
+        log_odds = log_odds_of(act.logits, self.classes)
         return _explained(
-            x, log_odds, select, lambda rows, kinds: engine.relevance(act.rows(rows), kinds)
+            x, log_odds, select, lambda rows, kinds: self.engine.relevance(act.rows(rows), kinds)
         )
-
-    return explain
 
 
 def _zennit(
@@ -127,9 +133,16 @@ def explainer_of(
     pooling: str,
     engine: str = "lean",
 ) -> Explainer:
-    """An explainer for a network as a domain has it: its classifier's relevance, its own
-    likelihood where it gives one, and the log-odds by which it decides."""
-    reason = make_explainer(network.classifier, rule_set, normalisation, start, pooling, engine)
+    """An explainer for a network as a domain has it, see `deciding`."""
+    return deciding(
+        network,
+        make_explainer(network.classifier, rule_set, normalisation, start, pooling, engine),
+    )
+
+
+def deciding(network: Loaded, reason: Explainer) -> Explainer:
+    """An explainer for a network as a domain has it: its classifier's relevance by `reason`, its
+    own likelihood where it gives one, and the log-odds by which it decides."""
 
     @torch.inference_mode()
     def explain(x: Tensor, select: Select) -> Explained:

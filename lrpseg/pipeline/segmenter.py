@@ -1,30 +1,36 @@
 """The object to use: `lrpseg.load(...)` gives a `Segmenter`, which turns images into results."""
 
-import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from lrpseg.core.devices import pick_device
-from lrpseg.core.errors import OptionError, RelevanceError
+from lrpseg.core.errors import OptionError
 from lrpseg.core.images import ImageSource, enlarge_to, read_image
 from lrpseg.domains import FIRST_DOMAIN, Domain, load_domain
-from lrpseg.lrp import RULE_SETS, Explainer, explainer_of
+from lrpseg.lrp import RULE_SETS, Explainer, make_explainer
+from lrpseg.lrp.explainer import deciding
+from lrpseg.lrp.windows import WindowExplainer, windows_of
 from lrpseg.models.networks import NETWORKS
 from lrpseg.pipeline.defaults import default_settings
-from lrpseg.pipeline.results import Found, Result
+from lrpseg.pipeline.jobs import Job, probabilities
+from lrpseg.pipeline.results import Result
 from lrpseg.pipeline.settings import OPTIONS, Settings, taking
-from lrpseg.pipeline.tiling import TILE, Tile, TileGrid
+from lrpseg.pipeline.tiling import TILE, TILINGS, Tile, TileGrid
 
 DEFAULT_BATCH = 8
+
+LARGE = 2_000_000
+"""Pixels from which on the tiles of a picture run in windows."""
+
+WINDOW = 1.25
+"""Pixels of a window as a share of those of a batch of tiles: it takes as much memory."""
 
 Progress = Callable[[int, int], None]
 """Called with (tiles done, tiles in all) of the image at hand."""
@@ -69,34 +75,17 @@ def load(
         settings = replace(settings, overlap=side // 4)  # small tiles: the usual one is all of it
     if not 0 <= settings.overlap < side:
         raise OptionError(f"The overlap is 0 to {side - 1} pixels; {settings.overlap} was given.")
-    explainer = explainer_of(
-        network,
+    reason = make_explainer(
+        network.classifier,
         RULE_SETS[settings.rule_set],
         loaded.normalisation,
         settings.start,
         settings.pooling,
         settings.engine,
     )
-    return Segmenter(loaded, explainer, settings, where, batch, side)
-
-
-@dataclass
-class _Job:
-    """One image under way: its tiles' maps are merged as they come back.
-
-    relevance, likelihood: a map of the enlarged image for each class; probability, explained: a
-    value for each class. likelihood stays None where the network gives none by itself.
-    """
-
-    image: NDArray[np.uint8]
-    enlarged: NDArray[np.uint8]
-    grid: TileGrid
-    explain_all: bool
-    relevance: list[NDArray[np.float32]]
-    likelihood: list[NDArray[np.float32]] | None
-    probability: list[float]
-    explained: list[bool]
-    done: int = 0
+    windows = windows_of(network, reason) if TILINGS[settings.tiling] else None
+    explainer = deciding(network, reason)
+    return Segmenter(loaded, explainer, settings, where, batch, side, windows)
 
 
 @dataclass(frozen=True)
@@ -114,6 +103,10 @@ class Segmenter:
     batch: int
     side: int = field(default=TILE)
     """Of a tile in pixels."""
+    windows: WindowExplainer | None = None
+    """For the tiles of large pictures; None: each runs by itself."""
+    large: int = LARGE
+    """Pixels from which on a picture is one."""
 
     def __call__(
         self,
@@ -143,20 +136,25 @@ class Segmenter:
 
         Yields (tiles done, tiles in all) after each batch, and returns the result.
         """
-        job = self._start(image, explain_all=False)
+        job = self._start(image)
         yield from self._batches(job)
-        if explain_intact and not all(job.explained):
-            damaged = job.explained
-            job = self._job(job.image, job.enlarged, job.grid, explain_all=True)
+        damaged = job.explained
+        if explain_intact and not all(damaged):
+            job = job.again()
             yield from self._batches(job)
-            return self._result(job, damaged)
-        return self._result(job, job.explained)
+        return self._result(job, damaged)
 
-    def _batches(self, job: _Job) -> Iterator[tuple[int, int]]:
-        tiles = list(job.grid)
-        for first in range(0, len(tiles), self.batch):
-            self._run([(job, tile) for tile in tiles[first : first + self.batch]], None)
-            yield job.done, len(tiles)
+    def _batches(self, job: Job) -> Iterator[tuple[int, int]]:
+        """Run all tiles of a picture; yields (tiles done, tiles in all) after each batch."""
+        if job.windows:
+            for tiles in job.grid.windows(int(WINDOW * self.batch * self.side**2)):
+                self._run_window(job, tiles)
+                yield job.done, len(job.grid)
+            return
+        every = list(job.grid)
+        for first in range(0, len(every), self.batch):
+            self._run([(job, tile) for tile in every[first : first + self.batch]], None)
+            yield job.done, len(every)
 
     def stream(
         self,
@@ -170,11 +168,19 @@ class Segmenter:
         Images are taken from `images` as they are needed; besides the ones that have tiles in the
         batch at hand, none is kept.
         """
-        jobs: deque[_Job] = deque()
-        pending: list[tuple[_Job, Tile]] = []
+        jobs: deque[Job] = deque()
+        pending: list[tuple[Job, Tile]] = []
         for source in images:
-            job = self._start(source, explain_all=False)
+            job = self._start(source)
             jobs.append(job)
+            if job.windows:  # a large picture fills its batches itself
+                if pending:
+                    self._run(pending, None)
+                    pending.clear()
+                told(self._batches(job), progress)
+                while jobs:
+                    yield self._finish(jobs.popleft(), explain_intact, progress)
+                continue
             for tile in job.grid:
                 pending.append((job, tile))
                 if len(pending) == self.batch:
@@ -187,56 +193,28 @@ class Segmenter:
         while jobs:
             yield self._finish(jobs.popleft(), explain_intact, progress)
 
-    def _start(self, source: ImageSource, explain_all: bool) -> _Job:
+    def _start(self, source: ImageSource) -> Job:
         image = read_image(source)
         enlarged = enlarge_to(image, self.side)
         height, width = enlarged.shape[:2]
-        grid = TileGrid(height, width, self.settings.overlap, self.side)
-        return self._job(image, enlarged, grid, explain_all)
-
-    def _job(
-        self,
-        image: NDArray[np.uint8],
-        enlarged: NDArray[np.uint8],
-        grid: TileGrid,
-        explain_all: bool,
-    ) -> _Job:
-        count = len(self.domain.classes)
-
-        def maps() -> list[NDArray[np.float32]]:
-            # np.zeros is lazy: pages of a huge map that no damaged tile touches are never in
-            # memory.
-            return [np.zeros(enlarged.shape[:2], np.float32) for _ in range(count)]
-
+        align = 1
+        if self.windows is not None and height * width >= self.large:
+            align = self.windows.stride
+            height, width = -(-height // align) * align, -(-width // align) * align
+        grid = TileGrid(height, width, self.settings.overlap, self.side, align)
         proposes = NETWORKS[self.settings.network].evidence == "likelihood"
-        return _Job(
-            image,
-            enlarged,
-            grid,
-            explain_all,
-            maps(),
-            maps() if proposes else None,
-            [0.0] * count,
-            [False] * count,
-        )
+        return Job.of(image, enlarged, grid, len(self.domain.classes), proposes, align > 1)
 
-    def _run(self, pending: list[tuple[_Job, Tile]], progress: Progress | None) -> None:
+    def _run(self, pending: list[tuple[Job, Tile]], progress: Progress | None) -> None:
         """Classify a batch of tiles, explain the damaged ones, and merge what comes back."""
-        tiles = torch.from_numpy(np.stack([tile.of(job.enlarged) for job, tile in pending]))
+        tiles = torch.from_numpy(np.stack([tile.of(job.canvas) for job, tile in pending]))
         if self.device.type == "cuda":
             tiles = tiles.pin_memory()
         x = self.domain.normalisation(tiles.to(self.device, non_blocking=True))
         always = torch.tensor([job.explain_all for job, _ in pending], device=self.device)
         found = self.explainer(x, lambda log_odds: is_damaged(log_odds) | always[:, None])
         # One transfer of each kind for the whole batch.
-        # On the CPU: not every device has float64 (MPS).
-        probabilities = torch.sigmoid(found.log_odds.cpu().double()).tolist()
-        if not all(math.isfinite(p) for row in probabilities for p in row):
-            # max() would pass over it, and the picture would count as intact.
-            raise RelevanceError(
-                "The network gave NaN. Try another device (--device cpu), or fetch its weights "
-                "again."
-            )
+        rows = probabilities(found.log_odds)
         relevance = found.relevance.float().cpu().numpy()
         likelihood = None if found.likelihood is None else found.likelihood.float().cpu().numpy()
         pairs = zip(found.rows.tolist(), found.classes.tolist(), strict=True)
@@ -246,52 +224,54 @@ class Segmenter:
             if job.likelihood is not None and likelihood is not None:
                 job.grid.add(job.likelihood[kind], tile, likelihood[index])
             job.explained[kind] = True
-        for (job, _), row_probabilities in zip(pending, probabilities, strict=True):
-            job.probability = list(map(max, job.probability, row_probabilities))
-            job.done += 1
+        for (job, _), row_probabilities in zip(pending, rows, strict=True):
+            job.count([row_probabilities])
         if progress is not None:
             last = pending[-1][0]
             progress(last.done, len(last.grid))
 
-    def _finish(self, job: _Job, explain_intact: bool, progress: Progress | None) -> Result:
+    def _run_window(self, job: Job, tiles: list[Tile]) -> None:
+        """The same for the tiles of a window, which share what they have in common."""
+        assert self.windows is not None
+        top, left = tiles[0].y, tiles[0].x
+        bottom, right = tiles[-1].y + self.side, tiles[-1].x + self.side
+        there = np.ascontiguousarray(job.canvas[None, top:bottom, left:right])
+        x = self.domain.normalisation(torch.from_numpy(there).to(self.device))
+        weights = torch.from_numpy(np.stack([job.grid.weights(tile) for tile in tiles]))
+        seen = self.windows(
+            x,
+            [(tile.y - top, tile.x - left) for tile in tiles],
+            weights.to(self.device),
+            lambda log_odds: is_damaged(log_odds) | job.explain_all,
+        )
+        job.count(probabilities(seen.log_odds))
+        for kind, explained in enumerate(seen.selected.any(dim=0).tolist()):
+            if not explained:
+                continue
+            job.explained[kind] = True
+            for maps, found in ((job.relevance, seen.relevance), (job.likelihood, seen.likelihood)):
+                if maps is not None and found is not None:
+                    maps[kind][top:bottom, left:right] += found[kind].float().cpu().numpy()
+
+    def _finish(self, job: Job, explain_intact: bool, progress: Progress | None) -> Result:
         damaged = job.explained
         if explain_intact and not all(damaged):
-            job = self._explain_all(job, progress)
+            job = job.again()
+            told(self._batches(job), progress)
         return self._result(job, damaged)
 
-    def _result(self, job: _Job, damaged: list[bool]) -> Result:
-        height, width = job.image.shape[:2]
-        found = [
-            Found(
-                name,
-                job.probability[kind],
-                damaged[kind],
-                job.explained[kind],
-                _reduced(job.relevance[kind], height, width),
-                None if job.likelihood is None else _reduced(job.likelihood[kind], height, width),
-            )
-            for kind, name in enumerate(self.domain.classes.names)
-        ]
+    def _result(self, job: Job, damaged: list[bool]) -> Result:
+        found = job.found(self.domain.classes.names, damaged)
         return Result.of(job.image, self.settings, found)
 
-    def _explain_all(self, job: _Job, progress: Progress | None) -> _Job:
-        again = self._job(job.image, job.enlarged, job.grid, explain_all=True)
-        for done, total in self._batches(again):
-            if progress is not None:
-                progress(done, total)
-        return again
+
+def told(batches: Iterable[tuple[int, int]], progress: Progress | None) -> None:
+    """Do all batches, and tell after each."""
+    for done, total in batches:
+        if progress is not None:
+            progress(done, total)
 
 
 def is_damaged(log_odds: Tensor) -> Tensor:
     """(B, K) log-odds to a bool (B, K): probability of the class above 0.5."""
     return log_odds > 0
-
-
-def _reduced(merged: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    """A map of the enlarged image at the image's own size, read-only."""
-    if merged.shape != (height, width):
-        merged = np.asarray(
-            cv2.resize(merged, (width, height), interpolation=cv2.INTER_AREA), np.float32
-        )
-    merged.flags.writeable = False
-    return merged

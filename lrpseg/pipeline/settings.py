@@ -17,7 +17,7 @@ from lrpseg.core.errors import OptionError
 from lrpseg.core.registry import Registry
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, ENGINES, POOLINGS, RULE_SETS, STARTS
 from lrpseg.models.networks import NETWORKS
-from lrpseg.pipeline.tiling import DEFAULT_OVERLAP
+from lrpseg.pipeline.tiling import DEFAULT_OVERLAP, TILINGS
 from lrpseg.refiners import DEFAULT_REFINER, REFINERS
 from lrpseg.thresholders import THRESHOLDERS
 
@@ -149,6 +149,17 @@ class Settings:
         help="Least overlap of neighbouring tiles in pixels.",
         usage="least overlap of the tiles in pixels",
         flag="--overlap",
+        measured=False,
+        found=False,
+    )
+
+    tiling: str = option(
+        "windows",
+        title="Tiling",
+        help="Whether tiles of a large picture share what they have in common.",
+        usage="windows: tiles of a large picture share their convolutions; tiles: each by itself",
+        flag="--tiling",
+        registry=TILINGS,
         measured=False,
         found=False,
     )

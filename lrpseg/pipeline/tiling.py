@@ -7,25 +7,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrpseg.core.errors import OptionError
+from lrpseg.core.registry import Registry
 from lrpseg.models.contract import TILE
 
 DEFAULT_OVERLAP = 64
 """Least overlap of neighbouring tiles in pixels: damage up to this size is whole in some tile."""
 
+TILINGS: Registry[bool] = Registry("tiling")
+"""Whether tiles of a large picture share what they have in common, see `lrpseg.lrp.windows`."""
+TILINGS.add("windows", True)
+TILINGS.add("tiles", False)
 
-def tile_starts(length: int, overlap: int = DEFAULT_OVERLAP, tile: int = TILE) -> list[int]:
+
+def tile_starts(
+    length: int, overlap: int = DEFAULT_OVERLAP, tile: int = TILE, align: int = 1
+) -> list[int]:
     """First pixels of the fewest evenly spaced tiles that cover `length` with `overlap` at least.
+
+    align: they are multiples of it, as `length` and `tile` have to be.
 
     Raises:
         OptionError: `overlap` is not in 0 .. tile - 1. ValueError: `length` is below `tile`.
 
-    >>> tile_starts(224), tile_starts(500, overlap=64)
-    ([0], [0, 138, 276])
+    >>> tile_starts(224), tile_starts(500, overlap=64), tile_starts(512, align=16)
+    ([0], [0, 138, 276], [0, 144, 288])
     """
     if not 0 <= overlap < tile:
         raise OptionError(f"The overlap is 0 to {tile - 1} pixels; {overlap} was given.")
     if length < tile:
         raise ValueError(f"{length} pixels are less than one tile of {tile}")
+    if align > 1:
+        step = max(align, (tile - overlap) // align * align)
+        count = 1 + -(-(length - tile) // step)
+        return [i * (length - tile) // max(1, count - 1) // align * align for i in range(count)]
     count = 1 + -(-(length - tile) // (tile - overlap))
     return [round(i * (length - tile) / max(1, count - 1)) for i in range(count)]
 
@@ -70,10 +84,16 @@ class TileGrid:
     """
 
     def __init__(
-        self, height: int, width: int, overlap: int = DEFAULT_OVERLAP, tile: int = TILE
+        self,
+        height: int,
+        width: int,
+        overlap: int = DEFAULT_OVERLAP,
+        tile: int = TILE,
+        align: int = 1,
     ) -> None:
         self.height, self.width, self.tile = height, width, tile
-        self._ys, self._xs = tile_starts(height, overlap, tile), tile_starts(width, overlap, tile)
+        self._ys = tile_starts(height, overlap, tile, align)
+        self._xs = tile_starts(width, overlap, tile, align)
         self._rows = blending_weights(self._ys, height, tile)
         self._columns = blending_weights(self._xs, width, tile)
 
@@ -85,10 +105,49 @@ class TileGrid:
             for column, x in enumerate(self._xs):
                 yield Tile(row, column, y, x, self.tile)
 
+    def weights(self, tile: Tile) -> NDArray[np.float32]:
+        """(tile, tile): of the tile's pixels in what is merged; they sum to 1 in each pixel."""
+        weights: NDArray[np.float32] = (
+            self._rows[tile.row][:, None] * self._columns[tile.column][None]
+        )
+        return weights
+
+    def windows(self, pixels: int) -> Iterator[list[Tile]]:
+        """The tiles in groups: rectangles of neighbours that cover at most `pixels` pixels, or one
+        tile; as square as they can be."""
+        # Higher than a square where all columns fit beside each other.
+        high = max(pixels**0.5, pixels / _extent(self._xs, self.tile))
+        down = _fitting(self._ys, self.tile, high)
+        across = _fitting(self._xs, self.tile, pixels / _extent(self._ys[:down], self.tile))
+        for ys in _parts(len(self._ys), down):
+            for xs in _parts(len(self._xs), across):
+                yield [Tile(r, c, self._ys[r], self._xs[c], self.tile) for r in ys for c in xs]
+
     def add(self, merged: NDArray[np.float32], tile: Tile, relevance: NDArray[np.float32]) -> None:
         """Add a tile's relevance (tile, tile) to `merged` (height, width), in place."""
         if len(self) == 1:  # its weights are all 1, to rounding
             merged += relevance
             return
-        weights = self._rows[tile.row][:, None] * self._columns[tile.column][None]
-        tile.of(merged)[...] += relevance * weights
+        tile.of(merged)[...] += relevance * self.weights(tile)
+
+
+def _extent(starts: list[int], tile: int) -> int:
+    """Pixels from the first tile's start to the last one's end."""
+    return starts[-1] + tile - starts[0]
+
+
+def _fitting(starts: list[int], tile: int, pixels: float) -> int:
+    """How many neighbouring tiles lie within `pixels`, wherever they begin; at least 1."""
+    count = 1
+    while count < len(starts) and all(
+        starts[i + count] + tile - starts[i] <= pixels for i in range(len(starts) - count)
+    ):
+        count += 1
+    return count
+
+
+def _parts(count: int, most: int) -> Iterator[range]:
+    """0 .. count - 1 in the fewest runs of at most `most`, as even as can be."""
+    runs = -(-count // most)
+    for i in range(runs):
+        yield range(i * count // runs, (i + 1) * count // runs)

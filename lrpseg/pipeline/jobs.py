@@ -1,0 +1,131 @@
+"""One picture under way: what is known of it while its tiles come back."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, sigmoid
+
+from lrpseg.core.errors import RelevanceError
+from lrpseg.pipeline.results import Found
+from lrpseg.pipeline.tiling import TileGrid
+
+Map = NDArray[np.float32]
+
+
+@dataclass
+class Job:
+    """One picture under way: its tiles' maps are merged as they come back.
+
+    image: (H, W, 3) uint8. canvas: what the tiles are cut from: the picture, enlarged where it is
+    smaller than a tile; below and right of `size`, its (height, width), it may be mirrored. grid:
+    of the canvas. windows: whether its tiles run in windows. relevance, likelihood: a map of the
+    canvas for each class; probability, explained: a value for each class. likelihood stays None
+    where the network gives none by itself.
+    """
+
+    image: NDArray[np.uint8]
+    canvas: NDArray[np.uint8]
+    size: tuple[int, int]
+    grid: TileGrid
+    windows: bool
+    explain_all: bool
+    relevance: list[Map]
+    likelihood: list[Map] | None
+    probability: list[float]
+    explained: list[bool]
+    done: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        image: NDArray[np.uint8],
+        enlarged: NDArray[np.uint8],
+        grid: TileGrid,
+        classes: int,
+        proposes: bool,
+        windows: bool = False,
+    ) -> "Job":
+        """A new one. proposes: whether the network gives a likelihood by itself."""
+        size = (enlarged.shape[0], enlarged.shape[1])
+        below, right = grid.height - size[0], grid.width - size[1]
+        canvas = enlarged
+        if below or right:
+            canvas = np.asarray(
+                cv2.copyMakeBorder(enlarged, 0, below, 0, right, cv2.BORDER_REFLECT_101), np.uint8
+            )
+
+        def maps() -> list[Map]:
+            # np.zeros is lazy: pages of a huge map that no damaged tile touches are never in
+            # memory.
+            return [np.zeros((grid.height, grid.width), np.float32) for _ in range(classes)]
+
+        return cls(
+            image,
+            canvas,
+            size,
+            grid,
+            windows,
+            False,
+            maps(),
+            maps() if proposes else None,
+            [0.0] * classes,
+            [False] * classes,
+        )
+
+    def again(self) -> "Job":
+        """A new one of the same picture, in which everything is explained."""
+        enlarged = self.canvas[: self.size[0], : self.size[1]]
+        proposes = self.likelihood is not None
+        made = Job.of(
+            self.image, enlarged, self.grid, len(self.probability), proposes, self.windows
+        )
+        made.explain_all = True
+        return made
+
+    def count(self, rows: Sequence[Sequence[float]]) -> None:
+        """Take the probabilities (T, K) of tiles that are done."""
+        for row in rows:
+            self.probability = list(map(max, self.probability, row))
+            self.done += 1
+
+    def found(self, names: Sequence[str], damaged: Sequence[bool]) -> list[Found]:
+        """What was found of each class; damaged: whether some tile was said to show it."""
+        return [
+            Found(
+                name,
+                self.probability[kind],
+                damaged[kind],
+                self.explained[kind],
+                self._reduced(self.relevance[kind]),
+                None if self.likelihood is None else self._reduced(self.likelihood[kind]),
+            )
+            for kind, name in enumerate(names)
+        ]
+
+    def _reduced(self, merged: Map) -> Map:
+        """A map of the canvas at the image's own size, read-only."""
+        height, width = self.image.shape[:2]
+        own = merged[: self.size[0], : self.size[1]]
+        if own.shape != (height, width):
+            own = np.asarray(
+                cv2.resize(own, (width, height), interpolation=cv2.INTER_AREA), np.float32
+            )
+        own = np.ascontiguousarray(own)
+        own.flags.writeable = False
+        return own
+
+
+def probabilities(log_odds: Tensor) -> list[list[float]]:
+    """Log-odds (B, K) to probabilities; raises `RelevanceError` for NaN."""
+    # On the CPU: not every device has float64 (MPS).
+    rows: list[list[float]] = sigmoid(log_odds.cpu().double()).tolist()
+    if not all(math.isfinite(p) for row in rows for p in row):
+        # max() would pass over it, and the picture would count as intact.
+        raise RelevanceError(
+            "The network gave NaN. Try another device (--device cpu), or fetch its weights again."
+        )
+    return rows
