@@ -63,6 +63,13 @@ export class Client {
     return (await this.request(path, options)).json();
   }
 
+  /** The ids of the workspace's pictures; none without a connection. */
+  async ids() {
+    /** @type {{ items?: { id: string }[] }} */
+    const { items = [] } = await this.json("/items").catch(() => ({}));
+    return new Set(items.map((item) => item.id));
+  }
+
   /** @param {string} path */
   async bytes(path) {
     return new Uint8Array(await (await this.request(path)).arrayBuffer());

@@ -32,6 +32,16 @@ export function merge(old, newer) {
 }
 
 /**
+ * A job of what was kept of one over a reload.
+ * @param {string} what  "pixels" or "settings"
+ * @param {any} kept
+ * @returns {Job}
+ */
+export const jobOf = (what, kept) =>
+  what === "pixels" ? { patches: kept, settings: {}, seconds: 0 }
+    : { patches: [], settings: kept, seconds: 0 };
+
+/**
  * Answers of a login, of the page's door, or of a proxy before it: whoever runs them can mend it.
  */
 const MENDED = [401, 403, 408, 413, 429];

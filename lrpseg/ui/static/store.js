@@ -1,7 +1,7 @@
 // @ts-check
 // Saves strokes and settings as they are made, in order, and again until the server has them.
 import { Client, gzip, reasonOf, statusOf } from "./client.js";
-import { isFinal, merge } from "./jobs.js";
+import { isFinal, jobOf, merge } from "./jobs.js";
 import { cut, put, union } from "./rects.js";
 import { browserShelf, waitingFor } from "./shelf.js";
 
@@ -283,23 +283,12 @@ export class Store extends Client {
   async resume() {
     const found = await waitingFor(this.shelf, this.token, () => this.ids());
     for (const { key, id, what, kept, former } of found) {
-      /** @type {Job} */
-      const job = { patches: [], settings: {}, seconds: 0 };
-      if (what === "pixels") job.patches = kept;
-      else job.settings = kept;
-      this.putBack(id, job);
+      this.putBack(id, jobOf(what, kept));
       if (!former) continue;
       await this.keepPixels(id);
       await this.keepSettings(id);
       await this.shelf.drop(key);
     }
     if (this.jobs.size) this.flush();
-  }
-
-  /** The ids of the workspace's pictures; none without a connection. */
-  async ids() {
-    /** @type {{ items?: { id: string }[] }} */
-    const { items = [] } = await this.json("/items").catch(() => ({}));
-    return new Set(items.map((item) => item.id));
   }
 }
