@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import runpy
 import shutil
 import socket
 import sys
@@ -18,6 +19,7 @@ import httpx
 import pytest
 import torch
 
+import lrpseg.ui
 from lrpseg.app import spaces
 from lrpseg.app.analyser import Segmenters
 from lrpseg.core.errors import OptionError
@@ -56,6 +58,21 @@ def test_a_space_is_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert on_space()
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert default_folder() == tmp_path / "lrpseg" / "workspace"
+
+
+def test_app_py_takes_the_options_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[dict[str, Any]] = []
+    monkeypatch.setattr(lrpseg.ui, "launch", lambda **given: started.append(given))
+    monkeypatch.setattr(sys, "argv", ["app.py"])
+    runpy.run_path(str(ROOT / "app.py"), run_name="__main__")
+    assert started == [{}]  # as on a Space, where the environment says where to listen
+    given = ["--root-path", "/masks", "--site", "https://a.example", "--site", "b.lan"]
+    monkeypatch.setattr(sys, "argv", ["app.py", *given])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(ROOT / "app.py"), run_name="__main__")
+    assert ended.value.code == 0
+    assert started[1]["root_path"] == "/masks"
+    assert started[1]["sites"] == ["https://a.example", "b.lan"]
 
 
 @pytest.fixture
@@ -143,7 +160,12 @@ def test_a_login_guards_everything(only_toy: None, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("wrong", "told"),
-    [({"auth": ["foo"]}, "NAME:PASSWORD"), ({"port": 99999}, "1 to 65535")],
+    [
+        ({"auth": ["foo"]}, "NAME:PASSWORD"),
+        ({"port": 99999}, "1 to 65535"),
+        ({"sites": ["ftp://x"]}, "--site takes"),
+        ({"root_path": "/a?b"}, "--root-path takes"),
+    ],
     ids=str,
 )
 def test_wrong_options_are_told_before_anything_starts(

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -11,6 +12,7 @@ import pytest
 
 import lrpseg.ui
 from lrpseg.core.errors import LrpsegError
+from lrpseg.pipeline.settings import MENUS
 from lrpseg.ui import handlers, messages
 from lrpseg.ui.api import _told
 from lrpseg.web.log import one_line, trace
@@ -95,6 +97,20 @@ def test_errors_of_gradio_itself_are_text_too(caplog: pytest.LogCaptureFixture) 
 def test_words_from_outside_make_no_lines_of_a_log(words: object, line: str) -> None:
     assert one_line(words) == line
     assert len(one_line("x" * 1000)) == 300
+
+
+@pytest.mark.parametrize("index", [-1, 1, 1e30, float("nan"), "0", True, None, [0, 0]])
+def test_a_sample_is_one_of_those_that_there_are(index: object) -> None:
+    none: Any = None
+    samples: Any = SimpleNamespace(all=["the only one"])
+    event: Any = SimpleNamespace(index=index)
+    with pytest.raises(messages.SaidError, match="sample"):
+        handlers.Handlers(none, samples).add_sample(event, "token")
+
+
+def test_settings_are_text() -> None:
+    with pytest.raises(LrpsegError, match="must be text"):
+        handlers.settings(*[["magnetic-tile"]] * len(MENUS))  # type: ignore[list-item]
 
 
 def endpoint(
