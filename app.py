@@ -1,4 +1,4 @@
-"""Starts the page: `python app.py`, with the options of `lrpseg app`, or as a Hugging Face Space."""
+"""Starts the page: `python app.py`, with options as `lrpseg app`, or as a Hugging Face Space."""
 
 import sys
 
