@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from gradio_client import Client
+from gradio_client import Client, handle_file
 from starlette.requests import HTTPConnection
 
 from lrpseg.core.errors import OptionError
@@ -183,6 +183,15 @@ def test_everything_works_below_a_path(below_path: Page, front: str) -> None:
         joined = client.post(f"{front}gradio_api/call/open_workspace", json={"data": [""]})
         event = joined.json()["event_id"]
         assert token in client.get(f"{front}gradio_api/call/open_workspace/{event}").text
+
+
+def test_programs_work_below_a_path(below_path: Page) -> None:
+    client = Client(below_path.url, verbose=False)
+    token = client.predict("", api_name="/open_workspace")
+    assert client.predict(token, api_name="/list_images") == []
+    probability, _, mask = client.predict(handle_file(DAMAGED), api_name="/segment")
+    assert probability > 0.5
+    assert Path(mask).is_file()
 
 
 def test_the_path_without_its_slash_leads_to_the_page(below_path: Page) -> None:
