@@ -30,6 +30,10 @@ from lrpseg.workspace import Limits, Sessions
 
 CSS = (Path(__file__).parent / "static" / "page.css").read_text("utf-8")
 SWEEP_SECONDS = 600
+HOSTED_SESSION = 4
+"""A session file that a program sends to a hosted page is as large as so many of the largest
+pictures, at most."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -211,7 +215,12 @@ def _serve(page: Page, address: Address, logins: list[tuple[str, str]] | None) -
     service = page.service
     for opened in service.sessions.all():  # what annotate wrote is analysed before anybody looks
         service.analyser.wake(opened)
-    guard = Middleware(Guard, sites=address.sites, signed_in=_signed_in, root=address.root)
+    limits, hosted = service.limits, service.sessions.hosted
+    session = HOSTED_SESSION * limits.max_bytes if hosted else limits.max_expanded
+    guard = Middleware(
+        Guard, sites=address.sites, signed_in=_signed_in, root=address.root,
+        most=session * 4 // 3 + 1_000_000,  # as base64, in JSON
+    )  # fmt: skip
     try:
         _, url, _ = page.demo.queue(max_size=256, default_concurrency_limit=8).launch(
             server_name=address.host,

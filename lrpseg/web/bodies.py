@@ -10,12 +10,15 @@ import zlib
 from typing import Any
 
 import anyio
+from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from lrpseg.core.errors import LrpsegError, OptionError
 
 MAX_JSON = 100_000
 """Bytes of a JSON object that the editor sends; it needs a few hundred."""
+
+TOO_LARGE = "The request is too large."
 
 PART_SECONDS, BODY_SECONDS = 20.0, 300.0
 """How long the next part of a body, and a whole body, may take to come."""
@@ -30,7 +33,13 @@ class BodyError(LrpsegError):
 
 
 def too_large() -> BodyError:
-    return BodyError("The request is too large.", 413)
+    return BodyError(TOO_LARGE, 413)
+
+
+def told_length(headers: Headers) -> int:
+    """How long a body is said to be; 0 where nothing is said that can be read."""
+    told = headers.get("content-length", "")
+    return int(told) if told.isascii() and told.isdigit() and len(told) < 20 else 0
 
 
 def is_packed(request: Request) -> bool:
@@ -53,8 +62,7 @@ async def read(request: Request, limit: int) -> bytes:
 
     Raises `BodyError` where it is larger, or where the next part or the whole is not there in time.
     """
-    told = request.headers.get("content-length", "")
-    if told.isascii() and told.isdigit() and len(told) < 20 and int(told) > limit:
+    if told_length(request.headers) > limit:
         raise too_large()  # before a byte is read
     parts: list[bytes] = []
     size, stream = 0, aiter(request.stream())

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lrpseg.core.errors import OptionError
+from lrpseg.web.bodies import TOO_LARGE, told_length
 from lrpseg.web.logins import caller
 from lrpseg.web.sites import Sites
 
@@ -24,6 +25,7 @@ _OPEN = {f"/gradio_api/{n}" for n in ("startup-events", "app_id", "user", "token
 """What the page asks for before anybody has logged in; it says nothing of pictures."""
 
 _OURS = re.compile(r"/lrpseg/(items(/|$)|static/[0-9a-f]{16}/)")
+_UPLOAD = "/gradio_api/upload"
 _LOGIN_BYTES = 20_000
 
 
@@ -31,13 +33,20 @@ class Guard:
     """An ASGI middleware around the whole page.
 
     sites: under which names it answers; signed_in: whether a connection may see more than the
-    login; root: the path at which browsers find the page, "" or "/masks".
+    login; root: the path at which browsers find the page, "" or "/masks"; most: bytes of a body,
+    which Gradio reads whole and parses while everybody waits. Uploads have a limit of their own.
     """
 
     def __init__(
-        self, app: ASGIApp, sites: Sites, signed_in: Callable[[HTTPConnection], bool], root: str
+        self,
+        app: ASGIApp,
+        sites: Sites,
+        signed_in: Callable[[HTTPConnection], bool],
+        root: str,
+        most: int,
     ) -> None:
-        self._app, self._sites, self._signed_in, self._root = app, sites, signed_in, root
+        self._app, self._sites, self._signed_in = app, sites, signed_in
+        self._root, self._most = root, most
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -53,8 +62,11 @@ class Guard:
         guarded = path.startswith(_GUARDED) and path.rstrip("/") not in _OPEN
         if guarded and not self._signed_in(HTTPConnection(scope)):
             return await _refuse(401, LOGGED_OUT)(scope, receive, send)
-        if path.rstrip("/") == "/login":
-            receive = _short(receive)
+        if (name := path.rstrip("/")) != _UPLOAD:
+            most = _LOGIN_BYTES if name == "/login" else self._most
+            if told_length(headers) > most:
+                return await _refuse(413, TOO_LARGE)(scope, receive, send)
+            receive = _short(receive, most)
         caller.set(scope["client"][0] if scope.get("client") else "")
         await self._app(scope, receive, send)
 
@@ -85,16 +97,16 @@ def below(path: str, root: str) -> str:
     return path
 
 
-def _short(receive: Receive) -> Receive:
-    """The same messages, of a body that is no longer than a login."""
+def _short(receive: Receive, most: int) -> Receive:
+    """The same messages, of a body of `most` bytes at most."""
     size = 0
 
     async def counted() -> Message:
         nonlocal size
         message = await receive()
         size += len(message.get("body", b""))
-        if size > _LOGIN_BYTES:
-            raise HTTPException(413, "The request is too large.")
+        if size > most:
+            raise HTTPException(413, TOO_LARGE)
         return message
 
     return counted

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from gradio_client import Client, handle_file
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
 from lrpseg.core.errors import OptionError
@@ -240,7 +241,54 @@ def test_no_body_is_read_of_who_is_logged_out() -> None:
     def nobody(_: HTTPConnection) -> bool:
         return False
 
-    guard = Guard(inner, Sites(), nobody, "")
+    guard = Guard(inner, Sites(), nobody, "", 100)
     scope = {"type": "http", "method": "POST", "path": "/lrpseg/items/a/settings", "headers": []}
     asyncio.run(guard(scope, receive, send))
     assert said[0]["status"] == 401
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told", "counted"])
+@pytest.mark.parametrize(
+    ("path", "most"), [("/gradio_api/queue/join", 50_000), ("/login", 20_000), ("/", 50_000)]
+)
+def test_no_body_is_read_to_its_end_that_is_too_large(path: str, most: int, told: bool) -> None:
+    read: list[int] = []
+
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        while True:
+            read.append(len((await receive())["body"]))
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": bytes(10_000), "more_body": True}
+
+    said: list[Any] = []
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    guard = Guard(inner, Sites(), lambda _: True, "", 50_000)
+    headers = [(b"content-length", str(most + 1).encode())] if told else []
+    scope = {"type": "http", "method": "POST", "path": path, "headers": headers}
+    if told:
+        asyncio.run(guard(scope, receive, send))
+        assert said[0]["status"] == 413
+    else:
+        with pytest.raises(HTTPException, match="too large"):
+            asyncio.run(guard(scope, receive, send))
+    assert sum(read) == (0 if told else most)
+
+
+def test_uploads_have_a_limit_of_their_own() -> None:
+    passed: list[Any] = []
+
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        passed.append(receive)
+
+    async def nothing(*_: Any) -> Any:
+        raise AssertionError
+
+    guard = Guard(inner, Sites(), lambda _: True, "", 10)
+    headers = [(b"content-length", b"1000000000")]
+    scope = {"type": "http", "method": "POST", "path": "/gradio_api/upload", "headers": headers}
+    asyncio.run(guard(scope, nothing, nothing))
+    assert passed == [nothing]
