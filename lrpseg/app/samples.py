@@ -1,6 +1,5 @@
 """The shipped sample pictures; their results are made once at start, so that they open at once."""
 
-import json
 import logging
 import threading
 from collections.abc import Sequence
@@ -9,7 +8,8 @@ from pathlib import Path
 
 from lrpseg.app.analyser import Segmenters
 from lrpseg.core.errors import LrpsegError
-from lrpseg.domains import assets_folder, load_domain
+from lrpseg.domains import load_domain
+from lrpseg.domains.samples import shipped_samples
 from lrpseg.pipeline.defaults import default_settings
 from lrpseg.pipeline.results import Result
 from lrpseg.pipeline.settings import Settings
@@ -38,14 +38,7 @@ class SamplePicture:
 
 def sample_pictures(domains: Sequence[str]) -> list[SamplePicture]:
     """The shipped samples of the given domains, in the order of their names."""
-    folder = assets_folder() / "samples"
-    listing = folder / "samples.json"
-    listed = json.loads(listing.read_text("utf-8")) if listing.is_file() else {}
-    return [
-        SamplePicture(folder / f"{name}.png", domain)
-        for name, domain in sorted(listed.items())
-        if domain in domains
-    ]
+    return [SamplePicture(path, domain) for path, domain in shipped_samples() if domain in domains]
 
 
 class Samples:

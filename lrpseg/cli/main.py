@@ -39,12 +39,16 @@ def _app(args: argparse.Namespace) -> int:
 
 def _benchmark(args: argparse.Namespace) -> int:
     from lrpseg.benchmark.folder import folder_benchmark
+    from lrpseg.benchmark.large import large_benchmark
     from lrpseg.benchmark.speed import benchmark
 
-    if args.folder is not None:
-        print(folder_benchmark(args.folder, args.domain, args.network, args.device))
-        return 0
-    print(benchmark(args.domain, args.network, args.device, args.repeats))
+    network = args.network or "one-fc"
+    if args.large is not None:
+        print(large_benchmark(args.large, args.domain, args.device, args.network))
+    elif args.folder is not None:
+        print(folder_benchmark(args.folder, args.domain, network, args.device))
+    else:
+        print(benchmark(args.domain, network, args.device, args.repeats))
     return 0
 
 
@@ -121,13 +125,21 @@ def make_parser() -> argparse.ArgumentParser:
         "benchmark", help="measure speed, as ratios to one forward pass of the network"
     )
     command.add_argument("--domain", default=FIRST_DOMAIN)
-    command.add_argument("--network", choices=classifiers(NETWORKS), default="one-fc")
+    command.add_argument(
+        "--network", choices=classifiers(NETWORKS),
+        help="default: one-fc, and for --large the domain's best",
+    )  # fmt: skip
     command.add_argument("--device", default="auto")
     command.add_argument("--repeats", type=int, default=7, help="runs of each; the median counts")
     command.add_argument(
         "--folder", type=Path, metavar="DIR",
         help="measure this folder of 224x224 images from files to masks instead, beside a plain "
         "loop of Zennit and scikit-learn",
+    )  # fmt: skip
+    command.add_argument(
+        "--large", type=float, nargs="*", metavar="MEGAPIXELS",
+        help="measure pictures of these sizes instead (default: 4 24 100): tiles that share their "
+        "convolutions, and tiles each by itself",
     )  # fmt: skip
     command.set_defaults(run=_benchmark)
 

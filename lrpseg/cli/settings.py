@@ -32,6 +32,8 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         if not option.menu:
             _add(group, name)
     add = group.add_argument
+    add("--tiled", dest=_destination("tiling"), action="store_const", const="tiles",
+        help="the same as --tiling tiles")  # fmt: skip
     add("--batch", type=int, default=DEFAULT_BATCH, metavar="TILES",
         help="tiles that run at once; bounds the memory (default: %(default)s)")  # fmt: skip
     add("--device", default="auto", help="auto, cpu, cuda, mps, ... (default: %(default)s)")

@@ -1,0 +1,70 @@
+"""The case of large pictures, at a size that is none."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lrpseg.benchmark import large
+from lrpseg.benchmark.large import SHARE, mosaic
+from lrpseg.cli.main import main, make_parser
+from lrpseg.core.images import read_image
+from lrpseg.domains.samples import shipped_samples
+
+
+def samples() -> list[Path]:
+    return sorted(
+        (path for path, domain in shipped_samples() if domain == "magnetic-tile"),
+        key=lambda path: "intact" not in path.name,
+    )
+
+
+def test_a_mosaic_has_its_size_and_its_share_of_damage() -> None:
+    image = mosaic(6, samples())
+    assert image.dtype == np.uint8
+    assert image.shape[0] * image.shape[1] == pytest.approx(6e6, rel=0.01)
+    assert image.shape[1] / image.shape[0] == pytest.approx(1.5, rel=0.01)
+    assert np.array_equal(image, mosaic(6, samples()))
+    intact = read_image(samples()[0])
+    cell = 300  # the shortest side of all
+    square = intact[:cell, :cell]
+    turned = {np.rot90(s, k).tobytes() for s in (square, square[:, ::-1]) for k in range(4)}
+    rows, columns = image.shape[0] // cell, image.shape[1] // cell
+    parts = [
+        image[y * cell : (y + 1) * cell, x * cell : (x + 1) * cell].tobytes() not in turned
+        for y in range(rows)
+        for x in range(columns)
+    ]
+    assert 1 <= sum(parts) <= len(parts) // SHARE + 1
+
+
+def test_both_ways_are_measured(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(large, "_alone", large._run)  # a process of its own costs seconds
+    words = ["benchmark", "--large", "0.06", "--network", "one-fc", "--device", "cpu"]
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    assert "magnetic-tile, one-fc" in told
+    rows = {line.split()[2]: line.split() for line in told.splitlines() if "300x200" in line}
+    assert set(rows) == {"windows", "tiles"}
+    assert float(rows["tiles"][4]) == 1
+    assert float(rows["tiles"][5]) > 100  # megabytes
+    # Too small to count as large: both do the same.
+    assert "IoU of both masks 1.000" in told
+
+
+@pytest.mark.parametrize("size", ["0", "-4", "nan", "200"])
+def test_a_size_that_no_picture_has_is_refused(
+    size: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["benchmark", f"--large={size}"]) == 2
+    assert "megapixels" in capsys.readouterr().err
+
+
+def test_tiled_is_short_for_a_tiling() -> None:
+    parse = make_parser().parse_args
+    words = ["annotate", "a.png", "--out", "o"]
+    assert parse(words).settings_tiling == "windows"
+    assert parse([*words, "--tiled"]).settings_tiling == "tiles"
+    assert parse([*words, "--tiling", "tiles"]).settings_tiling == "tiles"
