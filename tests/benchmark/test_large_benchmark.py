@@ -10,6 +10,7 @@ from lrpseg.benchmark.large import SHARE, mosaic
 from lrpseg.cli.main import main, make_parser
 from lrpseg.core.images import read_image
 from lrpseg.domains.samples import shipped_samples
+from tests.narrow import narrow_tiles
 
 
 def samples() -> list[Path]:
@@ -39,11 +40,14 @@ def test_a_mosaic_has_its_size_and_its_share_of_damage() -> None:
 
 
 def test_both_ways_are_measured(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    shipped = shipped_samples()
+    monkeypatch.setattr(large, "shipped_samples", lambda: shipped)
     monkeypatch.setattr(large, "_alone", large._run)  # a process of its own costs seconds
     words = ["benchmark", "--large", "0.06", "--network", "one-fc", "--device", "cpu"]
-    assert main(words) == 0
+    with narrow_tiles(tmp_path):
+        assert main(words) == 0
     told = capsys.readouterr().out
     assert "magnetic-tile, one-fc" in told
     rows = {line.split()[2]: line.split() for line in told.splitlines() if "300x200" in line}
