@@ -65,7 +65,7 @@ def _job(args: argparse.Namespace, options: dict[str, object], **rest: Any) -> J
 def _annotate(args: argparse.Namespace) -> int:
     job = _job(
         args, _options(args), only_damaged=args.only_damaged, formats=_formats(args.format),
-        overlays=args.overlays,
+        overlays=args.overlays, bits=args.bits,
     )  # fmt: skip
     engine = segmenter = None
     if args.engine == "ray":
@@ -95,6 +95,10 @@ def _annotate(args: argparse.Namespace) -> int:
         f"{report.pictures - report.failures} images annotated, {report.damaged} of them damaged, "
         f"in {args.out}; look at {args.out / 'index.html'}"
     )
+    print(report.sentence())
+    if report.read.total:
+        reasons = ", ".join(report.read.reasons())
+        print(f"  in a way that is not plain: {reasons}; report.json names them")
     _tell(report.formats)
     for name, reason in report.failed:
         print(f"failed: {name}: {reason}", file=sys.stderr)
@@ -216,6 +220,9 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--overlays", action="store_true", help="also the masks over the images")
     command.add_argument("--only-damaged", action="store_true",
                          help="leave intact images out of the formats")  # fmt: skip
+    command.add_argument("--bits", type=int, metavar="N",
+                         help="that the values of 16-bit files have, such as 12 (default: as each "
+                         "file says, or by its values)")  # fmt: skip
     command.add_argument("--resume", action="store_true",
                          help="go on with the run in --out that was stopped")  # fmt: skip
     command.add_argument("--engine", choices=["local", "ray"], default="local",

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lrpseg.core.errors import ImageError, LrpsegError
-from lrpseg.core.images import read_image
+from lrpseg.core.images import Picture, read_picture
 from lrpseg.folders.job import Job
 from lrpseg.folders.plan import Planned
 from lrpseg.formats import FORMATS, Annotated, File, save_files
@@ -42,7 +42,7 @@ _OF_ITS_NAME = {errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
 @dataclass(frozen=True, eq=False)
 class _Read:
     planned: Planned
-    image: NDArray[np.uint8]
+    picture: Picture
 
 
 def annotate_block(
@@ -57,7 +57,8 @@ def annotate_block(
     `progress` is called with 1 for each picture that is done.
 
     A row has name, status ("damaged", "intact" or "failed"), reason, probability, threshold, width,
-    height, pixels of the mask, and `records`: for each format the record that `assemble` takes.
+    height, pixels of the mask, and `records`: for each format the record that `assemble` takes;
+    where the picture was read in a way that is not plain, also `read`: `Picture.notes`.
     """
     rows: dict[int, Row] = {}
 
@@ -74,9 +75,9 @@ def annotate_block(
         writing: deque[tuple[Planned, Future[Row]]] = deque()
 
         def images() -> Iterator[NDArray[np.uint8]]:
-            for read in _read_ahead(pictures, pool, failed):
+            for read in _read_ahead(pictures, pool, failed, job.bits):
                 waiting.append(read)
-                yield read.image
+                yield read.picture.pixels
 
         def written(left: int) -> None:
             while len(writing) > left:
@@ -94,11 +95,14 @@ def annotate_block(
                     done(planned, row)
 
         for result in segmenter.stream(images()):
-            planned = waiting.popleft().planned
+            read = waiting.popleft()
             # Below 0.5 the stream has not explained what is wanted all the same.
             if any(not x.explained and x.probability >= job.min_probability for x in result.layers):
                 result = segmenter(result.image, explain_intact=True)
-            writing.append((planned, pool.submit(_write, planned, result, job, out)))
+            notes = read.picture.notes
+            future = pool.submit(_write, read.planned, result, job, out, notes)
+            writing.append((read.planned, future))
+            del read, future
             del result
             written(THREADS)
         written(0)
@@ -106,10 +110,10 @@ def annotate_block(
 
 
 def _read_ahead(
-    pictures: Sequence[Planned], pool: ThreadPoolExecutor, failed: Any
+    pictures: Sequence[Planned], pool: ThreadPoolExecutor, failed: Any, bits: int | None = None
 ) -> Iterator[_Read]:
     """The pictures that can be read, in order; decoded in the pool ahead of who takes them."""
-    ahead: deque[tuple[Planned, int, Future[NDArray[np.uint8]]]] = deque()
+    ahead: deque[tuple[Planned, int, Future[Picture]]] = deque()
     rest = deque(pictures)
     peeked: tuple[bytes, int] | None = None  # of the first of the rest, which waits for room
     pixels = 0
@@ -126,7 +130,7 @@ def _read_ahead(
             if ahead and pixels + size > AHEAD_PIXELS:
                 break
             peeked = None
-            ahead.append((rest.popleft(), size, pool.submit(read_image, data)))
+            ahead.append((rest.popleft(), size, pool.submit(read_picture, data, bits)))
             pixels += size
         if not ahead:
             continue
@@ -147,8 +151,8 @@ def _pixels(data: bytes) -> int:
         return 0
 
 
-def _write(planned: Planned, result: Result, job: Job, out: Path) -> Row:
-    """Write a picture's files; returns its row."""
+def _write(planned: Planned, result: Result, job: Job, out: Path, notes: Sequence[str] = ()) -> Row:
+    """Write a picture's files; returns its row. notes: on how the picture was read."""
     wanted = result.probability >= job.min_probability
     layers = {layer.name: mask_of(layer, job) for layer in result.layers}
     mask = reduce(np.logical_or, layers.values())
@@ -157,6 +161,8 @@ def _write(planned: Planned, result: Result, job: Job, out: Path) -> Row:
         planned, "damaged" if wanted else "intact", probability=result.probability,
         width=mask.shape[1], height=mask.shape[0], pixels=int(np.count_nonzero(mask)),
     )  # fmt: skip
+    if notes:
+        row["read"] = list(notes)
     if len(layers) == 1:
         (threshold,) = thresholds.values()
         row["threshold"] = threshold if wanted else None

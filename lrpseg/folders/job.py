@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lrpseg.core.depth import DEPTHS
 from lrpseg.core.errors import OptionError
 from lrpseg.domains import DOMAIN_FILE, Domain, load_domain
 from lrpseg.formats import FORMATS, ExportOptions
@@ -26,7 +27,8 @@ class Job:
 
     min_probability: of damage, from which on a picture gets a mask. only_damaged: others are in the
     report alone. overlays: also write the masks over the pictures. weights: hashes of the files
-    that decide.
+    that decide. bits: that the values of 16-bit files have; None: as each file says, or by its
+    values.
     """
 
     settings: Settings
@@ -38,6 +40,7 @@ class Job:
     overlays: bool = False
     options: ExportOptions = field(default_factory=ExportOptions)
     weights: str = ""
+    bits: int | None = None
 
     def __post_init__(self) -> None:
         thresholds = (
@@ -49,6 +52,8 @@ class Job:
         ):
             if value is not None and not 0 <= value <= 1:
                 raise OptionError(f"A {name} is 0 to 1; {value} was given.")
+        if self.bits is not None and self.bits not in DEPTHS:
+            raise OptionError(f"Pictures have 8 to 16 bits; {self.bits} was given.")
         for name in self.formats:
             FORMATS[name].check(self.options)
 

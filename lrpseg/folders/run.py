@@ -23,11 +23,13 @@ from lrpseg.folders.job import Job
 from lrpseg.folders.plan import BLOCK, Plan, make_plan
 from lrpseg.folders.sources import STATE, find_sources
 from lrpseg.folders.summary import write_summary
+from lrpseg.folders.told import Told
 from lrpseg.formats import FORMATS, Record, Written
 from lrpseg.masks.render import save_text
 from lrpseg.pipeline.segmenter import Segmenter
 
 PLAN_FILE = "plan.sqlite"
+LEFT_OUT_FILE = "left-out.json"
 JOB_FILE = "job.json"
 Progress = Callable[[int], None]
 """Called with the number of pictures that have been done since the last call."""
@@ -38,7 +40,9 @@ Engine = Callable[[Plan, Sequence[int], Job, Path, "Shards"], Iterator[int]]
 
 @dataclass
 class Report:
-    """What happened. failed: (name, reason) of what could not be read, the first 1000."""
+    """What happened. failed: (name, reason) of what could not be read, the first 1000. left_out:
+    files that were given and are no pictures. read: pictures that were read in a way that is not
+    plain."""
 
     pictures: int = 0
     damaged: int = 0
@@ -46,6 +50,19 @@ class Report:
     failures: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
     formats: dict[str, Written] = field(default_factory=dict)
+    left_out: Told = field(default_factory=Told)
+    read: Told = field(default_factory=Told)
+
+    def sentence(self) -> str:
+        """One line: "12 pictures read, 3 left out: 2 .txt files, 1 could not be read"."""
+        done = self.pictures - self.failures
+        said = f"{done:,} picture{'s'[: done != 1]} read"
+        reasons = self.left_out.reasons()
+        if self.failures:
+            reasons.append(f"{self.failures:,} could not be read")
+        if not reasons:
+            return f"{said}, none left out"
+        return f"{said}, {self.left_out.total + self.failures:,} left out: {', '.join(reasons)}"
 
 
 @dataclass(frozen=True)
@@ -137,8 +154,9 @@ def with_segmenter(segmenter: Segmenter, progress: Progress | None = None) -> En
 def _new(given: Sequence[str], out: Path, job: Job, block: int) -> Plan:
     state, fresh = out / STATE, not out.exists()
     # What was there before is only given up when the new plan is whole.
+    left_out = Told()
     try:
-        make_plan(find_sources(given), out / ".lrpseg-plan", block)
+        make_plan(find_sources(given, left_out.add), out / ".lrpseg-plan", block)
     except LrpsegError:
         if fresh:
             shutil.rmtree(out, ignore_errors=True)
@@ -147,6 +165,7 @@ def _new(given: Sequence[str], out: Path, job: Job, block: int) -> Plan:
         shutil.rmtree(state)
     state.mkdir()
     (out / ".lrpseg-plan").replace(state / PLAN_FILE)
+    save_text(json.dumps(left_out.as_json(), ensure_ascii=False), state / LEFT_OUT_FILE)
     save_text(json.dumps(job.as_json(), indent=1), state / JOB_FILE)
     return Plan(state / PLAN_FILE)
 
@@ -179,7 +198,7 @@ def _remove_halves(out: Path, job: Job) -> None:
 
 def _join(plan: Plan, job: Job, out: Path, shards: Shards) -> Report:
     """Join the shards into the formats' common files, the report and the summary."""
-    report = Report()
+    report = Report(left_out=Told.read(plan.folder / LEFT_OUT_FILE))
     for name in job.formats:
         records = _records(plan, shards, name)
         report.formats[name] = FORMATS[name].assemble(records, out / name, job.options)
@@ -195,6 +214,7 @@ def _join(plan: Plan, job: Job, out: Path, shards: Shards) -> Report:
         "settings": job.as_json(), "pictures": report.pictures, "damaged": report.damaged,
         "intact": report.intact, "failures": report.failures,
         "failed": [{"name": n, "reason": r} for n, r in report.failed],
+        "left_out": report.left_out.as_json(), "read": report.read.as_json(),
         "formats": {name: w.as_json() for name, w in report.formats.items()},
     }  # fmt: skip
     save_text(json.dumps(entry, indent=1, ensure_ascii=False) + "\n", out / "report.json")
@@ -215,6 +235,9 @@ def _records(plan: Plan, shards: Shards, name: str) -> Iterable[Record]:
 
 def _count(report: Report, row: Row) -> None:
     report.pictures += 1
+    for note in row.get("read", ()):
+        kind, _, more = note.partition(" (")
+        report.read.add(kind, f"{row['name']} ({more}" if more else row["name"])
     if row["status"] == "failed":
         report.failures += 1
         if len(report.failed) < 1000:

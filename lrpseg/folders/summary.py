@@ -45,7 +45,7 @@ def summary_page(rows: Iterable[Row], report: Mapping[str, Any]) -> str:
         .get_template(TEMPLATE)
         .render(
             heading=heading,
-            report=report,
+            report={"left_out": {}, "read": {}, **report},
             counts=[*counts, (report["failures"], "could not be read")],
             first=listed.first,
             least=listed.least,

@@ -8,8 +8,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from lrpseg.core.zips import directory_size, entry_names
+
 _PART = 180
 """Bytes of a name: file systems allow 255, and exports and temporary files add to it."""
+
+_WHOLE = 1000
+"""Bytes of a path: operating systems allow 4096, with the folders that it is written to."""
+
+_ENTRY = 300
+"""Bytes of a zip's directory for each entry, on average, before it is taken for a lie."""
 
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{n}{i}" for n in ("com", "lpt") for i in range(10))}
 _CHUNK = 1_000_000
@@ -42,7 +50,8 @@ class Upload:
 
 def safe_name(name: str) -> str:
     """A relative POSIX path that is safe to show and to write to: no "..", no root, no drive, no
-    control characters; other languages' letters stay. Never empty."""
+    control characters; other languages' letters stay, and all folders that a path has room for, the
+    last ones first. Never empty."""
     text = unicodedata.normalize("NFC", name.replace("\\", "/"))
     parts = []
     for part in text.split("/"):
@@ -53,7 +62,9 @@ def safe_name(name: str) -> str:
             kept = _bounded(f"_{kept}")
         if kept:
             parts.append(kept)
-    return "/".join(parts[-4:]) or "picture"
+    while sum(len(part.encode()) + 1 for part in parts) > _WHOLE + 1:
+        del parts[0]
+    return "/".join(parts) or "picture"
 
 
 def _bounded(part: str) -> str:
@@ -97,17 +108,22 @@ def _file(path: Path, name: str, limits: Limits) -> Upload:
 
 def _unpacked(path: Path, name: str, limits: Limits) -> Iterator[Upload]:
     archive_name = safe_name(name)
+    most = 10 * limits.max_files
     try:
+        count, length = directory_size(path)  # a list of a million names takes a while to read
+        if count > most or length > most * _ENTRY:
+            yield Upload(archive_name, None, _too_many(count, most))
+            return
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
-            if len(entries) > 10 * limits.max_files:
-                yield Upload(archive_name, None, f"The zip has {len(entries)} entries.")
+            if len(entries) > most:
+                yield Upload(archive_name, None, _too_many(len(entries), most))
                 return
             left = limits.max_expanded
-            for entry in entries:
-                if entry.is_dir() or _hidden(entry.filename):
+            for entry, name in zip(entries, entry_names(entries), strict=True):
+                if entry.is_dir() or _hidden(name):
                     continue
-                upload = _entry(archive, entry, limits, left)
+                upload = _entry(archive, entry, safe_name(name), limits, left)
                 left -= len(upload.data or b"")
                 yield upload
     except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError) as error:
@@ -122,8 +138,9 @@ def _hidden(name: str) -> bool:
     )
 
 
-def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limits: Limits, left: int) -> Upload:
-    name = safe_name(entry.filename)
+def _entry(
+    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, limits: Limits, left: int
+) -> Upload:
     if stat.S_ISLNK(entry.external_attr >> 16):
         return Upload(name, None, "A link inside a zip is not followed.")
     if entry.flag_bits & 1:
@@ -163,3 +180,7 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limits: Limits, left
 
 def _too_large(limits: Limits) -> str:
     return f"The file is larger than {limits.max_bytes / 1e6:.0f} MB."
+
+
+def _too_many(count: int, most: int) -> str:
+    return f"The zip has {count:,} entries; the limit is {most:,}. Pack fewer into each."

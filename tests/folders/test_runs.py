@@ -216,8 +216,8 @@ def test_few_pictures_are_decoded_ahead(tmp_path: Path, monkeypatch: pytest.Monk
         Image.new("L", (100, 100), number).save(tmp_path / f"{number:02}.png")
     plan = make_plan(find_sources([str(tmp_path)]), tmp_path / "plan.sqlite")
     started: list[int] = []
-    inner = block.read_image
-    monkeypatch.setattr(block, "read_image", lambda d: (started.append(1), inner(d))[1])
+    inner = block.read_picture
+    monkeypatch.setattr(block, "read_picture", lambda *d: (started.append(1), inner(*d))[1])
     files: list[str] = []
     load = Source.read
     monkeypatch.setattr(Source, "read", lambda s: (files.append(s.name), load(s))[1])
@@ -228,7 +228,41 @@ def test_few_pictures_are_decoded_ahead(tmp_path: Path, monkeypatch: pytest.Monk
         with block.ThreadPoolExecutor(1) as pool:
             taken = block._read_ahead(plan.block(0), pool, None)
             for number, read in enumerate(taken, 1):
-                assert read.image.shape == (100, 100, 3)
+                assert read.picture.pixels.shape == (100, 100, 3)
                 assert len(started) <= number + ahead
         assert len(started) == 12
         assert len(files) == 12  # one that waits for room is not read again
+
+
+def test_a_run_says_what_it_left_out_and_what_was_not_plain(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Image.open(folder / "tile0.png") as image:
+        values = np.asarray(image.convert("L")).astype(np.uint16) * 16
+    for path in folder.rglob("*.png"):
+        path.unlink()
+    Image.fromarray(values).save(folder / "camera.png")
+    for name in ("notes.txt", "more.txt", "x.heic"):
+        (folder / name).write_text("x")
+    out = tmp_path / "out"
+    given = ["annotate", str(folder), "--out", str(out), "--domain", "toy", "--device", "cpu"]
+    assert main(given) == 1
+    told = capsys.readouterr().out.splitlines()
+    wanted = "1 picture read, 4 left out: 2 .txt files, 1 .heic files, 1 could not be read"
+    assert wanted in told
+    assert "  in a way that is not plain: 1 read as 12 bits; report.json names them" in told
+    report = json.loads((out / "report.json").read_text("utf-8"))
+    assert report["left_out"][".txt files"] == {"files": 2, "names": ["more.txt", "notes.txt"]}
+    ((kind, entry),) = report["read"].items()
+    assert kind == "read as 12 bits"
+    assert entry["names"] == [f"camera.png (by its values, of which the highest is {values.max()})"]
+    lines = [json.loads(x) for x in (out / "pictures.jsonl").read_text("utf-8").splitlines()]
+    assert [len(line.get("read", ())) for line in lines] == [0, 1]
+    page = (out / "index.html").read_text("utf-8")
+    assert "2 .txt files: more.txt, notes.txt" in page
+    assert "1 read as 12 bits: camera.png" in page
+    assert main([*given, "--resume"]) == 1
+    assert wanted in capsys.readouterr().out  # a run that goes on knows it still
+    assert main([*given, "--bits", "12"]) == 1
+    assert "(as was said)" in (out / "pictures.jsonl").read_text("utf-8")
+    assert main([*given, "--bits", "7"]) == 2

@@ -40,6 +40,81 @@ def test_folders_files_patterns_zips_and_lists(folder: Path, tmp_path: Path) -> 
     assert names(folder, archive)[-1] == "many/b/x.png"
 
 
+def left(*given: object) -> tuple[list[str], dict[str, list[str]]]:
+    """Names of what is taken, and of what is left out by kind."""
+    told: dict[str, list[str]] = {}
+    found = find_sources([str(g) for g in given], lambda k, n: told.setdefault(k, []).append(n))
+    return [source.name for source in found], told
+
+
+def test_all_that_can_be_read_is_taken_and_the_rest_is_told(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    taken = ["a.JPG", "b.pgm", "c.jp2", "d.avif", "e.mpo", "f.jfif", "g.psd"]
+    for name in (*taken, "h.heic", "notes.txt", "more.txt", "README", ".hidden.png"):
+        (photos / name).write_bytes(b"x")
+    wanted = {".heic files": ["h.heic"], ".txt files": ["more.txt", "notes.txt"],
+              "files without a suffix": ["README"], "hidden": [".hidden.png"]}  # fmt: skip
+    assert left(photos) == (taken, wanted)
+    archive = tmp_path / "photos.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in photos.iterdir():
+            file.write(path, path.name)
+    found, told = left(archive)
+    assert (found, {k: sorted(n) for k, n in told.items()}) == (taken, wanted)
+
+
+def test_linked_folders_are_followed_once(tmp_path: Path) -> None:
+    photos, outside = tmp_path / "photos", tmp_path / "outside"
+    (photos / "real").mkdir(parents=True)
+    (outside / "deep").mkdir(parents=True)
+    for path in (photos / "real" / "a.png", outside / "deep" / "b.png", outside / "c.png"):
+        path.write_bytes(b"x")
+    for name, target in (("0-first", photos / "real"), ("more", outside), ("more again", outside),
+                         ("real/up", photos), ("gone", tmp_path / "nowhere")):  # fmt: skip
+        (photos / name).symlink_to(target)
+    (outside / "deep" / "back").symlink_to(outside)
+    (photos / "lost.png").symlink_to(tmp_path / "nothing.png")
+    found, told = left(photos)
+    assert found == ["real/a.png", "more/c.png", "more/deep/b.png"]
+    assert told.pop("broken links") == ["lost.png"]
+    assert sorted(told.pop("linked folders that were read already")) == [
+        "0-first", "more again", "more/deep/back", "real/up",
+    ]  # fmt: skip
+    assert [n for names in told.values() for n in names] in ([], ["gone"])
+
+
+def test_brackets_in_the_name_of_a_folder_are_letters(tmp_path: Path) -> None:
+    for name in ("photos [2]/belt/a.png", "photos [2]/belt/b1.png", "photos 2/c.png", "[x]/y.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    assert names(f"{tmp_path}/photos [2]/**/*.png") == ["belt/a.png", "belt/b1.png"]
+    assert names(f"{tmp_path}/photos [2]/belt/?[0-9].png") == ["b1.png"]
+    assert names(f"{tmp_path}/photos [0-9]/*.png") == ["photos 2/c.png"]  # no such folder
+    assert names(f"{tmp_path}/[[]x]/*.png") == ["[x]/y.png"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "latin-1"])
+def test_lists_of_any_editor(encoding: str, folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.write_bytes("in/belt ä/tile1.png\r\nin/tile0.png\r\n".encode(encoding))
+    if encoding in ("latin-1", "utf-16-le"):  # nothing says what it is
+        with pytest.raises(ImageError):
+            names(path)
+    else:
+        assert names(path) == ["tile1.png", "tile0.png"]
+
+
+def test_names_in_zips_of_other_systems(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("Gr__e/1/2/3/4/5/6/a.png", b"hello")
+    path.write_bytes(path.read_bytes().replace(b"Gr__e", b"Gr\x94\xe1e"))
+    (source,) = find_sources([path])
+    assert source.name == "Größe/1/2/3/4/5/6/a.png"
+    assert source.read() == b"hello"
+
+
 def test_what_a_run_wrote_below_the_pictures_is_no_picture(folder: Path, tmp_path: Path) -> None:
     before = names(folder)
     masks = folder / "masks"

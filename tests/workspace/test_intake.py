@@ -51,7 +51,7 @@ def uploads(tmp_path: Path, data: bytes, name: str = "a.zip", limits: Limits = L
         ("", "picture"),
         ("...", "picture"),
         ("a/../b.png", "a/b.png"),
-        ("1/2/3/4/5/6.png", "3/4/5/6.png"),
+        ("1/2/3/4/5/6.png", "1/2/3/4/5/6.png"),
         ("<script>.png", "_script_.png"),
         ("x" * 300 + ".png", "x" * 176 + ".png"),
         ("光" * 100 + ".png", "光" * 58 + ".png"),  # 3 bytes each, of which none is cut
@@ -85,6 +85,31 @@ def test_a_zip_gives_its_pictures(tmp_path: Path) -> None:
     )  # fmt: skip
     assert [u.name for u in found] == ["b/a.png", "c.png", "readme.txt"]
     assert found[0].data == picture(1)
+
+
+def test_names_of_a_zip_keep_their_letters_and_all_their_folders(tmp_path: Path) -> None:
+    data = make_zip({"Gr__e/1/2/3/4/5/6/a.png": picture(1)})
+    (found,) = uploads(tmp_path, data.replace(b"Gr__e", b"Gr\x94\xe1e"))
+    assert found.name == "Größe/1/2/3/4/5/6/a.png"
+    deep = "/".join(["folder"] * 400) + "/a.png"
+    (bounded,) = uploads(tmp_path, make_zip({deep: picture(1)}))
+    assert bounded.name.endswith("folder/a.png")
+    assert 900 < len(bounded.name) <= 1000
+
+
+def test_a_zip_of_too_many_names_is_refused_before_it_is_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = make_zip({"a.png": picture(1)})
+    at = data.rindex(b"PK\5\6")
+    for place, value in ((at + 10, (60_000).to_bytes(2, "little")),
+                         (at + 12, (10**8).to_bytes(4, "little"))):  # fmt: skip
+        lying = data[:place] + value + data[place + len(value) :]
+        monkeypatch.setattr(zipfile, "ZipFile", None)
+        (refused,) = uploads(tmp_path, lying)
+        monkeypatch.undo()
+        assert refused.data is None
+        assert "Pack fewer" in refused.reason
 
 
 def test_hostile_zips_are_refused_entry_by_entry(tmp_path: Path) -> None:
