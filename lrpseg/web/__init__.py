@@ -1,1 +1,1 @@
-"""What speaks HTTP: the door of the page, the routes of its editor, the backend for Label Studio."""
+"""What speaks HTTP: the page's door, the routes of its editor, the backend for Label Studio."""

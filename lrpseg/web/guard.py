@@ -77,10 +77,15 @@ def clean_root(root_path: str) -> tuple[str, str]:
     Raises `OptionError`.
     """
     told = root_path.strip().rstrip("/")
-    if told and "://" not in told:
+    if told and "://" not in root_path:
         told = "/" + told.lstrip("/")
-    parts = urlsplit(told)
-    if parts.scheme not in ("", "http", "https") or parts.query or parts.fragment or " " in told:
+    try:
+        parts = urlsplit(told)
+        address = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        parts, address = urlsplit("?"), False
+    odd = parts.query or parts.fragment or "?" in told or set(told) & set(" \\%")
+    if odd or not (address or told == parts.path) or f"{parts.path}/" in _GUARDED[1:]:
         raise OptionError(
             f"--root-path takes a path such as /masks, or https://HOST/masks; not {root_path!r}."
         )

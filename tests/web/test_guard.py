@@ -210,7 +210,10 @@ def test_the_environment_names_the_path(monkeypatch: pytest.MonkeyPatch) -> None
     assert make_address(None, None, False, root_path="/").root_path == ""
 
 
-@pytest.mark.parametrize("path", ["ftp://x/y", "/a?b", "/a#b", "/a b"])
+@pytest.mark.parametrize(
+    "path",
+    ["ftp://x/y", "/a?b", "/a#b", "/a b", "http://[x", "https://", "/gradio_api", "/a\\b", "/?"],
+)
 def test_paths_that_are_none(path: str) -> None:
     with pytest.raises(OptionError, match="--root-path takes"):
         clean_root(path)
