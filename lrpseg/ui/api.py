@@ -63,6 +63,7 @@ def _add_segment(service: Service) -> None:
         if not image:
             raise SaidError("Send a picture.")
         data = read_limited(image, service.limits.max_bytes)
+        service.sessions.check_picture(data)
         settings = commands.settings_of(domain, trusted=False, **choices)
         result = service.analyser.segmenters.run(data, settings, explain_intact)
         # Files of their own, whole before they are named: two callers may get the same picture.

@@ -50,6 +50,7 @@ class Handlers:
     service: Service
     samples: Samples
 
+    @shown
     def find_workspace(self, token: str | None) -> tuple[Any, ...]:
         """A reload finds its workspace again; a new visitor gets a new one."""
         token, _ = commands.open_workspace(self.service, token)

@@ -11,6 +11,7 @@ from lrpseg.workspace.errors import (
 )
 from lrpseg.workspace.intake import Limits, Upload, read_uploads, safe_name
 from lrpseg.workspace.item import STATUSES, Item, ItemLayer, read_settings
+from lrpseg.workspace.quota import Quota
 from lrpseg.workspace.session_file import load_session, save_session
 from lrpseg.workspace.sessions import Sessions
 from lrpseg.workspace.snapshots import Snapshot
@@ -25,6 +26,7 @@ __all__ = [
     "Limits",
     "NoSuchItem",
     "NoSuchWorkspace",
+    "Quota",
     "Sessions",
     "Snapshot",
     "UnavailableError",

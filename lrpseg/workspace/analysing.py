@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from lrpseg.core.errors import DiskFullError, LrpsegError
-from lrpseg.core.files import atomically, writing
+from lrpseg.core.files import atomically, folder_bytes, writing
 from lrpseg.domains import load_domain
 from lrpseg.pipeline.operating_points import weights_hash
 from lrpseg.pipeline.results import Layer, Result, Settings
@@ -205,8 +205,11 @@ class Analysable(Readable):
             atomically(path, lambda file: np.save(file, own))
 
     def _forget_analyses(self, folder: Path, keys: set[str]) -> None:
-        """Remove the oldest beyond `KEPT_ANALYSES`, but for those called `keys`."""
-        for path in sorted(folder.glob("relevance-*.json"), key=_age)[KEPT_ANALYSES:]:
+        """Remove the oldest beyond `KEPT_ANALYSES`, but for those called `keys`; where a visitor
+        has used half of the room, all but those."""
+        crowded = self.quota is not None and folder_bytes(self.folder) > self.quota.size // 2
+        kept = 0 if crowded else KEPT_ANALYSES
+        for path in sorted(folder.glob("relevance-*.json"), key=_age)[kept:]:
             key = path.stem.removeprefix("relevance-")
             if key not in keys:
                 path.unlink(missing_ok=True)

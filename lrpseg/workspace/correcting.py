@@ -15,6 +15,7 @@ from lrpseg.workspace import strokes
 from lrpseg.workspace.analysing import Analysable
 from lrpseg.workspace.errors import WorkspaceError
 from lrpseg.workspace.item import Item
+from lrpseg.workspace.quota import check_size
 from lrpseg.workspace.rows import get_item, touch
 from lrpseg.workspace.strokes import Stroke
 
@@ -53,6 +54,9 @@ class Correctable(Analysable):
         item = self.item(id)
         layer = item.drawable(class_name)
         shape = (item.height, item.width)
+        if isinstance(truth, bytes):
+            check_size(truth, shape)
+            self.check_room(len(truth))
         mask = read_mask(truth, shape) if isinstance(truth, bytes) else truth
         if mask.shape != shape:
             raise ImageError(
@@ -92,6 +96,7 @@ class Correctable(Analysable):
             raise WorkspaceError("Corrections hold 0, 1 and 2 alone.")
         stroke = Stroke(x, y, flat.reshape(h, w))
         packed = strokes.pack(stroke.values)
+        self._check_database()
         with self._writing() as db:
             item = get_item(db, id)
             if x + w > item.width or y + h > item.height:

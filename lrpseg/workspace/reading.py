@@ -26,6 +26,7 @@ from lrpseg.workspace import strokes
 from lrpseg.workspace.errors import DamagedMapError, NoSuchItem, WorkspaceError
 from lrpseg.workspace.item import Item, ItemLayer
 from lrpseg.workspace.mending import make_again, put_aside, put_aside_reason
+from lrpseg.workspace.quota import Quota
 from lrpseg.workspace.reserve import Reserve
 from lrpseg.workspace.rows import get_item
 from lrpseg.workspace.snapshots import Snapshot, Which
@@ -63,9 +64,13 @@ class Readable(Stored):
     """The reading half of a `Workspace`, with a cache of arrays."""
 
     def __init__(
-        self, folder: Path, cache: Arrays | None = None, reserve: Reserve | None = None
+        self,
+        folder: Path,
+        cache: Arrays | None = None,
+        reserve: Reserve | None = None,
+        quota: Quota | None = None,
     ) -> None:
-        super().__init__(folder, reserve)
+        super().__init__(folder, reserve, quota)
         self._cache = cache or make_cache()
 
     def snapshot(self, which: Which) -> Snapshot:

@@ -17,6 +17,7 @@ from lrpseg.workspace.bundle import new_zip
 from lrpseg.workspace.errors import WorkspaceError
 from lrpseg.workspace.intake import Limits, safe_name
 from lrpseg.workspace.item import Item, ItemLayer, read_settings
+from lrpseg.workspace.quota import check_size
 from lrpseg.workspace.store import Workspace
 from lrpseg.workspace.strokes import pack
 
@@ -25,6 +26,11 @@ SESSION_FORMAT = 2
 
 _MANIFEST = "session.json"
 _MANIFEST_BYTES = 50_000_000
+_LAYERS = 64
+"""Classes of a picture, with those that are kept: nobody has so many."""
+
+_SMALL = 1_000_000
+"""Bytes that may be packed as tightly as they can be."""
 
 
 def save_session(workspace: Workspace, out: Path) -> list[tuple[str, str]]:
@@ -135,13 +141,16 @@ def load_session(workspace: Workspace, path: Path, limits: Limits) -> list[str]:
                     f"This session file has format {manifest['format']!r}; this lrpseg reads up to "
                     f"{SESSION_FORMAT}. Update lrpseg."
                 )
-            entries = [_checked(entry, manifest["format"]) for entry in manifest["items"]]
-            if len(entries) > limits.max_files:
+            if len(manifest["items"]) > limits.max_files:
                 raise WorkspaceError(f"A session may hold {limits.max_files} pictures.")
+            entries = [_checked(entry, manifest["format"]) for entry in manifest["items"]]
+            if len({entry.number for entry in entries}) < len(entries):
+                raise WorkspaceError("The session file is of no use: it holds a picture twice.")
             added: list[str] = []
+            parts = _Parts(archive, limits)
             try:
                 for entry in entries:
-                    _load(workspace, archive, entry, limits, added)
+                    _load(workspace, parts, entry, added)
             except BaseException:  # all of it, or nothing
                 for id in added:
                     workspace.delete(id)
@@ -155,6 +164,26 @@ def load_session(workspace: Workspace, path: Path, limits: Limits) -> list[str]:
         ) from error
 
 
+class _Parts:
+    """The entries of a session file that are read once each, counted while they come: what their
+    headers say is not to be trusted, and a small file may hold a lot."""
+
+    def __init__(self, archive: zipfile.ZipFile, limits: Limits) -> None:
+        self._archive, self._limits, self._left = archive, limits, limits.max_expanded
+
+    def read(self, name: str) -> bytes | None:
+        """An entry's bytes; None where there is none."""
+        data = _read(self._archive, name, min(self._limits.max_bytes, self._left))
+        if data is not None:
+            self._left -= len(data)
+            packed = max(1, self._archive.getinfo(name).compress_size)
+            if len(data) > _SMALL and len(data) > self._limits.max_ratio * packed:
+                raise WorkspaceError(
+                    "A part of the session file is packed too tightly to be a picture."
+                )
+        return data
+
+
 def _checked(entry: dict[str, Any], version: int) -> _Entry:
     """An entry whose values have the right types and ranges."""
     number = int(entry["number"])
@@ -162,6 +191,8 @@ def _checked(entry: dict[str, Any], version: int) -> _Entry:
         files = (f"{number}/corrections.png", f"{number}/truth.png")
         layers = [_checked_layer(entry, "", False, *files)]
     else:
+        if len(entry["layers"]) > _LAYERS:
+            raise WorkspaceError(f"A picture of a session may have {_LAYERS} classes.")
         layers = [
             _checked_layer(
                 held,
@@ -206,15 +237,9 @@ def _class_name(name: object) -> str:
         raise WorkspaceError(f"The session file is of no use: {error}") from error
 
 
-def _load(
-    workspace: Workspace,
-    archive: zipfile.ZipFile,
-    entry: _Entry,
-    limits: Limits,
-    added: list[str],
-) -> None:
+def _load(workspace: Workspace, parts: _Parts, entry: _Entry, added: list[str]) -> None:
     """Add a picture, and its id to `added` as soon as it is there."""
-    data = _read(archive, f"{entry.number}/original", limits.max_bytes)
+    data = parts.read(f"{entry.number}/original")
     if data is None:
         raise WorkspaceError("The session file lacks a picture: it is incomplete.")
     item = workspace.add(entry.name, data, entry.settings, entry.explain_intact)
@@ -222,7 +247,7 @@ def _load(
     if item.status == "failed":
         return
     for layer, name in zip(entry.layers, _classes(entry.layers, item), strict=True):
-        _load_layer(workspace, archive, item, layer, name, limits)
+        _load_layer(workspace, parts, item, layer, name)
     workspace.add_seconds(item.id, entry.seconds)
     if entry.accepted_by == item.weights:  # others would make another mask
         workspace.accept_again(item.id)
@@ -237,20 +262,15 @@ def _classes(layers: Sequence[_Layer], item: Item) -> list[str]:
     return [here[0] if alone and not layer.kept else layer.name for layer in layers]
 
 
-def _load_layer(
-    workspace: Workspace,
-    archive: zipfile.ZipFile,
-    item: Item,
-    layer: _Layer,
-    name: str,
-    limits: Limits,
-) -> None:
-    drawn = _read(archive, layer.corrections, limits.max_bytes)
-    truth = _read(archive, layer.truth, limits.max_bytes)
+def _load_layer(workspace: Workspace, parts: _Parts, item: Item, layer: _Layer, name: str) -> None:
+    drawn = parts.read(layer.corrections)
+    truth = parts.read(layer.truth)
     here = name in [held.name for held in item.layers]
     if not here and (drawn is not None or truth is not None):
         workspace.keep_class(item.id, name)
     if drawn is not None:
+        workspace.check_room(len(drawn))
+        check_size(drawn, (item.height, item.width))
         values = read_image(drawn)[..., 0]
         if values.shape != (item.height, item.width):
             raise ImageError("The corrections in the session file do not fit their picture.")

@@ -24,6 +24,9 @@ from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lrpseg.core.errors import DiskFullError, ImageError
 from lrpseg.core.files import atomically, disk_full, is_full, make_folder, writing
 from lrpseg.core.images import read_image
@@ -36,6 +39,7 @@ from lrpseg.workspace.decoding import is_lost
 from lrpseg.workspace.errors import UnavailableError, WorkspaceError
 from lrpseg.workspace.item import Item, settings_text
 from lrpseg.workspace.mending import mend_row
+from lrpseg.workspace.quota import MAP_BYTES, Quota
 from lrpseg.workspace.reading import Arrays
 from lrpseg.workspace.reserve import Reserve
 from lrpseg.workspace.rows import arrange, bump, free_name, get_item, now, touch
@@ -49,19 +53,24 @@ class Workspace(Correctable):
     """The pictures below one folder; any number of threads may use one."""
 
     def __init__(
-        self, folder: Path, cache: Arrays | None = None, reserve: Reserve | None = None
+        self,
+        folder: Path,
+        cache: Arrays | None = None,
+        reserve: Reserve | None = None,
+        quota: Quota | None = None,
     ) -> None:
         """Open the workspace in `folder`, or make one. That of a newer version is only read, if it
         can be: `read_only` says why.
 
         Args:
             reserve: room that is held back on its disk; None: a file in `folder`.
+            quota: what a visitor may keep in it; None: whatever there is room for.
 
         Raises:
             WorkspaceError: the folder cannot be written to, or holds what cannot be read.
             DiskFullError: there is no room to make or to update it.
         """
-        super().__init__(folder, cache, reserve)
+        super().__init__(folder, cache, reserve, quota)
         try:
             make_folder(folder / "items")
         except OSError as error:
@@ -89,7 +98,8 @@ class Workspace(Correctable):
         explain_intact: bool = False,
         result: Result | None = None,
     ) -> Item:
-        """Add a picture; one that cannot be read is added as failed, with its reason.
+        """Add a picture; one that cannot be read, or is too large for a visitor, is added as
+        failed, with its reason. Raises `UnavailableError` where a visitor's workspace is full.
 
         `result`: what the picture's analysis gives under `settings`, where that is known already.
         """
@@ -103,11 +113,12 @@ class Workspace(Correctable):
         status, reason = "waiting", None
         small = None
         try:
-            image = read_image(data)
+            image = self._read(data)
             height, width = image.shape[:2]
             small = thumbnail(image)
         except ImageError as error:
             status, reason = "failed", str(error)
+        self.check_room(len(data) + MAP_BYTES * height * width)
         created = now()
         with _new_folder(folder):
             if small is not None:
@@ -169,6 +180,15 @@ class Workspace(Correctable):
             db.execute("UPDATE items SET seconds = seconds + ? WHERE id = ?", (seconds, id))
 
     # ---------------------------------------------------------------------------------- inside
+
+    def _read(self, data: bytes) -> NDArray[np.uint8]:
+        """As `read_image`, within the limits of a visitor."""
+        if self.quota is not None:
+            self.quota.check_picture(data)
+        image = read_image(data)
+        if self.quota is not None:  # what has no header that could be told
+            self.quota.check_pixels(*image.shape[:2])
+        return image
 
     def _delete_rows(self, id: str) -> Item:
         """Forget a picture; returns what it was."""

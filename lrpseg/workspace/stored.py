@@ -10,6 +10,7 @@ from lrpseg.core.errors import DiskFullError
 from lrpseg.workspace.connecting import hold, snapshot, transaction
 from lrpseg.workspace.errors import UnavailableError
 from lrpseg.workspace.item import Item
+from lrpseg.workspace.quota import MAP_BYTES, Quota
 from lrpseg.workspace.reserve import Reserve
 from lrpseg.workspace.rows import all_items, find_item, get_item
 from lrpseg.workspace.schema import FILE_NAME
@@ -21,13 +22,16 @@ T = TypeVar("T")
 class Stored:
     """The pictures' rows. Holds nothing but the folder, and a connection to be fast.
 
-    read_only: why nothing can be changed, "" where it can.
+    read_only: why nothing can be changed, "" where it can. quota: of a visitor; None: no limits.
     """
 
     read_only = ""
 
-    def __init__(self, folder: Path, reserve: Reserve | None = None) -> None:
+    def __init__(
+        self, folder: Path, reserve: Reserve | None = None, quota: Quota | None = None
+    ) -> None:
         self.folder = folder
+        self.quota = quota
         self._reserve = reserve or Reserve(folder / "reserve")
         self._path = folder / FILE_NAME
         self._held: sqlite3.Connection | None = None
@@ -54,7 +58,29 @@ class Stored:
             (value,) = db.execute("SELECT value FROM state WHERE key='serial'").fetchone()
         return int(value)
 
+    def check_room(self, more: int) -> None:
+        """Raise `UnavailableError` where `more` bytes are more than a visitor gets; what pictures
+        that wait are going to need counts."""
+        if self.quota is None:
+            return
+        with self._reading() as db:
+            (pixels,) = db.execute(
+                "SELECT SUM(width * height) FROM items WHERE status IN ('waiting', 'running')"
+            ).fetchone()
+        self.quota.check_bytes(self.folder, more + MAP_BYTES * int(pixels or 0))
+
     # ----------------------------------------------------------------------------------- inside
+
+    def _check_database(self) -> None:
+        """As `check_room`, as fast as a stroke needs it: of the database alone."""
+        if self.quota is None:
+            return
+        size = 0
+        for path in (self._path, self._path.with_name(f"{FILE_NAME}-wal")):
+            with suppress(OSError):
+                size += path.stat().st_size
+        if size > self.quota.size // 2:
+            self.check_room(0)
 
     def _find(self, id: str) -> Item | None:
         with self._reading() as db:

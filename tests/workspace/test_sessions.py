@@ -15,6 +15,7 @@ from PIL import Image
 
 from lrpseg.workspace import (
     NoSuchWorkspace,
+    Quota,
     Sessions,
     Workspace,
     WorkspaceError,
@@ -197,11 +198,12 @@ def test_two_may_sweep_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         sessions.get(token)
 
 
-def test_a_visitors_workspace_can_be_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lrpseg.workspace.sessions._VISITOR_BYTES", 3000)
-    sessions = Sessions(tmp_path, hosted=True)
+def test_a_visitors_workspace_can_be_full(tmp_path: Path) -> None:
+    sessions = Sessions(tmp_path, hosted=True, quota=Quota(size=500_000))
     _, workspace = sessions.open()
     analysed(workspace)
+    sessions.check_room(workspace)
+    (workspace.folder / "much").write_bytes(bytes(500_000))
     with pytest.raises(WorkspaceError, match="delete some pictures"):
         sessions.check_room(workspace)
     alone = Sessions(tmp_path / "own")

@@ -10,6 +10,7 @@ from lrpseg.masks.corrections import from_mask
 from lrpseg.masks.figures import Figures, count
 from lrpseg.masks.reading import read_mask
 from lrpseg.workspace import Item, Workspace, WorkspaceError
+from lrpseg.workspace.quota import check_size
 
 LONGEST = 3600.0
 """Seconds on a picture that are believed at a time."""
@@ -75,6 +76,8 @@ def correct(
 def replace_mask(workspace: Workspace, id: str, mask: bytes, class_name: str | None = None) -> Item:
     """Make an image file the picture's mask; what differs from the automatic one becomes its
     corrections."""
+    item = workspace.item(id)
+    check_size(mask, (item.height, item.width))
     wanted = read_mask(mask)
     corrections = from_mask(workspace.cleaned_mask(id, class_name), wanted)
     height, width = corrections.shape

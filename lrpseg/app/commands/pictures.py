@@ -6,9 +6,9 @@ from pathlib import Path
 
 from lrpseg.app.samples import SamplePicture, Samples
 from lrpseg.app.service import Service
-from lrpseg.core.errors import ImageError
+from lrpseg.core.errors import DiskFullError, ImageError
 from lrpseg.pipeline.settings import Settings
-from lrpseg.workspace import Item, Workspace, read_uploads, safe_name
+from lrpseg.workspace import Item, UnavailableError, Workspace, read_uploads, safe_name
 
 
 def open_workspace(service: Service, token: str | None = None) -> tuple[str, Workspace]:
@@ -50,7 +50,11 @@ def add_files(
         if upload.data is None:
             added.refused.append((upload.name, upload.reason))
             continue
-        added.ids.append(workspace.add(upload.name, upload.data, settings).id)
+        try:
+            added.ids.append(workspace.add(upload.name, upload.data, settings).id)
+        except (DiskFullError, UnavailableError) as error:  # those before it are there
+            added.refused.append((upload.name, str(error)))
+            continue
         service.analyser.wake(workspace)
     return added
 
