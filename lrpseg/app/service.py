@@ -1,8 +1,9 @@
-"""What the page's events and routes share. All state of a running page is behind these four."""
+"""What the page's events and routes share. All state of a running page is behind these five."""
 
 from dataclasses import dataclass, field
 
 from lrpseg.app.analyser import Analyser
+from lrpseg.app.listing import Listings
 from lrpseg.app.views import LevelCache
 from lrpseg.workspace import Limits, Sessions
 
@@ -10,12 +11,14 @@ from lrpseg.workspace import Limits, Sessions
 @dataclass(frozen=True, eq=False)
 class Service:
     """sessions: the workspaces on disk; analyser: the thread that runs the networks; limits: of
-    what visitors may upload; levels: the last level maps. All are safe to use from any thread."""
+    what visitors may upload; levels: the last level maps; listings: the lists of pictures that tabs
+    have. All are safe to use from any thread."""
 
     sessions: Sessions
     analyser: Analyser
     limits: Limits
     levels: LevelCache = field(default_factory=LevelCache)
+    listings: Listings = field(default_factory=Listings)
 
     def clear(self) -> None:
         """Free networks and arrays; the next use makes them anew."""

@@ -79,14 +79,18 @@ class Call:
 
 
 def items(call: Call) -> Response:
-    """All pictures of the workspace; `since` the serial of a former answer only if it rose."""
+    """All pictures of the workspace, or with `since`, the serial of a former answer, what changed
+    from then on."""
     serial = call.workspace.serial()  # first: what changes during the listing is told once more
-    if call.query.get("since") == str(serial):
-        return _json({"serial": serial})
-    found = call.workspace.items()
-    if any(item.status == "waiting" for item in found):  # a damaged analysis is made again
-        call.service.analyser.wake(call.workspace)
-    return _json({"items": [describe.summary(item) for item in found], "serial": serial})
+
+    def entries() -> list[dict[str, Any]]:
+        found = call.workspace.items()
+        if any(item.status == "waiting" for item in found):  # a damaged analysis is made again
+            call.service.analyser.wake(call.workspace)
+        return [describe.summary(item) for item in found]
+
+    place, since = str(call.workspace.folder), call.query.get("since")
+    return _json(call.service.listings.news(place, str(serial), since, entries))
 
 
 def item(call: Call) -> Response:

@@ -1,7 +1,7 @@
 // In which order pictures stand, and where work goes on.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { neighbour, progress, sorted, tiles, unfinished } from "../../lrpseg/ui/static/order.js";
+import { merged, neighbour, progress, sorted, tiles, unfinished } from "../../lrpseg/ui/static/order.js";
 
 const items = [
   { id: "a", name: "tile 10.png", probability: 0.97, status: "todo" },
@@ -49,4 +49,13 @@ test("a running picture counts its tiles", () => {
   assert.equal(progress({ status: "running", tiles: 9, tiles_done: 4, left }), ` 4/9, ${left}`);
   assert.equal(progress({ status: "running", tiles: 9, tiles_done: 4, left: "" }), " 4/9");
   assert.equal(progress({ status: "todo", left }), "");
+});
+
+test("what changed takes its place, what is new comes last, what is gone goes", () => {
+  const list = ["a", "b", "c"].map((id) => ({ id, status: "todo" }));
+  const now = merged(list, [{ id: "d", status: "new" }, { id: "b", status: "edited" }], ["a", "x"]);
+  assert.deepEqual(now.map((i) => i.id + i.status), ["bedited", "ctodo", "dnew"]);
+  assert.equal(now[1], list[2]); // the others stay the objects that they were
+  assert.deepEqual(merged(list, [], []), list);
+  assert.deepEqual(merged([], [list[0]], ["a"]), [list[0]]);
 });

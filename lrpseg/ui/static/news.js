@@ -30,7 +30,7 @@ export class News {
     if (!waits && !now && ++this.passed < LOOK) return;
     this.passed = 0;
     this.looking = true;
-    await pictures.refresh(waits ? "" : pictures.serial); // an analysis' progress raises no serial
+    await pictures.refresh(pictures.serial);
     this.looking = false;
     this.pace.note(pictures.items);
     const { listed } = pictures, item = pictures.open?.item;

@@ -23,6 +23,21 @@ export const tiles = (item) =>
   item.status === "running" && item.tiles ? ` ${item.tiles_done}/${item.tiles}` : "";
 
 /**
+ * Items with those that changed, each at its place, new ones at the end, and without those that are
+ * gone.
+ * @template {Pick<Item, "id">} T
+ * @param {T[]} items
+ * @param {T[]} changed
+ * @param {string[]} gone
+ */
+export function merged(items, changed, gone) {
+  const fresh = new Map(changed.map((i) => [i.id, i])), left = new Set(gone);
+  const kept = items.filter((i) => !left.has(i.id)).map((i) => fresh.get(i.id) ?? i);
+  const known = new Set(items.map((i) => i.id));
+  return [...kept, ...changed.filter((i) => !known.has(i.id))];
+}
+
+/**
  * By name as people sort it, or by how near the probability is to a toss-up.
  * @template {Pick<Item, "name" | "probability">} T
  * @param {T[]} items

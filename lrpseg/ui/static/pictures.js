@@ -5,7 +5,7 @@ import { Shelf } from "./history.js";
 import {
   firstClass, fits, lastOpen, loadDrawn, loadMaps, opened, ownCurve,
 } from "./loading.js";
-import { busy, neighbour, sorted } from "./order.js";
+import { busy, merged, neighbour, sorted } from "./order.js";
 import { Scene } from "./scene.js";
 import { chose } from "./steps.js";
 
@@ -89,10 +89,12 @@ export class Pictures {
    */
   async refresh(since = null) {
     try {
-      /** @type {{ items?: Item[], serial: string }} */
-      const { items, serial } = await this.store.json(`/items?since=${since ?? ""}`);
-      this.serial = serial;
-      if (!items) return;
+      /** @type {{ items?: Item[], changed?: Item[], gone?: string[], serial: string }} */
+      const news = await this.store.json(`/items?since=${since ?? ""}`);
+      if (since && since !== this.serial) return; // what changed since a list that is gone
+      this.serial = news.serial;
+      if (!news.items && !news.changed) return;
+      const items = news.items ?? merged(this.items, news.changed ?? [], news.gone ?? []);
       const shown = new Map(this.items.map((i) => [i.id, i.status]));
       for (const item of items) { // the answer may be older than what is still being saved
         if (busy(item) || !this.store.unconfirmed(item.id).length) continue;
