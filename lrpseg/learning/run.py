@@ -82,11 +82,19 @@ def learn(
         )
     model = load_pair(start, NETWORK).to(where)
     random = np.random.default_rng(recipe.seed)
-    cut, damaged = [], []
+    whole, cut, damaged = [], [], []
     for item in items:
-        c = load_corrected(workspace, item)
+        try:
+            c = load_corrected(workspace, item)
+        except LrpsegError as error:  # its files are damaged: the others are there
+            say(f"{item.name} is left out: {error}")
+            continue
+        whole.append(item)
         cut.append(patches(c.image, c.mask, c.changed, random))
         damaged.append(bool(c.mask.any()))
+    items = whole
+    if not items:
+        raise LrpsegError("No corrected picture of the workspace can be read.")
     if not any(damaged):
         raise LrpsegError(
             "All corrected masks are empty. Correct pictures with damage too: from intact ones "
@@ -166,7 +174,10 @@ def _others(
     ]
     cut = []
     for i in random.permutation(len(found))[:OTHERS]:
-        image = workspace.image(found[i].id)
+        try:
+            image = workspace.image(found[i].id)
+        except LrpsegError:  # damaged or deleted meanwhile; nobody counts on this one
+            continue
         empty = np.zeros(image.shape[:2], bool)
         cut.append(patches(image, empty, empty, random))
     return cut

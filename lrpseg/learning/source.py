@@ -70,7 +70,10 @@ def corrected_items(workspace: Workspace, domain: str | None = None) -> tuple[st
 def _counts(workspace: Workspace, item: Item) -> bool:
     if item.analysis and item.status in ("accepted", "edited"):
         return True
-    return item.drawn and bool(workspace.corrections(item.id).all())
+    try:
+        return item.drawn and bool(workspace.corrections(item.id).all())
+    except LrpsegError:  # a stroke is damaged, and put aside: somebody has to look at it
+        return False
 
 
 def load_corrected(workspace: Workspace, item: Item) -> Corrected:

@@ -6,10 +6,13 @@ strangers chose. Of a failed call it prints what was passed to it: tokens, and p
 
 import html
 import logging
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from lrpseg.core.files import disk_full, is_full
 from lrpseg.web.log import unexpected
 
 SORRY = "Something went wrong on the server. Try again."
@@ -64,6 +67,9 @@ def keep_quiet(demo: gr.Blocks) -> None:
         except gr.Error as error:  # Gradio's own, of a value that is none of a menu's, for example
             raise SaidError(as_text(str(error.message))) from None
         except Exception as error:
+            if is_full(error):  # where uploads and exports lie, for example
+                place = getattr(error, "filename", None) or tempfile.gettempdir()
+                raise SaidError(as_text(str(disk_full(Path(place))))) from None
             unexpected(_log, "A call of the page", error)
             raise SaidError(SORRY) from None
 

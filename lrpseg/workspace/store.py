@@ -139,6 +139,7 @@ class Workspace(Correctable):
                 arrange(db, id, domain.classes.names)
                 bump(db)
                 item = get_item(db, id)
+        self._reserve.fill()  # there was room; perhaps there was none before
         if result is not None and status == "waiting":
             self.finish(id, item.analysis_key, result)
             item = self.item(id)

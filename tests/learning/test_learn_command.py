@@ -55,6 +55,22 @@ def test_the_command_learns(home: Path, filled: Path, capsys: pytest.CaptureFixt
     assert list_domains() == ["toy", "toy-v1"]
 
 
+def test_a_damaged_picture_is_left_out_and_named(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace = Workspace(tmp_path / "w")
+    first, _ = (add_drawn(workspace, seed) for seed in range(2))
+    (workspace.folder / "items" / first.id / "original").unlink()
+    other = add_intact(workspace, 5, accept=False)
+    (workspace.folder / "items" / other.id / "original").write_bytes(b"")
+    words = ["learn", "--workspace", str(tmp_path / "w"), "--steps", "1", "--device", "cpu"]
+    assert main([*words, "--hold-out", "0"]) == 0
+    said = capsys.readouterr().out
+    assert "0.png is left out: " in said
+    assert "1 corrected pictures" in said
+    assert list_domains() == ["toy", "toy-v1"]
+
+
 @pytest.mark.parametrize(
     ("fill", "words", "says"),
     [

@@ -1,6 +1,7 @@
 """What the page says is text, and what fails unforeseen is logged without what was sent."""
 
 import asyncio
+import errno
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -80,6 +81,13 @@ def test_what_nobody_foresaw_is_logged_by_its_place(caplog: pytest.LogCaptureFix
     assert not re.search("secret|aGV|forged", caplog.text)
     full = OSError(28, "No space left on device", "/home/anna/secret.png")
     assert trace(full) == "OSError: No space left on device"
+
+
+def test_a_full_disk_is_named(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    for name in (str(tmp_path / "x.zip"), None):
+        said = said_by(OSError(errno.ENOSPC, "No space left on device", name))
+        assert re.match(r"The disk .* \(.* MB free\) is full", str(said.message))
+    assert not caplog.records
 
 
 def test_errors_of_gradio_itself_are_text_too(caplog: pytest.LogCaptureFixture) -> None:
