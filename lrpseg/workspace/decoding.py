@@ -6,9 +6,9 @@ reason, and everything else of it is there. Columns that this lrpseg does not kn
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
-from dataclasses import fields
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any, get_args
 
 from lrpseg.domains import FIRST_DOMAIN
 from lrpseg.pipeline.settings import OPTIONS, Settings
@@ -24,32 +24,61 @@ UNKNOWN = Settings(
 """In the place of settings that cannot be read."""
 
 _NO_CLASS = "damaged"
-_ITEM = {f.name: f.type for f in fields(Item) if f.name not in ("settings", "layers", "kept")}
-_LAYER = {f.name: f.type for f in fields(ItemLayer) if f.name != "name"}
-_EMPTY: dict[type, Any] = {str: "", int: 0, float: 0.0, bool: 0}
+_KINDS = {name: option.kind for name, option in OPTIONS.items()}
+
+
+@dataclass(frozen=True)
+class _Column:
+    """types: of its values, as `isinstance` takes them. empty: in the place of a damaged one."""
+
+    name: str
+    types: tuple[type, ...]
+    flag: bool
+    empty: Any
+
+
+def _columns(kind: type, *without: str) -> tuple[_Column, ...]:
+    found = []
+    for field in fields(kind):
+        if field.name not in without:
+            types = get_args(field.type) or (field.type,)
+            flag = types == (bool,)
+            empty = None if type(None) in types else types[0]()  # 0 or ""
+            found.append(_Column(field.name, (int,) if flag else types, flag, empty))
+    return tuple(found)
+
+
+_ITEM = _columns(Item, "settings", "layers", "kept")
+_LAYER = _columns(ItemLayer, "name")
 
 
 def from_rows(row: sqlite3.Row, layers: Iterable[sqlite3.Row]) -> Item:
     """An item from its row in the database and those of its layers, in their order."""
-    layers = list(layers)
     settings = read_text(row["settings"])
-    wrong = _wrong(row, layers, settings)
-    values = _values(row, _ITEM)
-    if wrong:
-        values |= lost(wrong)
+    values, wrong = _read(row, _ITEM)
     placed: list[ItemLayer] = []
     kept: list[ItemLayer] = []
     for held in layers:
+        given, damaged = _read(held, _LAYER)
+        wrong += damaged
         place = kept if held["place"] is None else placed
-        place.append(ItemLayer(name=str(held["class"]), **_values(held, _LAYER)))
+        place.append(ItemLayer(name=str(held["class"]), **given))
+    wrong += _missing(values, settings, bool(placed))
+    if wrong:
+        values |= lost(wrong)
     if not placed:
         placed.append(_no_layer(_NO_CLASS))
     return Item(**values, settings=settings or UNKNOWN, layers=tuple(placed), kept=tuple(kept))
 
 
-def wrong_values(row: sqlite3.Row, layers: Sequence[sqlite3.Row]) -> list[str]:
+def wrong_values(row: sqlite3.Row, layers: Iterable[sqlite3.Row]) -> list[str]:
     """Names of what is damaged of a picture."""
-    return _wrong(row, layers, read_text(row["settings"]))
+    values, wrong = _read(row, _ITEM)
+    held = list(layers)
+    for layer in held:
+        wrong += _read(layer, _LAYER)[1]
+    placed = any(layer["place"] is not None for layer in held)
+    return wrong + _missing(values, read_text(row["settings"]), placed)
 
 
 def lost(wrong: Iterable[str]) -> dict[str, str]:
@@ -63,20 +92,10 @@ def is_lost(item: Item) -> bool:
     return item.status == "failed" and (item.reason or "").startswith(_LOST.partition("{")[0])
 
 
-def _wrong(row: sqlite3.Row, layers: Sequence[sqlite3.Row], settings: Settings | None) -> list[str]:
-    wrong = [name for name in _ITEM if not _fits(row[name], _ITEM[name])]
-    wrong += ["status"] if row["status"] not in STATUSES and "status" not in wrong else []
-    wrong += [] if settings else ["settings"]
-    wrong += [] if any(held["place"] is not None for held in layers) else ["classes"]
-    return wrong + [
-        name for held in layers for name in _LAYER if not _fits(held[name], _LAYER[name])
-    ]
-
-
 def repairs(row: sqlite3.Row, of_layer: bool = False) -> dict[str, Any]:
     """What is to be in the place of a row's damaged values, by column."""
-    kinds = _LAYER if of_layer else _ITEM
-    return {n: _empty(kind) for n, kind in kinds.items() if not _fits(row[n], kind)}
+    values, wrong = _read(row, _LAYER if of_layer else _ITEM)
+    return {name: values[name] for name in wrong}
 
 
 def read_text(text: object) -> Settings | None:
@@ -85,24 +104,29 @@ def read_text(text: object) -> Settings | None:
     try:
         held = json.loads(text)  # type: ignore[arg-type]
         known = {name: held[name] for name in OPTIONS if name in held}
-        fit = all(isinstance(known[name], OPTIONS[name].kind) for name in known)
+        fit = all(isinstance(value, _KINDS[name]) for name, value in known.items())
         return Settings(**known) if fit else None
     except (ValueError, TypeError, RecursionError):
         return None
 
 
-def _values(row: sqlite3.Row, kinds: dict[str, Any]) -> dict[str, Any]:
-    values = {n: row[n] if _fits(row[n], kind) else _empty(kind) for n, kind in kinds.items()}
-    return {n: bool(value) if kinds[n] is bool else value for n, value in values.items()}
+def _read(row: sqlite3.Row, columns: Iterable[_Column]) -> tuple[dict[str, Any], list[str]]:
+    """(values by column, names of those that are damaged)."""
+    values: dict[str, Any] = {}
+    wrong: list[str] = []
+    for column in columns:
+        value = row[column.name]
+        if not isinstance(value, column.types):
+            wrong.append(column.name)
+            value = column.empty
+        values[column.name] = bool(value) if column.flag else value
+    return values, wrong
 
 
-def _fits(value: object, kind: Any) -> bool:
-    return isinstance(value, int if kind is bool else kind)
-
-
-def _empty(kind: Any) -> Any:
-    """0, "" or, where a value may be missing, None."""
-    return _EMPTY.get(kind)
+def _missing(values: dict[str, Any], settings: Settings | None, placed: bool) -> list[str]:
+    wrong = [] if values["status"] in STATUSES else ["status"]
+    wrong += [] if settings else ["settings"]
+    return wrong + ([] if placed else ["classes"])
 
 
 def _no_layer(name: str) -> ItemLayer:
