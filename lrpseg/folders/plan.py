@@ -83,6 +83,15 @@ class Plan:
             ).fetchall()
         return [Planned(row[0], row[1], Source(*row[2:])) for row in rows]
 
+    def sorts_apart(self, ending: str, other: str) -> bool:
+        """Whether the flat stems ("__" for each "/") sort in another order with one ending than
+        with the other one."""
+        flat, order = "REPLACE(stem, '/', '__')", "SELECT position FROM pictures ORDER BY {} || ?"
+        with closing(self._connect()) as db:
+            one = db.execute(order.format(flat), (ending,))
+            two = db.execute(order.format(flat), (other,))
+            return any(a != b for a, b in zip(one, two, strict=True))
+
     def __iter__(self) -> Iterator[Planned]:
         for number in range(self.blocks):
             yield from self.block(number)

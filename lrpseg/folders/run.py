@@ -11,7 +11,7 @@ OUT/.lrpseg/              the plan, and a shard for each block that is done
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from lrpseg.folders.sources import STATE, find_sources
 from lrpseg.folders.summary import write_summary
 from lrpseg.folders.told import Told
 from lrpseg.formats import FORMATS, Record, Written
+from lrpseg.formats.mvtec import MASK_ENDING
 from lrpseg.masks.render import save_text
 from lrpseg.pipeline.segmenter import Segmenter
 
@@ -116,10 +117,10 @@ def annotate(
     """
     state = out / STATE
     if resume:
-        plan = _resumed(state, job)
+        plan, job = _resumed(state, job)
         _remove_halves(out, job)
     else:
-        plan = _new(given, out, job, block)
+        plan, job = _new(given, out, job, block)
     shards = Shards(state / "blocks")
     if started is not None:
         started(len(plan))
@@ -151,7 +152,7 @@ def with_segmenter(segmenter: Segmenter, progress: Progress | None = None) -> En
     return run
 
 
-def _new(given: Sequence[str], out: Path, job: Job, block: int) -> Plan:
+def _new(given: Sequence[str], out: Path, job: Job, block: int) -> tuple[Plan, Job]:
     state, fresh = out / STATE, not out.exists()
     # What was there before is only given up when the new plan is whole.
     left_out = Told()
@@ -165,28 +166,41 @@ def _new(given: Sequence[str], out: Path, job: Job, block: int) -> Plan:
         shutil.rmtree(state)
     state.mkdir()
     (out / ".lrpseg-plan").replace(state / PLAN_FILE)
+    plan = Plan(state / PLAN_FILE)
+    job = _of_plan(job, plan)
     save_text(json.dumps(left_out.as_json(), ensure_ascii=False), state / LEFT_OUT_FILE)
     save_text(json.dumps(job.as_json(), indent=1), state / JOB_FILE)
-    return Plan(state / PLAN_FILE)
+    return plan, job
 
 
-def _resumed(state: Path, job: Job) -> Plan:
+def _of_plan(job: Job, plan: Plan) -> Job:
+    """The job with what the names of all pictures decide."""
+    if not (job.options.copy_pictures and "mvtec" in job.formats):
+        return job
+    ended = plan.sorts_apart(".png", f"{MASK_ENDING}.png")
+    return replace(job, options=replace(job.options, ended=ended))
+
+
+def _resumed(state: Path, job: Job) -> tuple[Plan, Job]:
     try:
         before = json.loads((state / JOB_FILE).read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise OptionError(
             f"There is no run to resume in {state.parent}. Start it without --resume."
         ) from error
+    then = Job.of_json(before)
+    # What names decide was decided at the start, maybe by an older version, which did not ask.
+    job = replace(job, options=replace(job.options, ended=then.options.ended))
     now = job.as_json()
     # What an older version stored lacks fields that are younger: they had their defaults.
-    then = {**Job.of_json(before).as_json(), "lrpseg": before.get("lrpseg")}
-    changed = [name for name in now if then.get(name) != now[name]]
+    held = {**then.as_json(), "lrpseg": before.get("lrpseg")}
+    changed = [name for name in now if held.get(name) != now[name]]
     if changed:
         raise OptionError(
             f"The run in {state.parent} had another {', '.join(changed)}. Resume it with the "
             "settings of its start, or start anew without --resume."
         )
-    return Plan(state / PLAN_FILE)
+    return Plan(state / PLAN_FILE), job
 
 
 def _remove_halves(out: Path, job: Job) -> None:

@@ -109,7 +109,8 @@ def _kept(written: Mapping[str, Any]) -> str:
     kept = "every pixel" if lowest == 1 else (
         f"IoU {written['mean_iou_kept']:.4f} on average, {lowest:.4f} at least"
     )  # fmt: skip
-    return "; ".join([kept, *(overlap_words(entry) for entry in written.get("overlaps", ()))])
+    overlaps = (overlap_words(entry) for entry in written.get("overlaps", ()))
+    return "; ".join([kept, *overlaps, *written.get("notes", ())])
 
 
 def _words(value: Any) -> str:

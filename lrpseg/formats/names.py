@@ -3,7 +3,7 @@
 import hashlib
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 from lrpseg.formats.errors import FormatError
@@ -71,6 +71,31 @@ def stem_of(name: str) -> str:
 
 def _without_suffix(name: str) -> str:
     return str(PurePosixPath(name).with_suffix(""))
+
+
+END = "~"
+"""Ends names that shall sort alike whatever follows them."""
+
+
+def ended(name: str) -> str:
+    """`name` with an end: of such names none begins with another one, and each stands for one name.
+
+    >>> ended("1"), ended("a~b")
+    ('1~', 'a~~b~')
+    """
+    return name.replace(END, 2 * END) + END
+
+
+def sorted_apart(names: Iterable[str], *endings: str) -> list[tuple[str, str]]:
+    """Where names sort in another order with one ending than with another: the pairs of names that
+    stand in the same place; empty where the order is the same.
+
+    >>> sorted_apart(["1", "2", "10"], ".png", "_mask.png")
+    [('1', '10'), ('10', '1')]
+    """
+    names = list(names)
+    orders = [sorted(names, key=lambda name: name + end) for end in endings]
+    return [(a, b) for a, b in zip(*orders, strict=True) if a != b]
 
 
 class Taken:

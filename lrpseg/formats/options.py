@@ -52,7 +52,8 @@ class ExportOptions:
     quoted for URLs. copy_pictures: lay the upright pictures beside the annotations, as PNG, where
     the format has a place for them. model_version: what Label Studio shows. classes: in the order
     in which formats number them; empty: one class, `label` in the usual colour, which takes the
-    union of a picture's layers.
+    union of a picture's layers. ended: pictures that are copied get names of which none begins with
+    another one, where a format's tool pairs files by their order (`mvtec`).
 
     >>> options = ExportOptions(classes=(ClassLabel("crack"), ClassLabel("hole", (230, 159, 0))))
     >>> [(entry.name, entry.hex) for entry in options.labels]
@@ -66,6 +67,7 @@ class ExportOptions:
     copy_pictures: bool = False
     model_version: str = f"lrpseg-{__version__}"
     classes: tuple[ClassLabel, ...] = ()
+    ended: bool = False
 
     def __post_init__(self) -> None:
         classes = tuple(c if isinstance(c, ClassLabel) else ClassLabel(**c) for c in self.classes)

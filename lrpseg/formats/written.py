@@ -26,7 +26,8 @@ class Written:
     kept_iou and lowest_iou: mean and lowest intersection over union of what the files hold and the
     masks (after `min_area`), all classes of a picture together; 1 for exact formats. worst: names
     and IoU of up to ten pictures that were not kept exactly, the worst first. overlaps: pixels that
-    a format took from one class for another, the most first.
+    a format took from one class for another, the most first. notes: sentences on what the tool
+    would do with the files.
     """
 
     images: int = 0
@@ -35,6 +36,7 @@ class Written:
     lowest_iou: float = 1.0
     worst: list[tuple[str, float]] = field(default_factory=list)
     overlaps: list[Overlap] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     _sum: float = field(default=0.0, repr=False)
 
     def count(self, record: Record) -> None:
@@ -65,6 +67,7 @@ class Written:
             "lowest_iou_kept": self.lowest_iou,
             "not_exact": [{"name": n, "iou": iou} for n, iou in self.worst],
             "overlaps": [asdict(entry) for entry in self.overlaps],
+            **({"notes": self.notes} if self.notes else {}),
         }
 
     def __str__(self) -> str:
@@ -72,7 +75,7 @@ class Written:
         told = [f"{self.images} images, {self.annotations} annotations"]
         if self.lowest_iou < 1:
             told.append(f"not exact: mean IoU {self.kept_iou:.4f}, lowest {self.lowest_iou:.4f}")
-        return "; ".join(told + self.won())
+        return "; ".join(told + self.won() + self.notes)
 
 
 def overlap_words(entry: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from lrpseg.formats.base import (
     Layer,
     picture_files,
 )
+from lrpseg.formats.names import folded
 from lrpseg.formats.overlaps import kept
 from lrpseg.formats.parts import Mask
 from lrpseg.formats.polygons import fill_opencv, outlines
@@ -52,9 +53,12 @@ class Yolo(Format):
         )
         files = (
             *picture_files(picture, f"images/{picture.stem}.png", options),
-            File(f"labels/{picture.stem}.txt", text.encode()),
+            File(label_path(picture.stem), text.encode()),
         )
         return Content(sum(map(len, rows)), files=files, iou=held)
+
+    def _key(self, picture: Annotated) -> str:
+        return folded(label_path(picture.stem))
 
     def _assemble(self, records: Iterator[Record], out: Path, options: ExportOptions) -> None:
         # JSON strings are YAML strings. An empty path stands for the folder of data.yaml.
@@ -62,6 +66,17 @@ class Yolo(Format):
         listed = json.dumps(names, ensure_ascii=False)
         text = f'path: ""\ntrain: images\nval: images\nnc: {len(names)}\nnames: {listed}\n'
         save_text(text, out / "data.yaml")
+
+
+def label_path(stem: str) -> str:
+    """Where Ultralytics looks for the labels of `images/STEM.png`: it replaces the last folder
+    `images` of the path (`img2label_paths` in ultralytics/data/utils.py).
+
+    >>> label_path("belt/a"), label_path("images/a"), label_path("belt/images/1/a")
+    ('labels/belt/a.txt', 'images/labels/a.txt', 'images/belt/labels/1/a.txt')
+    """
+    before, _, after = f"/images/{stem}.txt".rpartition("/images/")
+    return f"{before}/labels/{after}".lstrip("/")
 
 
 def _rows(layer: Layer) -> list[str]:

@@ -165,3 +165,16 @@ def test_uploads_say_what_was_left_out(workspace: Workspace, tmp_path: Path) -> 
     assert done.names == ["a.png"]
     assert done.sentence() == "1 mask read as corrections, 1 left out: 1 cannot be read"
     assert [name for name, _ in done.refused] == ["large.json"]
+
+
+def test_an_export_gives_names_an_end_where_they_need_one(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    for name in ("1.png", "2.png", "10.png"):
+        analysed(workspace, name)
+    written, _ = commands.export_masks(workspace, ["mvtec"], tmp_path / "a", copy_pictures=True)
+    assert written["mvtec"].notes == []
+    assert len(list((tmp_path / "a").rglob("10~_mask.png"))) == 1
+    written, _ = commands.export_masks(workspace, ["mvtec"], tmp_path / "b")
+    assert "leading zeros" in written["mvtec"].notes[0]
+    assert len(list((tmp_path / "b").rglob("10_mask.png"))) == 1

@@ -266,3 +266,24 @@ def test_a_run_says_what_it_left_out_and_what_was_not_plain(
     assert main([*given, "--bits", "12"]) == 1
     assert "(as was said)" in (out / "pictures.jsonl").read_text("utf-8")
     assert main([*given, "--bits", "7"]) == 2
+
+
+def test_names_that_anomalib_would_mispair_get_an_end(folder: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in (1, 10):
+        shutil.copy(folder / "tile0.png", photos / f"{number}.png")
+    wanted = job(formats=("mvtec",), options={"copy_pictures": True}, min_probability=0.0,
+                 overlays=False)  # fmt: skip
+    annotate([str(photos)], tmp_path / "out", wanted)
+    copies = {p.name for p in (tmp_path / "out" / "mvtec" / "test").rglob("*.png")}
+    assert copies == {"1~.png", "10~.png"}
+    report = annotate([], tmp_path / "out", wanted, resume=True)  # by the same job
+    assert report.formats["mvtec"].notes == []
+
+
+def test_a_plan_knows_whether_names_sort_alike(tmp_path: Path) -> None:
+    for given, apart in ((["1", "10", "2"], True), (["01", "10", "02"], False),
+                         (["b/1", "b__10"], True)):  # fmt: skip
+        plan = make_plan((Source(f"{n}.png", n) for n in given), tmp_path / "plan.sqlite")
+        assert plan.sorts_apart(".png", "_mask.png") == apart

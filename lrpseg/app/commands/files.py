@@ -3,13 +3,15 @@
 import os
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lrpseg.app.commands.importing import ImportReport, import_source
 from lrpseg.app.service import Service
 from lrpseg.core.errors import LrpsegError
-from lrpseg.formats import FORMATS, ExportOptions, Written
+from lrpseg.formats import FORMATS, ExportOptions, Written, unique_stems
 from lrpseg.formats.errors import FormatError
+from lrpseg.formats.mvtec import mispaired
 from lrpseg.formats.reading import PLAIN, Reading
 from lrpseg.masks.render import mask_image, save_png
 from lrpseg.workspace import (
@@ -50,6 +52,7 @@ def export_zip_file(
     lossy += [
         f"{FORMATS[name].title}: {'; '.join(w.won())}" for name, w in written.items() if w.overlaps
     ]
+    lossy += [f"{FORMATS[name].title}: {note}" for name, w in written.items() for note in w.notes]
     said = [f"{'; '.join(lossy)}; formats.json in the zip says more."] if lossy else []
     failed = sum(item.status == "failed" for item in missing)
     counts = ((len(missing) - failed, "still being analysed"), (failed, "cannot be read"))
@@ -84,6 +87,8 @@ def export_masks(
         still = f": {waiting} pictures wait for their analysis in the page" if waiting else ""
         raise LrpsegError(f"There is nothing to export in {workspace.folder} yet{still}.")
     options: ExportOptions = default_options(items, **changes)
+    stems = unique_stems([item.name for item in items])
+    options = replace(options, ended=options.copy_pictures and mispaired(stems))
     return write_formats(workspace, items, formats, out, options, refuse), waiting
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from lrpseg.formats.errors import FormatError
-from lrpseg.formats.names import folded
+from lrpseg.formats.names import END, ended, folded
 from lrpseg.formats.reading.base import OnError, ReadMask, Size
 from lrpseg.formats.reading.kinds import NO_PICTURE, OTHER_SIZE, TWO_MASKS
 from lrpseg.formats.reading.layers import Layers
@@ -23,8 +23,9 @@ def matched(
     A mask belongs to the picture of its name; else to the one of the same path without suffix; else
     to the one of the same path without folders such as `images` and `masks`; else to the only one
     whose file name without suffix is the same, in whatever folder; else to the only one whose path
-    is the same with "__" for each "/", as flat layouts have it. Masks of one picture that follow
-    each other are joined where each brings other labels.
+    is the same with "__" for each "/", as flat layouts have it, also with the end that our own
+    export gives names. Masks of one picture that follow each other are joined where each brings
+    other labels.
 
     Args:
         pictures: name to (height, width).
@@ -101,6 +102,7 @@ def finder(pictures: Iterable[str]) -> Callable[[str], str]:
         **_index(names, lambda name: _path_key(name).replace("/", "__")),
         **_index(names, lambda name: folded(name).replace("/", "__")),
     }
+    by_end = _index(names, lambda name: ended(_path_key(name).replace("/", "__")))
 
     def find(given: str) -> str:
         if given in names:
@@ -109,6 +111,12 @@ def finder(pictures: Iterable[str]) -> Callable[[str], str]:
         if name in names:
             return name
         file, part = PurePosixPath(name).name, without_roles(name)
+        if file.endswith(END):  # of our own export, or a part of the name
+            found = [*by_end.get(folded(file), []), *by_flat.get(folded(file), [])]
+            if len(found) == 1:
+                return found[0]
+            if found:
+                raise _several(given, found)
         # A name that came without suffix may hold a dot of its own: try it as it is, too.
         for index, keys in (
             (by_path, (folded(name), _path_key(name))),
@@ -121,10 +129,7 @@ def finder(pictures: Iterable[str]) -> Callable[[str], str]:
                 if len(found) == 1:
                     return found[0]
                 if found:
-                    raise FormatError(
-                        f"The mask of {given} fits {' and '.join(sorted(found)[:3])}. "
-                        "Name it in full."
-                    )
+                    raise _several(given, found)
         raise FormatError(
             f"There is a mask of {given}, but no such picture. Give the folder of its pictures "
             "too, or say how masks are named (--match).",
@@ -132,6 +137,12 @@ def finder(pictures: Iterable[str]) -> Callable[[str], str]:
         )
 
     return find
+
+
+def _several(given: str, found: Iterable[str]) -> FormatError:
+    return FormatError(
+        f"The mask of {given} fits {' and '.join(sorted(found)[:3])}. Name it in full."
+    )
 
 
 def _index(pictures: Iterable[str], key: Callable[[str], str]) -> dict[str, list[str]]:
