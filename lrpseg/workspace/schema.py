@@ -9,7 +9,7 @@ from lrpseg.workspace.connecting import connect, snapshot, told, transaction
 from lrpseg.workspace.errors import WorkspaceError
 from lrpseg.workspace.migration import remove_files_of_version_2, take_over_classes
 from lrpseg.workspace.rows import all_items
-from lrpseg.workspace.syncing import sync_soon
+from lrpseg.workspace.syncing import sync
 
 __all__ = ["FILE_NAME", "MIGRATIONS", "VERSION", "connect", "prepare", "snapshot", "transaction"]
 
@@ -140,8 +140,8 @@ def prepare(path: Path) -> str:
             f"{path} cannot be brought up to date: {error}. It is as it was. Open it with the "
             "lrpseg that made it, or use another folder."
         ) from error
-    sync_soon(path)
-    if 0 < version < 3:  # after the commit: until then an older lrpseg may need them
+    sync(path)
+    if 0 < version < 3:  # now that the disk has the new ones: until then they may be needed
         remove_files_of_version_2(path.parent)
     return ""
 

@@ -44,6 +44,7 @@ from lrpseg.workspace.reading import Arrays
 from lrpseg.workspace.reserve import Reserve
 from lrpseg.workspace.rows import arrange, bump, free_name, get_item, now, touch
 from lrpseg.workspace.schema import prepare
+from lrpseg.workspace.syncing import sync
 
 _LEFTOVER_SECONDS = 86_400
 _log = logging.getLogger(__name__)
@@ -153,6 +154,7 @@ class Workspace(Correctable):
             # The room held back is gone, too: the picture's files go first, then its rows.
             shutil.rmtree(self._folder(self.item(id)), ignore_errors=True)
             item = self._delete_rows(id)
+        sync(self._path)  # else a power cut would bring back a picture without its files
         shutil.rmtree(self._folder(item), ignore_errors=True)
         self._reserve.fill()
 

@@ -37,10 +37,12 @@ def sync_now() -> None:
         paths = list(_changed)
         _changed.clear()
     for path in paths:
-        _sync(path)
+        sync(path)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Bring what was written to the database at `path` to the disk now: before files are removed
+    that it would name again after a power cut."""
     # Never the database itself: to close a file gives up all locks that this process has on it
     # (POSIX), SQLite's among them; it has none on its log.
     with suppress(OSError):  # the log went into the database meanwhile, or the workspace is gone

@@ -5,12 +5,15 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lrpseg.workspace import Workspace, connecting, syncing
 from lrpseg.workspace.schema import FILE_NAME
+from tests.workspace.test_migration import make_old
 from tests.workspace_support import SETTINGS, analysed, picture
 
 pytestmark = pytest.mark.usefixtures("only_toy")
@@ -77,11 +80,52 @@ def test_what_the_log_held_when_the_power_went_is_a_whole_workspace(tmp_path: Pa
     assert (counts[0], counts[-1]) == (0, 7)
 
 
+def delete(folder: Path) -> None:
+    workspace = Workspace(folder)
+    item = analysed(workspace)
+    workspace.delete(item.id)
+
+
+def bring_up_to_date(folder: Path) -> None:
+    make_old(folder)
+    other = sqlite3.connect(folder / FILE_NAME)  # else SQLite brings all to the disk at its end
+    other.execute("PRAGMA journal_mode = WAL").fetchone()
+    other.execute("SELECT * FROM state").fetchone()
+    Workspace(folder)
+    other.close()
+
+
+@pytest.mark.parametrize("action", [delete, bring_up_to_date])
+def test_the_disk_knows_that_files_are_not_needed_before_they_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action: Callable[[Path], None]
+) -> None:
+    done: list[str] = []
+    real_sync, real_unlink = os.fsync, os.unlink
+
+    def fsync(handle: int) -> None:
+        log = tmp_path / f"{FILE_NAME}-wal"
+        if log.exists() and os.path.samestat(os.fstat(handle), log.stat()):
+            done.append("synced")
+        real_sync(handle)
+
+    def unlink(path: Any, **where: Any) -> None:
+        if Path(path).name in ("corrections.png", "original"):
+            done.append("removed")
+        real_unlink(path, **where)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "unlink", unlink)
+    action(tmp_path)
+    assert "removed" in done
+    assert "synced" in done[: done.index("removed")]
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
 from lrpseg.core import files
 from lrpseg.workspace import Workspace, store
+from tests.workspace.test_migration import make_old
 from tests.workspace_support import SETTINGS, picture, result
 
 def each_line(frame, event, arg):
