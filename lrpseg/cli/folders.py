@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -133,15 +134,19 @@ def _export(args: argparse.Namespace) -> int:
 
 def _import(args: argparse.Namespace) -> int:
     from lrpseg.app import commands
+    from lrpseg.workspace import Limits
 
+    limits = Limits(max_bytes=2_000_000_000, max_files=1_000_000, max_expanded=10**12)
     options = Reading(
         labels=_names(args.label), values=_numbers(args.values, "--values"),
         ignore=_numbers(args.ignore, "--ignore"), match=args.match or "",
     )  # fmt: skip
-    done = commands.import_source(
-        existing_workspace(args.workspace), args.source, args.format, args.role, args.class_name,
-        options, args.replace, args.empty,
-    )  # fmt: skip
+    workspace = existing_workspace(args.workspace)
+    how = (args.format, args.role, args.class_name, options, args.replace, args.empty)
+    if args.source.is_file() and zipfile.is_zipfile(args.source):
+        done = commands.import_files(workspace, [args.source], limits, *how)
+    else:
+        done = commands.import_source(workspace, args.source, *how)
     print(done.sentence(args.role))
     _listing("note", done.notes)
     _listing("left out", done.left_out)
@@ -241,7 +246,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "import", help="bring masks that were made elsewhere into a workspace"
     )
     command.add_argument("source", type=Path,
-                         help="a folder or file of PNG, COCO, labelme or Label Studio")  # fmt: skip
+                         help="a folder, file or zip: PNG, COCO, labelme, Label Studio")  # fmt: skip
     command.add_argument("--workspace", type=Path, required=True, metavar="DIR")
     command.add_argument("--format", choices=list(READERS),
                          help="default: told by the content")  # fmt: skip

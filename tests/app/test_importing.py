@@ -10,7 +10,7 @@ from PIL import Image
 from lrpseg.app import commands
 from lrpseg.cli.main import main
 from lrpseg.formats.reading import Reading
-from lrpseg.workspace import Limits, Workspace
+from lrpseg.workspace import Limits, Workspace, export_zip
 from tests.formats.test_formats_reading import coco, labelme, rle, shape
 from tests.workspace_support import SHAPE, analysed
 
@@ -178,3 +178,17 @@ def test_an_export_gives_names_an_end_where_they_need_one(
     written, _ = commands.export_masks(workspace, ["mvtec"], tmp_path / "b")
     assert "leading zeros" in written["mvtec"].notes[0]
     assert len(list((tmp_path / "b").rglob("10_mask.png"))) == 1
+
+
+def test_the_pages_own_zip_brings_its_masks_alone(
+    workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    id = analysed(workspace, "belt/a.png").id
+    export_zip(workspace, tmp_path / "out.zip")
+    wanted = workspace.mask(id)
+    here = ["import", str(tmp_path / "out.zip"), "--workspace", str(workspace.folder)]
+    assert main([*here, "--as", "truth"]) == 0
+    assert capsys.readouterr().out.startswith("1 mask read as truth, 2 left out: ")
+    truth = workspace.truth(id)
+    assert truth is not None
+    assert np.array_equal(truth, wanted)

@@ -1,5 +1,7 @@
 """Masks as other people lay them down: beside pictures, by number, in Label Studio's own export."""
 
+import base64
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,9 @@ from lrpseg.core.errors import OptionError
 from lrpseg.formats import FORMATS, ExportOptions, FormatError
 from lrpseg.formats.label_studio import brush_rle
 from lrpseg.formats.reading import READERS, Reading, ReadMask, finder, matched, read_masks
-from lrpseg.formats.reading.kinds import BOXES, OTHER_LABEL, PICTURE
-from lrpseg.formats.reading.label_studio import decoded, name_of
+from lrpseg.formats.reading.kinds import BOXES, OTHER_FILE, OTHER_LABEL, PICTURE
+from lrpseg.formats.reading.label_studio import name_of
+from lrpseg.formats.reading.regions import decoded
 from tests.formats.pictures import MASKS, annotated
 from tests.formats.test_formats_reading import coco, labelme, rle, shape
 
@@ -181,6 +184,16 @@ def test_boxes_and_lines_alone_empty_no_mask(tmp_path: Path) -> None:
     assert read.left == {BOXES: ["a.png", "b.json"]}
 
 
+def test_files_of_other_tools_are_told(tmp_path: Path) -> None:
+    mask_file(tmp_path / "a.png")
+    mask_file(tmp_path / "b.pgm")
+    (tmp_path / "a.xml").write_text("<annotation/>")
+    (tmp_path / "list.json").write_text('[{"image_id": 1}]')
+    read = Read(tmp_path)
+    assert sorted(read.masks) == ["a", "b"]
+    assert read.left == {OTHER_FILE: ["a.xml", "list.json"]}
+
+
 def test_labels_that_count(tmp_path: Path) -> None:
     other = {**shape(label="scale"), "points": [[20, 20], [25, 24]]}
     (tmp_path / "a.json").write_text(json.dumps(labelme(shape(label="crack"), other)))
@@ -314,6 +327,23 @@ def test_label_studios_own_export(tmp_path: Path) -> None:
         BOXES: ["project.json, task 7"],
         PICTURE: ["task-7-annotation-1-by-1-tag-crack-0.png"],
     }
+
+
+def test_label_studios_bitmasks_and_what_is_none_of_it(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    Image.fromarray(SQUARE.astype(np.uint8) * 255).save(file, "PNG")
+    address = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    drawn = region("bitmasklabels", {"imageDataURL": address})
+    choice = {"type": "choices", "value": {"choices": ["bad"]}}
+    tasks = [
+        task("a.png", drawn, choice, region("cuboid", {}), region("cuboid", {})),
+        task("b.png", region("bitmasklabels", {"imageDataURL": "https://elsewhere/x.png"})),
+    ]
+    (tmp_path / "a.json").write_text(json.dumps(tasks))
+    read = Read(tmp_path)
+    assert np.array_equal(read.masks["a.png"].layers["crack"], SQUARE)
+    assert read.masks["a.png"].notes == ("2 regions of the type cuboid without a mask left out.",)
+    assert read.left == {"cannot be read": ["a.json, task 7"]}
 
 
 def test_label_studios_short_export(tmp_path: Path) -> None:

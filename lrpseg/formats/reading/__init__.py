@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from lrpseg.core.images import SUFFIXES
 from lrpseg.core.registry import Registry
 from lrpseg.formats.errors import FormatError
 from lrpseg.formats.reading.base import PLAIN, OnError, Reading, ReadMask, load_any_json
@@ -16,7 +17,7 @@ from lrpseg.formats.reading.kinds import HARMLESS, OTHER_FILE
 from lrpseg.formats.reading.label_studio import PNG_NAME, is_label_studio, read_label_studio
 from lrpseg.formats.reading.labelme import read_labelme
 from lrpseg.formats.reading.matching import check_size, finder, matched
-from lrpseg.formats.reading.pngs import SUFFIXES, read_png, read_pngs
+from lrpseg.formats.reading.pngs import read_png, read_pngs
 
 __all__ = [
     "HARMLESS",
@@ -87,6 +88,7 @@ def read_masks(
         raise FormatError(
             f"{source.name} holds no masks: give PNG, COCO, labelme or Label Studio files."
         )
+    _tell_others(files, {*images, *documents}, source, on_error)
     pictures: set[Path] = set()
     for path in documents:
         try:
@@ -111,6 +113,18 @@ def read_masks(
         yield from READERS[found](path, on_error=on_error, options=options, **where)
     if not pictures.issuperset(images) or (images and on_error is not None):
         yield from READERS["png"](source, on_error=on_error, options=options, pictures=pictures)
+
+
+def _tell_others(
+    files: list[Path], read: set[Path], source: Path, on_error: OnError | None
+) -> None:
+    """Tell `on_error` of the files that no reader takes."""
+    if on_error is None:
+        return
+    for path in files:
+        if path not in read and not _hidden(path, source):
+            what = f"Files ending in {path.suffix}" if path.suffix else "Files without a suffix"
+            on_error(path.name, FormatError(f"{what} hold no masks that can be read.", OTHER_FILE))
 
 
 def _hidden(path: Path, source: Path) -> bool:

@@ -226,4 +226,7 @@ def said_of(count: int, what: str) -> str:
     >>> said_of(1, "box"), said_of(2, "box"), said_of(2, "line")
     ('1 box', '2 boxes', '2 lines')
     """
-    return f"{count} {what}{('es' if what.endswith('x') else 's') if count != 1 else ''}"
+    first, of, rest = what.partition(" of ")
+    return (
+        f"{count} {first}{('es' if first.endswith('x') else 's') if count != 1 else ''}{of}{rest}"
+    )

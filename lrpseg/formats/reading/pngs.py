@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from lrpseg.core.errors import ImageError
+from lrpseg.core.images import SUFFIXES
 from lrpseg.formats.errors import FormatError
 from lrpseg.formats.indexed import LABELMAP_FILE, labelmap_names
 from lrpseg.formats.mvtec import COMBINED
@@ -21,8 +22,6 @@ from lrpseg.formats.reading.layers import layers_of
 from lrpseg.formats.reading.roles import role
 from lrpseg.formats.reading.values import image_size, marked
 from lrpseg.masks.reading import read_indices
-
-SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jpg", ".jpeg"})
 
 _TRUTH, _PICTURES, _ENDING = "ground_truth", ("test", "train"), "_mask"
 """Folders and names of MVTec's layout."""
@@ -60,7 +59,7 @@ def read_pngs(
     folder, found = (source.parent, [source]) if source.is_file() else (source, source.rglob("*"))
     files = sorted(p for p in found if p.suffix.lower() in SUFFIXES and p.is_file())
     if not files:
-        raise FormatError(f"{source} holds no masks ({', '.join(sorted(SUFFIXES))}).")
+        raise FormatError(f"{source} holds no masks: there is no image file.")
     told = on_error or (lambda name, error: None)
     masks = []
     for path in files:
