@@ -8,6 +8,7 @@ batches of tiles, so that nobody waits for another one's large picture.
 import logging
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from lrpseg.app import spaces
 from lrpseg.core.errors import LrpsegError
 from lrpseg.domains import load_domain
 from lrpseg.pipeline.operating_points import weights_hash
-from lrpseg.pipeline.results import Result
+from lrpseg.pipeline.results import Map, Result
 from lrpseg.pipeline.segmenter import DEFAULT_BATCH, Segmenter, Steps, load
 from lrpseg.pipeline.settings import Settings
 from lrpseg.workspace import Item, NoSuchItem, Workspace
@@ -78,6 +79,8 @@ def finished(steps: Steps) -> Result:
             return result
 
 
+Sketch = Callable[[tuple[int, int]], Map]
+
 _UNDER_WAY, _AT_HAND = 12, 2
 """Pictures that may be half analysed at a time, in all workspaces and in one: their maps are in
 memory."""
@@ -103,6 +106,7 @@ class Analyser:
         self._condition = threading.Condition()
         self._waiting: OrderedDict[str, Workspace] = OrderedDict()
         self._opened: dict[str, str] = {}
+        self._sketches: dict[tuple[str, str], Sketch] = {}
         self._stop = False
         # Of the thread alone: half done, the one that goes on last in the list.
         self._under_way: dict[str, list[_Work]] = {}
@@ -119,6 +123,13 @@ class Analyser:
         """Say that somebody looks at the picture `id` now: it goes before the others."""
         with self._condition:
             self._opened[str(workspace.folder)] = id
+
+    def sketch(self, workspace: Workspace, id: str, size: tuple[int, int]) -> Map | None:
+        """What was found so far of the relevance of a picture that is under way, (height, width) =
+        `size`; None of any other."""
+        with self._condition:
+            found = self._sketches.get((str(workspace.folder), id))
+        return None if found is None else found(size)
 
     def stop(self) -> None:
         """Finish the batch at hand, then end the thread; what is half done waits again."""
@@ -140,7 +151,7 @@ class Analyser:
                 more = self._turn(key, workspace, opened)
             except Exception:  # a workspace that was deleted meanwhile must not end the thread
                 _log.exception("the workspace %s could not be worked on", key)
-                self._under_way.pop(key, None)
+                self._forget(key)
                 continue
             if more:
                 self.wake(workspace)
@@ -151,8 +162,10 @@ class Analyser:
                 work.steps.close()  # whoever opens the workspace next finds it waiting
 
     def _forget(self, key: str) -> None:
-        self._under_way.pop(key, None)
+        works = self._under_way.pop(key, [])
         with self._condition:
+            for work in works:
+                self._sketches.pop((key, work.item.id), None)
             if key not in self._waiting:
                 self._opened.pop(key, None)
 
@@ -170,7 +183,8 @@ class Analyser:
             elif not works:
                 return False
         if works and not self._goes_on(workspace, works[-1]):
-            works.pop()
+            with self._condition:
+                self._sketches.pop((key, works.pop().item.id), None)
         return True
 
     def _begin(self, workspace: Workspace, item: Item) -> _Work:
@@ -184,8 +198,11 @@ class Analyser:
         """Do one batch; returns whether there are more."""
         item = work.item
         try:
-            done, total = next(work.steps)
-            if workspace.progress(item.id, done, total) == item.analysis_key:
+            step = next(work.steps)
+            if workspace.progress(item.id, step.done, step.total) == item.analysis_key:
+                if step.sketch is not None:
+                    with self._condition:
+                        self._sketches[str(workspace.folder), item.id] = step.sketch
                 return True
             work.steps.close()
             workspace.release(item.id)

@@ -1,8 +1,9 @@
 """One picture under way: what is known of it while its tiles come back."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import cv2
 import numpy as np
@@ -14,6 +15,16 @@ from lrpseg.pipeline.results import Found
 from lrpseg.pipeline.tiling import TileGrid
 
 Map = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A part of the work is done: so many tiles of all. sketch: the relevance that was found so
+    far, at most of all classes, at a size (height, width); to be asked for while the rest runs."""
+
+    done: int
+    total: int
+    sketch: Callable[[tuple[int, int]], Map] | None = None
 
 
 @dataclass
@@ -105,6 +116,11 @@ class Job:
             )
             for kind, name in enumerate(names)
         ]
+
+    def sketch(self, size: tuple[int, int]) -> Map:
+        """See `Step`."""
+        merged = reduce(np.maximum, [m[: self.size[0], : self.size[1]] for m in self.relevance])
+        return np.asarray(cv2.resize(merged, size[::-1], interpolation=cv2.INTER_AREA), np.float32)
 
     def _reduced(self, merged: Map) -> Map:
         """A map of the canvas at the image's own size, read-only."""

@@ -19,7 +19,7 @@ from lrpseg.lrp.explainer import deciding
 from lrpseg.lrp.windows import WindowExplainer, windows_of
 from lrpseg.models.networks import NETWORKS
 from lrpseg.pipeline.defaults import default_settings
-from lrpseg.pipeline.jobs import Job, probabilities
+from lrpseg.pipeline.jobs import Job, Step, probabilities
 from lrpseg.pipeline.results import Result
 from lrpseg.pipeline.settings import OPTIONS, Settings, taking
 from lrpseg.pipeline.tiling import TILE, TILINGS, Tile, TileGrid
@@ -35,8 +35,8 @@ WINDOW = 1.25
 Progress = Callable[[int, int], None]
 """Called with (tiles done, tiles in all) of the image at hand."""
 
-Steps = Generator[tuple[int, int], None, Result]
-"""Yields (tiles done, tiles in all) as often as somebody else may have a turn; returns a result."""
+Steps = Generator[Step, None, Result]
+"""Yields as often as somebody else may have a turn; returns the result."""
 
 
 @taking(*(name for name in OPTIONS if name != "domain"))
@@ -134,14 +134,16 @@ class Segmenter:
         """The result for one image, a batch of tiles at a time: for who does other things between,
         or may want to end early. Arguments and errors as of a call.
 
-        Yields (tiles done, tiles in all) after each batch, and returns the result.
+        Yields after each batch, and returns the result.
         """
         job = self._start(image)
-        yield from self._batches(job)
+        for done, total in self._batches(job):
+            yield Step(done, total, job.sketch)
         damaged = job.explained
         if explain_intact and not all(damaged):
             job = job.again()
-            yield from self._batches(job)
+            for done, total in self._batches(job):
+                yield Step(done, total, job.sketch)
         return self._result(job, damaged)
 
     def _batches(self, job: Job) -> Iterator[tuple[int, int]]:

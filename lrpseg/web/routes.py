@@ -114,6 +114,12 @@ def thumbnail(call: Call) -> Response:
 def heatmap(call: Call) -> Response:
     colormap = call.query.get("colormap", next(iter(COLORMAPS)))
     COLORMAPS[colormap]
+    item = call.item
+    if not item.analysis:  # of a picture under way, what was found so far
+        size = views.view_size(item.height, item.width)
+        found = call.service.analyser.sketch(call.workspace, item.id, size)
+        if found is not None:
+            return _picture(views.heatmap_view(call.workspace.image(item.id), found, colormap))
     relevance = call.workspace.relevance(call.id, call.class_name)
     return _picture(views.heatmap_view(call.workspace.image(call.id), relevance, colormap))
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -111,11 +112,30 @@ def test_steps_and_streams_give_what_a_call_gives(large: np.ndarray) -> None:
     assert np.allclose(streamed[0].relevance, segmenter(small).relevance, atol=1e-5)
 
 
+def test_a_sketch_is_what_was_found_so_far(large: np.ndarray) -> None:
+    steps = load("windows", batch=1).steps(large)
+    sketches = []
+    try:
+        while True:
+            step = next(steps)
+            assert step.sketch is not None
+            sketches.append(step.sketch((33, 54)))
+    except StopIteration as end:
+        result = end.value
+    assert all(sketch.shape == (33, 54) for sketch in sketches)
+    shares = [np.count_nonzero(sketch) for sketch in sketches]
+    assert shares == sorted(shares)
+    assert shares[0] < shares[-1]
+    whole = cv2.resize(result.relevance, (54, 33), interpolation=cv2.INTER_AREA)
+    assert np.allclose(sketches[-1], whole)
+
+
 def finished(steps: Steps) -> tuple[lrpseg.Result, list[tuple[int, int]]]:
     seen = []
     while True:
         try:
-            seen.append(next(steps))
+            step = next(steps)
+            seen.append((step.done, step.total))
         except StopIteration as end:
             return end.value, seen
 

@@ -7,10 +7,12 @@ import { loadImage } from "./loading.js";
 /** @import { Client } from "./client.js" */
 /** @import { Bus } from "./events.js" */
 /** @import { Look } from "./raster.js" */
-/** @import { Opened } from "./types.js" */
+/** @import { Item, Opened } from "./types.js" */
 /** @import { View } from "./view.js" */
 
 const MODES = ["picture", "heatmap", "mask"];
+const MANY = 16; // tiles that are to come, below which nobody needs a sketch
+const PAUSE = 3000; // milliseconds between two sketches
 
 export class Looks {
   /** @param {{ root: HTMLElement, events: Bus, view: View, client: Client }} parts */
@@ -21,6 +23,7 @@ export class Looks {
     this.client = client;
     /** @type {Opened | null} */
     this.open = null;
+    this.sketched = 0;
     this.mode = select(root, "mode");
     this.colormap = select(root, "colormap");
     this.mode.addEventListener("input", () => this.show(this.mode.value));
@@ -32,8 +35,10 @@ export class Looks {
     listen("contour", ({ checked }) => ({ contour: checked }));
     listen("changes", ({ checked }) => ({ changes: checked }));
     events.on("drawing", () => this.look({ mask: true })); // who draws sees what comes of it
+    events.on("described", ({ item }) => this.loadSketch(item));
     events.on("opened", (open) => {
       this.open = open;
+      this.sketched = 0;
       this.offer(open?.item.colourbars);
       if (open) this.loadHeatmap();
     });
@@ -84,6 +89,25 @@ export class Looks {
       open.heatmap = await loadImage(this.client, open.id, what);
     } catch (error) {
       this.events.emit("say", { text: reasonOf(error) });
+    }
+    if (this.open === open) this.events.emit("redraw", null);
+  }
+
+  /**
+   * While a large picture is analysed, show what was found so far, every few seconds.
+   * @param {Item} item
+   */
+  async loadSketch(item) {
+    const { open } = this, now = performance.now();
+    const done = item.tiles_done ?? 0, left = (item.tiles ?? 0) - done;
+    if (!open || open.ready || open.id !== item.id || !done || left < MANY) return;
+    if (this.sketched && now - this.sketched < PAUSE) return;
+    this.sketched = now;
+    try {
+      const sketch = await loadImage(this.client, open.id, `heatmap?tiles=${done}`);
+      if (!open.ready) open.heatmap = sketch;
+    } catch {
+      return; // it is done meanwhile, or the connection is gone, which others say
     }
     if (this.open === open) this.events.emit("redraw", null);
   }

@@ -195,7 +195,9 @@ export class View {
       context.fillStyle = "#000";
       context.fillRect(...box);
     } else {
-      const base = (look.mode === "heatmap" && open.heatmap) || open.picture;
+      // While it is analysed there is nothing but a sketch of the heatmap.
+      const heat = look.mode === "heatmap" || !open.ready;
+      const base = (heat && open.heatmap) || open.picture;
       context.imageSmoothingEnabled = s < 2;
       if (base) context.drawImage(base, ...box);
     }
