@@ -245,8 +245,9 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser(
         "import", help="bring masks that were made elsewhere into a workspace"
     )
-    command.add_argument("source", type=Path,
-                         help="a folder, file or zip: PNG, COCO, labelme, Label Studio")  # fmt: skip
+    command.add_argument(
+        "source", type=Path, help="a folder, file or zip: PNG, COCO, labelme, Label Studio"
+    )
     command.add_argument("--workspace", type=Path, required=True, metavar="DIR")
     command.add_argument("--format", choices=list(READERS),
                          help="default: told by the content")  # fmt: skip

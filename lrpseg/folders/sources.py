@@ -3,6 +3,7 @@
 import codecs
 import glob
 import os
+import re
 import stat
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,11 @@ STATE = ".lrpseg"
 
 _WRITTEN = frozenset({*FORMATS, "overlays", "summary", "items"})
 """Folders in a run's --out, and of the workspace that is laid into it."""
+
+_WRITTEN_FILES = re.compile(
+    r"index\.html|report\.json|pictures\.jsonl|workspace\.sqlite(-wal|-shm)?|reserve"
+)
+"""Files beside them."""
 
 LeaveOut = Callable[[str, str], object]
 """Is told of each file that is not taken: the kind of reason, and its name."""
@@ -118,9 +124,10 @@ def _folder(root: Path, prefix: str, leave_out: LeaveOut) -> Iterator[Source]:
             for name in sorted(folders):
                 path = Path(folder) / name
                 shown = prefix + path.relative_to(root).as_posix()
+                if name.startswith(STATE):  # this run's own, or an earlier one's
+                    continue
                 if name.startswith("."):
-                    if name != STATE:
-                        leave_out(HIDDEN, shown)
+                    leave_out(HIDDEN, shown)
                 # What an earlier run wrote among the pictures is no picture.
                 elif (path / STATE).is_dir() or (own and name in _WRITTEN and path.parent == root):
                     leave_out(EARLIER, shown)
@@ -134,7 +141,11 @@ def _folder(root: Path, prefix: str, leave_out: LeaveOut) -> Iterator[Source]:
             for name in sorted(files):
                 path = Path(folder) / name
                 shown = prefix + path.relative_to(root).as_posix()
-                if reason := _no_picture(name):
+                if name.startswith(STATE):
+                    continue
+                if own and _WRITTEN_FILES.fullmatch(name) and path.parent == root:
+                    leave_out(EARLIER, shown)
+                elif reason := _no_picture(name):
                     leave_out(reason, shown)
                 elif path.is_symlink() and not path.exists():
                     leave_out(BROKEN, shown)

@@ -1,5 +1,6 @@
 """Where pictures are found, and the plan of a run."""
 
+import json
 import zipfile
 from pathlib import Path
 
@@ -137,6 +138,9 @@ def test_what_a_run_wrote_beside_the_pictures_is_no_picture(folder: Path, tmp_pa
         open_annotated(photos)
     assert (photos / "png" / "a.png").is_file()
     assert names(photos) == ["a.png", "belt/png/x.png"]
+    # What it left out is what it wrote itself; its plan, which grows meanwhile, is not told.
+    report = json.loads((photos / "report.json").read_text("utf-8"))
+    assert list(report["left_out"]) == ["of earlier runs"]
 
 
 def test_a_damaged_entry_of_a_zip_is_told(tmp_path: Path) -> None:
