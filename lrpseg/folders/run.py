@@ -55,12 +55,12 @@ class Report:
     read: Told = field(default_factory=Told)
 
     def sentence(self) -> str:
-        """One line: "12 pictures read, 3 left out: 2 .txt files, 1 could not be read"."""
+        """One line: "12 pictures read, 3 left out: 2 (.txt file), 1 (cannot be read)"."""
         done = self.pictures - self.failures
         said = f"{done:,} picture{'s'[: done != 1]} read"
         reasons = self.left_out.reasons()
         if self.failures:
-            reasons.append(f"{self.failures:,} could not be read")
+            reasons.append(f"{self.failures:,} (cannot be read)")
         if not reasons:
             return f"{said}, none left out"
         return f"{said}, {self.left_out.total + self.failures:,} left out: {', '.join(reasons)}"

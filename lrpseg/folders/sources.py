@@ -33,7 +33,7 @@ LeaveOut = Callable[[str, str], object]
 """Is told of each file that is not taken: the kind of reason, and its name."""
 
 HIDDEN, LINKED, EARLIER, BROKEN = (
-    "hidden", "linked folders that were read already", "of earlier runs", "broken links",
+    "hidden", "linked folder, read already", "of an earlier run", "broken link",
 )  # fmt: skip
 
 MAX_BYTES = 2_000_000_000
@@ -172,7 +172,7 @@ def _no_picture(name: str) -> str:
     suffix = PurePosixPath(name).suffix.lower()
     if suffix in SUFFIXES:
         return ""
-    return f"{suffix} files" if suffix else "files without a suffix"
+    return f"{suffix} file" if suffix else "file without a suffix"
 
 
 def _whole_name(name: str) -> str:
@@ -244,7 +244,7 @@ def _zipped(path: Path, prefix: str, leave_out: LeaveOut) -> Iterator[Source]:
         if any(p == "__MACOSX" or (p.startswith(".") and p != "..") for p in parts):
             leave_out(HIDDEN, prefix + name)
         elif stat.S_ISLNK(entry.external_attr >> 16):
-            leave_out("links inside of a zip", prefix + name)
+            leave_out("link inside of a zip", prefix + name)
         elif reason := _no_picture(parts[-1]):
             leave_out(reason, prefix + name)
         else:

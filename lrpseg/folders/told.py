@@ -30,9 +30,9 @@ class Told:
         return sum(self.counts.values())
 
     def reasons(self) -> list[str]:
-        """["2 .txt files", "1 hidden"], the most first."""
+        """["2 (.txt file)", "1 (hidden)"], the most first."""
         ordered = sorted(self.counts.items(), key=lambda entry: (-entry[1], entry[0]))
-        return [f"{count:,} {kind}" for kind, count in ordered]
+        return [f"{count:,} ({kind})" for kind, count in ordered]
 
     def as_json(self) -> dict[str, Any]:
         """The same as JSON types."""

@@ -45,8 +45,8 @@ def test_what_a_person_drew_or_accepted_is_left_alone_until_somebody_asks(
     assert main(here) == 1
     told = capsys.readouterr()
     assert told.out == (
-        "1 mask read as corrections, 3 left out: 2 would replace what is drawn, "
-        "1 no picture of that name\n"
+        "1 mask read as corrections, 3 left out: 2 (would replace what is drawn), "
+        "1 (no picture of that name)\n"
     )
     assert "refused: a: a.png has corrections already" in told.err
     assert "refused: b: b.png is accepted already" in told.err
@@ -100,7 +100,7 @@ def test_a_picture_that_coco_lists_without_annotation_is_left_alone(
     (tmp_path / "a.json").write_text(json.dumps(coco([])))
     done = commands.import_source(workspace, tmp_path / "a.json")
     assert done.sentence() == (
-        "0 masks read as corrections, 1 left out: 1 listed without an annotation"
+        "0 masks read as corrections, 1 left out: 1 (listed without an annotation)"
     )
     assert (done.refused, [name for name, _ in done.left_out]) == ([], ["a.png"])
     assert np.array_equal(workspace.mask(id), before)
@@ -163,7 +163,7 @@ def test_uploads_say_what_was_left_out(workspace: Workspace, tmp_path: Path) -> 
     paths = [tmp_path / "all.json", tmp_path / "large.json"]
     done = commands.import_files(workspace, paths, Limits(max_bytes=1000))
     assert done.names == ["a.png"]
-    assert done.sentence() == "1 mask read as corrections, 1 left out: 1 cannot be read"
+    assert done.sentence() == "1 mask read as corrections, 1 left out: 1 (cannot be read)"
     assert [name for name, _ in done.refused] == ["large.json"]
 
 

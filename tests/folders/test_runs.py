@@ -248,19 +248,19 @@ def test_a_run_says_what_it_left_out_and_what_was_not_plain(
     given = ["annotate", str(folder), "--out", str(out), "--domain", "toy", "--device", "cpu"]
     assert main(given) == 1
     told = capsys.readouterr().out.splitlines()
-    wanted = "1 picture read, 4 left out: 2 .txt files, 1 .heic files, 1 could not be read"
+    wanted = "1 picture read, 4 left out: 2 (.txt file), 1 (.heic file), 1 (cannot be read)"
     assert wanted in told
-    assert "  in a way that is not plain: 1 read as 12 bits; report.json names them" in told
+    assert "  in a way that is not plain: 1 (read as 12 bits); report.json names them" in told
     report = json.loads((out / "report.json").read_text("utf-8"))
-    assert report["left_out"][".txt files"] == {"files": 2, "names": ["more.txt", "notes.txt"]}
+    assert report["left_out"][".txt file"] == {"files": 2, "names": ["more.txt", "notes.txt"]}
     ((kind, entry),) = report["read"].items()
     assert kind == "read as 12 bits"
     assert entry["names"] == [f"camera.png (by its values, of which the highest is {values.max()})"]
     lines = [json.loads(x) for x in (out / "pictures.jsonl").read_text("utf-8").splitlines()]
     assert [len(line.get("read", ())) for line in lines] == [0, 1]
     page = (out / "index.html").read_text("utf-8")
-    assert "2 .txt files: more.txt, notes.txt" in page
-    assert "1 read as 12 bits: camera.png" in page
+    assert "2 (.txt file): more.txt, notes.txt" in page
+    assert "1 (read as 12 bits): camera.png" in page
     assert main([*given, "--resume"]) == 1
     assert wanted in capsys.readouterr().out  # a run that goes on knows it still
     assert main([*given, "--bits", "12"]) == 1

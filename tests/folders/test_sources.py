@@ -54,8 +54,8 @@ def test_all_that_can_be_read_is_taken_and_the_rest_is_told(tmp_path: Path) -> N
     taken = ["a.JPG", "b.pgm", "c.jp2", "d.avif", "e.mpo", "f.jfif", "g.psd"]
     for name in (*taken, "h.heic", "notes.txt", "more.txt", "README", ".hidden.png"):
         (photos / name).write_bytes(b"x")
-    wanted = {".heic files": ["h.heic"], ".txt files": ["more.txt", "notes.txt"],
-              "files without a suffix": ["README"], "hidden": [".hidden.png"]}  # fmt: skip
+    wanted = {".heic file": ["h.heic"], ".txt file": ["more.txt", "notes.txt"],
+              "file without a suffix": ["README"], "hidden": [".hidden.png"]}  # fmt: skip
     assert left(photos) == (taken, wanted)
     archive = tmp_path / "photos.zip"
     with zipfile.ZipFile(archive, "w") as file:
@@ -78,8 +78,8 @@ def test_linked_folders_are_followed_once(tmp_path: Path) -> None:
     (photos / "lost.png").symlink_to(tmp_path / "nothing.png")
     found, told = left(photos)
     assert found == ["real/a.png", "more/c.png", "more/deep/b.png"]
-    assert told.pop("broken links") == ["lost.png"]
-    assert sorted(told.pop("linked folders that were read already")) == [
+    assert told.pop("broken link") == ["lost.png"]
+    assert sorted(told.pop("linked folder, read already")) == [
         "0-first", "more again", "more/deep/back", "real/up",
     ]  # fmt: skip
     assert [n for names in told.values() for n in names] in ([], ["gone"])
@@ -140,7 +140,7 @@ def test_what_a_run_wrote_beside_the_pictures_is_no_picture(folder: Path, tmp_pa
     assert names(photos) == ["a.png", "belt/png/x.png"]
     # What it left out is what it wrote itself; its plan, which grows meanwhile, is not told.
     report = json.loads((photos / "report.json").read_text("utf-8"))
-    assert list(report["left_out"]) == ["of earlier runs"]
+    assert list(report["left_out"]) == ["of an earlier run"]
 
 
 def test_a_damaged_entry_of_a_zip_is_told(tmp_path: Path) -> None:

@@ -45,12 +45,12 @@ class ImportReport(Imported):
         (self.left_out if kind in HARMLESS else self.refused).append((name, str(error)))
 
     def sentence(self, role: str = "corrections") -> str:
-        """One line: "3 masks read as corrections, 2 left out: 2 no picture of that name"."""
+        """One line: "3 masks read as corrections, 2 left out: 2 (no picture of that name)"."""
         count = len(self.names)
         told = f"{count} mask{'s'[: count != 1]} read as {role}"
         if not self.kinds:
             return f"{told}, none left out"
-        reasons = ", ".join(f"{n} {kind}" for kind, n in self.kinds.most_common())
+        reasons = ", ".join(f"{n} ({kind})" for kind, n in self.kinds.most_common())
         return f"{told}, {self.kinds.total()} left out: {reasons}"
 
 

@@ -5,9 +5,9 @@ OTHER_SIZE = "another size than the picture"
 TWO_MASKS = "a second mask of a picture"
 BOXES = "boxes or lines only"
 OTHER_LABEL = "other labels only"
-PICTURE = "pictures, no masks"
+PICTURE = "a picture, no mask"
 UNSAID = "listed without an annotation"
-OTHER_FILE = "files without annotations"
+OTHER_FILE = "a file without annotations"
 DRAWN = "would replace what is drawn"
 
 HARMLESS = frozenset({PICTURE, UNSAID, OTHER_FILE})
