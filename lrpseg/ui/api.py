@@ -4,14 +4,12 @@
 """
 
 import inspect
-import tempfile
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 from PIL import Image
 
 from lrpseg.app import commands
@@ -21,9 +19,11 @@ from lrpseg.core.images import read_limited
 from lrpseg.domains import FIRST_DOMAIN
 from lrpseg.masks.render import heatmap, mask_image, save_png
 from lrpseg.pipeline.settings import taking
+from lrpseg.ui.handlers import made_folder
 from lrpseg.ui.messages import SaidError
 from lrpseg.ui.workspace_api import CHOSEN, workspace_endpoints
 from lrpseg.web.inputs import checked
+from lrpseg.workspace.exports import new_folder
 
 LRP = {"concurrency_id": "lrp", "concurrency_limit": 2}
 SEGMENT_ORDER = (
@@ -67,7 +67,7 @@ def _add_segment(service: Service) -> None:
         settings = commands.settings_of(domain, trusted=False, **choices)
         result = service.analyser.segmenters.run(data, settings, explain_intact)
         # Files of their own, whole before they are named: two callers may get the same picture.
-        folder = Path(tempfile.mkdtemp(dir=get_upload_folder()))
+        folder = Path(new_folder(made_folder() / "segment"))
         save_png(Image.fromarray(heatmap(result)), folder / "heatmap.png")
         save_png(mask_image(result.at(threshold)), folder / "mask.png")
         return result.probability, str(folder / "heatmap.png"), str(folder / "mask.png")

@@ -20,6 +20,7 @@ from lrpseg.ui import choices
 from lrpseg.ui.messages import info, page_error, warn
 from lrpseg.ui.uploads import Named
 from lrpseg.web import inputs
+from lrpseg.workspace.exports import folder_for
 
 T = TypeVar("T")
 _serial = itertools.count(1)
@@ -128,13 +129,13 @@ class Handlers:
     def download_mask(self, token: str, id: str) -> Any:
         """The mask of the picture that is shown, as a PNG."""
         _chosen(id)
-        return commands.mask_file(self.service.sessions.get(token), id, cache_folder())
+        return commands.mask_file(self.service.sessions.get(token), id, made_for(token))
 
     @shown
     def make_zip(self, token: str, formats: list[str]) -> Any:
         """All masks with overlays, provenance and formats."""
         workspace = self.service.sessions.get(token)
-        path, said = commands.export_zip_file(workspace, cache_folder(), formats)
+        path, said = commands.export_zip_file(workspace, made_for(token), formats)
         for sentence in said:
             info(sentence)
         return path
@@ -142,7 +143,7 @@ class Handlers:
     @shown
     def take_home(self, token: str) -> Any:
         """The whole session as one file."""
-        return commands.session_file(self.service.sessions.get(token), cache_folder())
+        return commands.session_file(self.service.sessions.get(token), made_for(token))
 
     @shown
     def open_session(self, token: str, files: list[Named]) -> tuple[Any, ...]:
@@ -163,9 +164,14 @@ def _values(chosen: Sequence[str]) -> dict[str, Any]:
     return {name: inputs.text(value, name) for name, value in zip(MENUS, chosen, strict=True)}
 
 
-def cache_folder() -> str:
-    """Where Gradio lets a browser fetch files from."""
-    return get_upload_folder()
+def made_folder() -> Path:
+    """Where files are made that a browser may fetch from Gradio."""
+    return Path(get_upload_folder()) / "lrpseg"
+
+
+def made_for(token: str) -> str:
+    """The folder there for what is made for who has the token."""
+    return folder_for(made_folder(), token)
 
 
 def counted(number: int, what: str) -> str:

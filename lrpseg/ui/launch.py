@@ -20,6 +20,7 @@ from lrpseg.core.errors import OptionError
 from lrpseg.core.files import data_folder
 from lrpseg.domains import list_domains
 from lrpseg.ui.editor import editor_route
+from lrpseg.ui.handlers import made_folder
 from lrpseg.ui.messages import keep_quiet
 from lrpseg.ui.page import build
 from lrpseg.web.guard import Guard, clean_root
@@ -27,6 +28,7 @@ from lrpseg.web.logins import MESSAGE, Logins, renew_token
 from lrpseg.web.routes import make_routes
 from lrpseg.web.sites import Sites, make_sites
 from lrpseg.workspace import Limits, Sessions
+from lrpseg.workspace.exports import remove_old
 
 CSS = (Path(__file__).parent / "static" / "page.css").read_text("utf-8")
 SWEEP_SECONDS = 600
@@ -38,20 +40,25 @@ _log = logging.getLogger(__name__)
 
 
 class Sweeper:
-    """Deletes visitors' workspaces that have not been used for a day, now and from time to time."""
+    """Deletes visitors' workspaces that have not been used for a day, and files that were made to be
+    fetched, now and from time to time."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
         self._stop = threading.Event()
-        sessions.sweep()
+        self._sweep()
         threading.Thread(target=self._run, name="sweeper", daemon=True).start()
 
     def _run(self) -> None:
         while not self._stop.wait(SWEEP_SECONDS):
             try:
-                self._sessions.sweep()
+                self._sweep()
             except Exception:  # the next time may go well: visitors' pictures must not stay
                 _log.exception("the workspaces could not be swept")
+
+    def _sweep(self) -> None:
+        self._sessions.sweep()
+        remove_old(made_folder())
 
     def stop(self) -> None:
         self._stop.set()
