@@ -40,8 +40,8 @@ _log = logging.getLogger(__name__)
 
 
 class Sweeper:
-    """Deletes visitors' workspaces that have not been used for a day, and files that were made to be
-    fetched, now and from time to time."""
+    """Deletes visitors' workspaces that have not been used for a day, and files that were made to
+    be fetched, now and from time to time."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
