@@ -108,6 +108,16 @@ def test_a_picture_that_coco_lists_without_annotation_is_left_alone(
     assert not workspace.mask(id).any()
 
 
+def test_a_list_stands_in_no_masks_way(workspace: Workspace, tmp_path: Path) -> None:
+    """COCO lists all pictures, and the mask of one is a file of its own."""
+    id = analysed(workspace, "a.png").id
+    source = made(tmp_path / "in", a=MASK)
+    (source / "all.json").write_text(json.dumps(coco([], file_name="photos/a.png")))
+    done = commands.import_source(workspace, source)
+    assert (done.names, done.refused) == (["a.png"], [])
+    assert np.array_equal(workspace.mask(id), MASK)
+
+
 def test_pixels_that_are_not_known_stay_as_they_are(workspace: Workspace, tmp_path: Path) -> None:
     id = analysed(workspace, "a.png").id
     before = workspace.mask(id)

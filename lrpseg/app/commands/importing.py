@@ -89,13 +89,18 @@ def import_source(
             _keep(items[found], role, class_name)
         return sizes[found]
 
+    def said() -> Iterator[ReadMask]:
+        for mask in read_masks(source, kind, report.refuse, replace(options, expect=expect)):
+            if mask.annotated or empty:
+                yield mask
+            else:  # here, so that another file may have the picture's mask
+                what = f"The file lists {mask.name} and says nothing of it (--empty: it is intact)."
+                report.refuse(mask.name, FormatError(what, UNSAID))
+
     def wanted() -> Iterator[ReadMask]:
-        masks = read_masks(source, kind, report.refuse, replace(options, expect=expect))
-        for mask in match(masks, sizes, report.refuse):
+        for mask in match(said(), sizes, report.refuse):
             item = workspace.item(items[mask.name].id)
             try:
-                if not mask.annotated and not empty:
-                    raise FormatError(f"The file lists {mask.name} and says nothing of it.", UNSAID)
                 if not overwrite:  # somebody may have drawn meanwhile
                     _keep(item, role, class_name)
             except FormatError as error:
