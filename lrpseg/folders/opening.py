@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lrpseg.core.errors import LrpsegError
-from lrpseg.core.files import atomically
+from lrpseg.core.errors import DiskFullError, LrpsegError
+from lrpseg.core.files import atomically, is_full
 from lrpseg.folders.block import Row
 from lrpseg.folders.job import Job
 from lrpseg.folders.plan import Plan, Planned
 from lrpseg.folders.run import JOB_FILE, PLAN_FILE, STATE, Shards
-from lrpseg.workspace import Item, Workspace
+from lrpseg.workspace import Item, UnavailableError, Workspace
 from lrpseg.workspace.schema import FILE_NAME
 
 OPENED_FILE = "opened.json"
@@ -76,13 +76,19 @@ def open_annotated(
                         _add(workspace, planned, row, job)
                         added += 1
                     opened.add(planned.position)
+                except (DiskFullError, UnavailableError):
+                    raise  # of every further picture the same would be said
                 except LrpsegError as error:
                     refused.append((planned.source.name, str(error)))
             if progress is not None:
                 progress(1)
     finally:
         text = json.dumps(sorted(opened))
-        atomically(path, lambda file: file.write(text.encode()))
+        try:
+            atomically(path, lambda file: file.write(text.encode()))
+        except OSError as error:
+            if not is_full(error):  # else that has been said, and they are known by their names
+                raise
     return Opened(added, refused)
 
 

@@ -93,15 +93,18 @@ class Analysable(Readable):
             self._forget_analyses(self._folder(item), {key, shown.analysis, shown.analysis_key})
 
     def fail(self, id: str, key: str, reason: str) -> None:
-        """Note that the analysis `key` of a picture could not be made, as `finish` takes it."""
-        with self._writing() as db:
-            item = find_item(db, id)
-            if item is None:
-                return
-            if item.analysis_key == key:
-                touch(db, id, edited=False, status="failed", reason=reason)
-            else:
-                wait_again(db, item)
+        """Note that the analysis `key` of a picture could not be made, as `finish` takes it; also
+        where the reason is a full disk."""
+
+        def note() -> None:
+            with self._writing() as db:
+                item = find_item(db, id)
+                if item is not None and item.analysis_key == key:
+                    touch(db, id, edited=False, status="failed", reason=reason)
+                elif item is not None:
+                    wait_again(db, item)
+
+        self._sparing(note)
 
     def recover(self) -> None:
         """At the start of the one process that analyses: what was running waits again. Where

@@ -15,7 +15,7 @@ from lrpseg.domains.classes import COLOURS
 from lrpseg.formats import FORMATS, Annotated, ClassLabel, ExportOptions, Written, unique_stems
 from lrpseg.formats.reading import ReadMask, matched
 from lrpseg.masks.corrections import ADDED, REMOVED, Mask
-from lrpseg.workspace.errors import WorkspaceError
+from lrpseg.workspace.errors import UnavailableError, WorkspaceError
 from lrpseg.workspace.item import Item
 from lrpseg.workspace.store import Workspace
 
@@ -180,6 +180,8 @@ def import_masks(
                     workspace.patch_corrections(
                         item.id, 0, 0, item.width, item.height, values, name
                     )
+        except (DiskFullError, UnavailableError):
+            raise  # of every further mask the same would be said
         except LrpsegError as error:
             refuse(mask.name, error)
             continue

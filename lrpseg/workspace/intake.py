@@ -19,6 +19,9 @@ _WHOLE = 1000
 _ENTRY = 300
 """Bytes of a zip's directory for each entry, on average, before it is taken for a lie."""
 
+LARGE, MANY = "too large", "too many files"
+"""Kinds of refusals."""
+
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{n}{i}" for n in ("com", "lpt") for i in range(10))}
 _CHUNK = 1_000_000
 
@@ -41,11 +44,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class Upload:
-    """A file to add, or one that was refused: then `data` is None and `reason` says why."""
+    """A file to add, or one that was refused: then `data` is None, `reason` says why, and `kind` in
+    a few words, to count by."""
 
     name: str
     data: bytes | None
     reason: str = ""
+    kind: str = "cannot be read"
 
 
 def safe_name(name: str) -> str:
@@ -92,7 +97,9 @@ def read_uploads(paths: Iterable[tuple[Path, str]], limits: Limits) -> Iterator[
         for upload in uploads:
             count += upload.data is not None
             if count > limits.max_files:
-                yield Upload(upload.name, None, f"More than {limits.max_files} files at once.")
+                yield Upload(
+                    upload.name, None, f"More than {limits.max_files} files at once.", MANY
+                )
                 return
             yield upload
 
@@ -100,7 +107,7 @@ def read_uploads(paths: Iterable[tuple[Path, str]], limits: Limits) -> Iterator[
 def _file(path: Path, name: str, limits: Limits) -> Upload:
     try:
         if path.stat().st_size > limits.max_bytes:
-            return Upload(safe_name(name), None, _too_large(limits))
+            return Upload(safe_name(name), None, _too_large(limits), LARGE)
         return Upload(safe_name(name), path.read_bytes())
     except OSError as error:
         return Upload(safe_name(name), None, f"The upload cannot be read: {error.strerror}.")
@@ -112,12 +119,12 @@ def _unpacked(path: Path, name: str, limits: Limits) -> Iterator[Upload]:
     try:
         count, length = directory_size(path)  # a list of a million names takes a while to read
         if count > most or length > most * _ENTRY:
-            yield Upload(archive_name, None, _too_many(count, most))
+            yield Upload(archive_name, None, _too_many(count, most), MANY)
             return
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
             if len(entries) > most:
-                yield Upload(archive_name, None, _too_many(len(entries), most))
+                yield Upload(archive_name, None, _too_many(len(entries), most), MANY)
                 return
             left = limits.max_expanded
             for entry, name in zip(entries, entry_names(entries), strict=True):
@@ -142,19 +149,20 @@ def _entry(
     archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, limits: Limits, left: int
 ) -> Upload:
     if stat.S_ISLNK(entry.external_attr >> 16):
-        return Upload(name, None, "A link inside a zip is not followed.")
+        return Upload(name, None, "A link inside a zip is not followed.", "link inside of a zip")
     if entry.flag_bits & 1:
-        return Upload(name, None, "The zip is encrypted. Unpack it first.")
+        return Upload(name, None, "The zip is encrypted. Unpack it first.", "encrypted")
     try:
         data = _read(archive, entry, limits, left)
     except _TooMuchError as error:
-        return Upload(name, None, str(error))
+        return Upload(name, None, str(error), LARGE)
     except (
         Exception
     ) as error:  # zipfile and its codecs raise whatever a damaged entry makes of them
         return Upload(name, None, f"This entry of the zip is damaged: {error}.")
     if zipfile.is_zipfile(io.BytesIO(data)):
-        return Upload(name, None, "A zip inside a zip is not opened. Upload it by itself.")
+        reason = "A zip inside a zip is not opened. Upload it by itself."
+        return Upload(name, None, reason, "zip inside of a zip")
     return Upload(name, data)
 
 

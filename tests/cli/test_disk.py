@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from lrpseg.cli.main import main
+from lrpseg.core.errors import DiskFullError
 from lrpseg.core.files import disk_of
+from lrpseg.folders.opening import open_annotated
 from lrpseg.masks.render import mask_image, save_png
 from lrpseg.workspace import Workspace
 from tests.workspace_support import analysed, folder_of, picture
@@ -78,6 +80,25 @@ def test_sqlite_may_be_the_first_to_say_so(
     monkeypatch.setattr("lrpseg.folders.run.make_plan", full)
     said = sentence(COMMANDS["annotate"](here), capsys)
     assert f"The disk {disk_of(here)[0]} (" in said
+
+
+def test_what_annotate_wrote_is_not_opened_picture_by_picture_on_a_full_disk(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        (here / "in" / f"{number}.png").write_bytes(picture(number))
+    assert main(COMMANDS["annotate"](here)) == 0
+    tried = []
+
+    def full(*args: object, **kwargs: object) -> None:
+        tried.append(1)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    Workspace(here / "out")
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(DiskFullError, match="MB free"):
+        open_annotated(here / "out")
+    assert len(tried) == 2  # one picture, and the list of what is done
 
 
 @pytest.mark.parametrize("name", ["annotate", "export"])

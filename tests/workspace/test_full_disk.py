@@ -11,10 +11,12 @@ import pytest
 
 from lrpseg.core import files
 from lrpseg.core.errors import DiskFullError
+from lrpseg.formats.reading import ReadMask
 from lrpseg.workspace import (
     Sessions,
     Workspace,
     export_zip,
+    import_masks,
     reserve,
     save_session,
 )
@@ -157,6 +159,27 @@ def test_deleting_takes_the_room_that_was_held_back(tmp_path: Path, fill: Any) -
     assert not held.exists()
     assert [i.id for i in workspace.items()] == [kept.id]
     assert not folder_of(workspace, item).exists()
+
+
+def test_a_heatmap_without_room_is_told_by_its_picture(tmp_path: Path, fill: Any) -> None:
+    workspace = Workspace(tmp_path)
+    item = workspace.add("a.png", picture(), SETTINGS)
+    fill(tmp_path, tmp_path / "reserve")
+    with pytest.raises(DiskFullError) as told:
+        workspace.finish(item.id, item.analysis_key, result())
+    workspace.fail(item.id, item.analysis_key, str(told.value))
+    assert workspace.item(item.id).status == "failed"
+    assert "MB free" in (workspace.item(item.id).reason or "")
+
+
+def test_an_import_ends_where_there_is_no_room(tmp_path: Path, fill: Any) -> None:
+    workspace = Workspace(tmp_path)
+    items = [analysed(workspace, f"{n}.png") for n in range(3)]
+    masks = [ReadMask(item.name, workspace.mask(item.id)) for item in items]
+    fill(tmp_path)
+    for role in ("truth", "corrections"):
+        with pytest.raises(DiskFullError):
+            import_masks(workspace, masks, role)
 
 
 def test_deleting_goes_on_when_that_room_is_gone_too(tmp_path: Path, fill: Any) -> None:
