@@ -62,6 +62,8 @@ class Handlers:
         """Uploaded files, zips and folders become pictures of the workspace."""
         workspace = self.service.sessions.get(token)
         added = commands.add_files(self.service, workspace, files, settings(*chosen))
+        if added.refused:
+            info(f"{added.sentence()}.")
         _warn(added.refused, "more files were refused")
         return None, editor_value(token, next(iter(added.ids), None))
 

@@ -173,7 +173,7 @@ def test_uploads_say_what_was_left_out(workspace: Workspace, tmp_path: Path) -> 
     paths = [tmp_path / "all.json", tmp_path / "large.json"]
     done = commands.import_files(workspace, paths, Limits(max_bytes=1000))
     assert done.names == ["a.png"]
-    assert done.sentence() == "1 mask read as corrections, 1 left out: 1 (cannot be read)"
+    assert done.sentence() == "1 mask read as corrections, 1 left out: 1 (too large)"
     assert [name for name, _ in done.refused] == ["large.json"]
 
 

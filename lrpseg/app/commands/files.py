@@ -107,11 +107,11 @@ def import_files(
 
     kind: name of a reader; without it, told by the files' names and content.
     """
-    refused: list[tuple[str, str]] = []
+    refused: list[tuple[str, FormatError]] = []
     with tempfile.TemporaryDirectory() as folder:
         for file in read_uploads([(path, path.name) for path in paths], limits):
             if file.data is None:
-                refused.append((file.name, file.reason))
+                refused.append((file.name, FormatError(file.reason, file.kind)))
                 continue
             target = Path(folder) / file.name
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -119,8 +119,8 @@ def import_files(
         done = import_source(
             workspace, Path(folder), kind, role, class_name, options, overwrite, empty
         )
-    for name, reason in refused:
-        done.refuse(name, FormatError(reason))
+    for name, error in refused:
+        done.refuse(name, error)
     return done
 
 

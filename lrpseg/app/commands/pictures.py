@@ -1,7 +1,8 @@
 """Workspaces and the pictures in them: opening, adding, removing."""
 
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lrpseg.app.samples import SamplePicture, Samples
@@ -9,6 +10,8 @@ from lrpseg.app.service import Service
 from lrpseg.core.errors import DiskFullError, ImageError
 from lrpseg.pipeline.settings import Settings
 from lrpseg.workspace import Item, UnavailableError, Workspace, read_uploads, safe_name
+
+NO_PICTURE = "no picture"
 
 
 def open_workspace(service: Service, token: str | None = None) -> tuple[str, Workspace]:
@@ -34,10 +37,21 @@ def add(service: Service, workspace: Workspace, name: str, data: bytes, settings
 
 @dataclass(frozen=True)
 class Added:
-    """What became of uploaded files: new pictures, and what was refused with the reason."""
+    """What became of uploaded files: new pictures, and what was refused with the reason. kinds: how
+    many were refused for each kind of reason, and how many of the new ones are no pictures."""
 
     ids: list[str]
     refused: list[tuple[str, str]]
+    kinds: Counter[str] = field(default_factory=Counter)
+
+    def sentence(self) -> str:
+        """One line: "3 pictures read, 2 left out: 1 (no picture), 1 (too large)"."""
+        count = len(self.ids) - self.kinds[NO_PICTURE]
+        told = f"{count} picture{'s'[: count != 1]} read"
+        if not self.kinds.total():
+            return f"{told}, none left out"
+        reasons = ", ".join(f"{n} ({kind})" for kind, n in self.kinds.most_common() if n)
+        return f"{told}, {self.kinds.total()} left out: {reasons}"
 
 
 def add_files(
@@ -49,12 +63,17 @@ def add_files(
     for upload in read_uploads(paths, service.limits):
         if upload.data is None:
             added.refused.append((upload.name, upload.reason))
+            added.kinds[upload.kind] += 1
             continue
         try:
-            added.ids.append(workspace.add(upload.name, upload.data, settings).id)
+            item = workspace.add(upload.name, upload.data, settings)
         except (DiskFullError, UnavailableError) as error:  # those before it are there
             added.refused.append((upload.name, str(error)))
+            added.kinds["no room"] += 1
             continue
+        added.ids.append(item.id)
+        if item.status == "failed":  # it is listed, with the reason
+            added.kinds[NO_PICTURE] += 1
         service.analyser.wake(workspace)
     return added
 
