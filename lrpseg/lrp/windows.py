@@ -5,7 +5,9 @@ window, each tile's features are cut out of them, and the head decides on each. 
 tiles' relevance is merged where it leaves the head, by the weights that blend tiles, and goes
 through the convolutions once: relevance is linear in what it starts from. It is not exactly what
 tiles by themselves give: at a tile's edge the convolutions see the surroundings instead of zeros,
-and epsilon's root mean square is that of the window.
+and epsilon's root mean square is that of the window. Networks were trained with zeros there, and
+call more tiles damaged without them. So a window only says which tiles are surely intact: all
+others are decided once more, each by itself.
 """
 
 from collections.abc import Sequence
@@ -20,6 +22,12 @@ from lrpseg.lrp.engine import Activations, LeanEngine
 from lrpseg.lrp.explainer import Explainer, LeanExplainer, Select
 from lrpseg.models.contract import log_odds_of
 from lrpseg.models.loaded import Loaded
+
+SURE = 1.0
+"""Log-odds as far below 0 in a window as this are intact: a probability of 0.27."""
+
+AT_ONCE = 8
+"""Tiles that are decided by themselves at a time."""
 
 Corner = tuple[int, int]
 """First pixel (y, x) of a tile in its window, multiples of the network's coarsest stride."""
@@ -76,6 +84,7 @@ class Windows:
         if likelihood is not None:
             tiles = _cut(likelihood, corners, self._side, 1)
             log_odds = self._network.judge(tiles, log_odds)
+        log_odds = self._decided(x, corners, log_odds)
         selected = select(log_odds)
         shape = (len(self._network.classes), *x.shape[2:])
         relevance, own = x.new_zeros(shape), None if likelihood is None else x.new_zeros(shape)
@@ -98,6 +107,16 @@ class Windows:
                 total = _merged(weights[rows][:, None], there, (0, 0, *window), 1)
                 own[kind] = likelihood[0, kind] * total[0, 0]
         return Seen(log_odds, selected, relevance, own)
+
+    def _decided(self, x: Tensor, corners: Sequence[Corner], log_odds: Tensor) -> Tensor:
+        """The log-odds, with those of each tile by itself where it is not surely intact."""
+        (doubtful,) = (log_odds > -SURE).any(dim=1).nonzero(as_tuple=True)
+        decided = log_odds.clone()
+        for rows in doubtful.split(AT_ONCE):
+            if len(rows):
+                tiles = _cut(x, [corners[i] for i in rows.tolist()], self._side, 1)
+                decided[rows] = self._network.decide(tiles)[1].to(decided)
+        return decided
 
 
 def windows_of(network: Loaded, reason: Explainer) -> Windows | None:

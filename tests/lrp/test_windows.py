@@ -12,7 +12,7 @@ from lrpseg.lrp.graph import read_graph
 from lrpseg.lrp.windows import Seen, Windows
 from lrpseg.models import Classifier
 from lrpseg.models.loaded import Loaded
-from tests.lrp.networks import NORMALISATION, SMALL, TWO, make
+from tests.lrp.networks import NORMALISATION, ONE, SMALL, TWO, make
 
 
 def window_of(height: int, width: int, seed: int = 0) -> Tensor:
@@ -126,3 +126,29 @@ def test_nothing_that_is_selected_gives_no_relevance() -> None:
     assert not seen.selected.any()
     assert not seen.relevance.any()
     assert seen.likelihood is None
+
+
+@pytest.mark.parametrize("classes", [ONE, TWO], ids=["one class", "two classes"])
+def test_all_but_surely_intact_tiles_are_decided_by_themselves(classes: tuple[str, ...]) -> None:
+    model = make("vgg-a", classes)
+    engine = engine_of(model, "ours")
+    x = window_of(160, 160)
+    tiles = [(16 * y, 16 * z) for y in range(8) for z in range(8)]
+    features = engine.features(x).outputs[-1]
+    cut = torch.cat(
+        [features[:, :, y // 16 : y // 16 + 2, z // 16 : z // 16 + 2] for y, z in tiles]
+    )
+    shared = model.log_odds(engine.head(cut).logits)
+    # So that some tiles are surely intact, some are not, and some are damaged.
+    slopes = 3 / shared.std(dim=0)
+    model.calibrate(slopes.tolist(), (-shared.mean(dim=0) * slopes).tolist())
+    engine = engine_of(model, "ours")
+    shared = model.log_odds(engine.head(cut).logits)
+    alone = model.log_odds(model(torch.cat([x[:, :, y : y + 32, z : z + 32] for y, z in tiles])))
+    weights = torch.zeros(64, 32, 32).double()
+    seen = Windows(Loaded(model), engine)(x, tiles, weights, lambda odds: odds > 1e9)
+    sure = (shared <= -1).all(dim=1)
+    assert 2 < sure.sum() < 62
+    assert torch.allclose(seen.log_odds[sure], shared[sure], atol=1e-9)
+    assert torch.allclose(seen.log_odds[~sure], alone[~sure], atol=1e-9)
+    assert not torch.allclose(shared, alone, atol=0.1)
