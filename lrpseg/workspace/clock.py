@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from lrpseg.masks.render import save_text
+from lrpseg.core.files import atomically
 
 
 class PageClock:
@@ -24,8 +24,9 @@ class PageClock:
 
     def save(self) -> None:
         """Keep the time for the next start."""
+        text = repr(self.now()).encode()
         with suppress(OSError):  # a full disk: then less time has passed
-            save_text(repr(self.now()), self._path)
+            atomically(self._path, lambda file: file.write(text), sync=False)
 
 
 def _kept(path: Path) -> float:

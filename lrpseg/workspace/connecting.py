@@ -32,8 +32,8 @@ def connect(path: Path) -> sqlite3.Connection:
 def hold(path: Path) -> sqlite3.Connection:
     """A connection to keep and not to use. Without one each that is closed is the last: SQLite then
     copies its log into the database and waits for the disk, which costs far more than a stroke."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     with told(path):
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA user_version").fetchone()  # opens the file
     return connection
 

@@ -14,6 +14,7 @@ from lrpseg.core.errors import DiskFullError
 from lrpseg.formats.reading import ReadMask
 from lrpseg.workspace import (
     Sessions,
+    UnavailableError,
     Workspace,
     export_zip,
     import_masks,
@@ -251,3 +252,27 @@ def test_where_nothing_can_be_written_at_all_it_is_read(tmp_path: Path) -> None:
     found.close()
     workspace.set_threshold(item.id, 0.4)  # that is in the log now, which would not be seen
     assert connecting_module._without_writing(tmp_path / FILE_NAME) is None
+
+
+def test_a_folder_that_may_only_be_read_is_looked_at(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = Workspace(tmp_path)
+    item = analysed(workspace)
+    mask = workspace.mask(item.id)
+    workspace.rest()
+    real = sqlite3.connect
+
+    def connect(path: Any, **options: Any) -> sqlite3.Connection:
+        if options.get("uri"):
+            return real(path, **options)
+        error = sqlite3.OperationalError("unable to open database file")
+        error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+        raise error
+
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    again = Workspace(tmp_path)
+    assert (again.mask(item.id) == mask).all()
+    export_zip(again, tmp_path_factory.mktemp("elsewhere") / "x.zip")
+    with pytest.raises(UnavailableError, match="whether you may write"):
+        again.set_threshold(item.id, 0.3)
