@@ -12,7 +12,7 @@ from lrpseg.cli.main import main
 from lrpseg.formats.reading import Reading
 from lrpseg.workspace import Limits, Workspace, export_zip
 from tests.formats.test_formats_reading import coco, labelme, rle, shape
-from tests.workspace_support import SHAPE, analysed
+from tests.workspace_support import SETTINGS, SHAPE, analysed
 
 MASK = np.zeros(SHAPE, bool)
 MASK[3:9, 4:30] = True
@@ -116,6 +116,22 @@ def test_a_list_stands_in_no_masks_way(workspace: Workspace, tmp_path: Path) -> 
     done = commands.import_source(workspace, source)
     assert (done.names, done.refused) == (["a.png"], [])
     assert np.array_equal(workspace.mask(id), MASK)
+
+
+def test_the_workspaces_own_pictures_are_no_masks_wherever_they_lie(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    """Also where neither names of folders nor looks tell them: of two values, with another name."""
+    two = (np.indices(SHAPE).sum(axis=0) % 2 * 255).astype(np.uint8)
+    made(tmp_path / "photos", a=two)
+    data = (tmp_path / "photos" / "a.png").read_bytes()
+    id = workspace.add("a.png", data, SETTINGS).id
+    (tmp_path / "in" / "x").mkdir(parents=True)
+    (tmp_path / "in" / "x" / "a.png").write_bytes(data)
+    made(tmp_path / "in" / "y", a=MASK)
+    done = commands.import_source(workspace, tmp_path / "in")
+    assert (done.names, done.kinds) == (["a.png"], {"a picture, no mask": 1})
+    assert np.array_equal(workspace.corrections(id) == 1, MASK)
 
 
 def test_pixels_that_are_not_known_stay_as_they_are(workspace: Workspace, tmp_path: Path) -> None:

@@ -118,6 +118,21 @@ def test_our_own_exports_with_pictures_bring_masks_alone(
     assert kinds <= {PICTURE}
 
 
+def test_a_dark_photograph_is_told_by_its_colours_and_a_coloured_mask_is_none(
+    tmp_path: Path,
+) -> None:
+    random = np.random.default_rng(0)
+    dark = random.exponential(8, (80, 100, 3)).clip(0, 255).astype(np.uint8)
+    dark[0, 0] = 255
+    Image.fromarray(dark).save(tmp_path / "dark.png")
+    red = np.zeros((80, 100, 3), np.uint8)
+    red[20:60, 30:70, 0] = 200
+    Image.fromarray(red).save(tmp_path / "red.jpg", quality=60)
+    read = Read(tmp_path)
+    assert read.left == {PICTURE: ["dark"]}
+    assert abs(int(read.masks["red"].mask.sum()) - 1600) < 100
+
+
 def test_grey_values_that_number_classes(tmp_path: Path) -> None:
     values = np.zeros((4, 5), np.uint8)
     values[0], values[1], values[2, 0] = 1, 2, 255

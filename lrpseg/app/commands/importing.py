@@ -68,7 +68,7 @@ def import_source(
 
     Args:
         kind: name of a reader; without it, told by the content.
-        options: what is known of the masks; its `expect` is not used.
+        options: what is known of the masks; `expect` and `pictures` are those of the workspace.
         overwrite: also where a person drew, accepted or gave a truth before. Without it such
             pictures are left alone and told.
         empty: pictures that a file lists without an annotation get an empty mask. Without it they
@@ -80,6 +80,7 @@ def import_source(
     items = {item.name: item for item in workspace.items() if item.width}
     sizes = {name: (item.height, item.width) for name, item in items.items()}
     find = finder(sizes)
+    own = frozenset(item.sha256 for item in items.values())
 
     def expect(name: str, size: Size | None) -> Size:
         found = find(name)
@@ -90,7 +91,8 @@ def import_source(
         return sizes[found]
 
     def said() -> Iterator[ReadMask]:
-        for mask in read_masks(source, kind, report.refuse, replace(options, expect=expect)):
+        known = replace(options, expect=expect, pictures=own)
+        for mask in read_masks(source, kind, report.refuse, known):
             if mask.annotated or empty:
                 yield mask
             else:  # here, so that another file may have the picture's mask

@@ -37,7 +37,8 @@ __all__ = [
 ]
 
 READERS: Registry[Callable[..., Iterator[ReadMask]]] = Registry("format to read")
-"""Readers by name: the folder or file of masks to an iterator of `ReadMask`."""
+"""Readers by name: the folder or file of masks to an iterator of `ReadMask`. Each is called with
+`on_error` and with `options`, a `Reading`."""
 
 for _name, _reader in (
     ("png", read_pngs),

@@ -6,7 +6,7 @@ Files come from other people: whatever they hold is checked before memory is tak
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -56,7 +56,8 @@ class Reading:
     where that is not as their pictures: `{name}` stands for the picture's name without suffix, `*`
     for any text ("mask_{name}", "*-{name}"). expect: is told of each mask's name and (height,
     width), None where the file does not say, before any pixel is read; returns the picture's size,
-    or raises `FormatError` where the mask is not wanted.
+    or raises `FormatError` where the mask is not wanted. pictures: SHA-256 of files that are known
+    to be pictures, in hexadecimal: a file with these bytes is no mask, wherever it lies.
     """
 
     labels: tuple[str, ...] = ()
@@ -64,6 +65,7 @@ class Reading:
     ignore: tuple[int, ...] = ()
     match: str = ""
     expect: Callable[[str, Size | None], Size] | None = None
+    pictures: Set[str] = frozenset()
 
     def __post_init__(self) -> None:
         if self.match and "{name}" not in self.match:

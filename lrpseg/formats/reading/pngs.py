@@ -1,5 +1,6 @@
 """Masks from image files, paired with pictures by path without suffix."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -192,6 +193,8 @@ def _read(entry: _Entry, index: int | None, options: Reading) -> ReadMask:
             "Label Studio's name for it has the number of a task and not the picture's name. "
             "Export JSON there and import that, or say how masks are named (--match)."
         )
+    if options.pictures and _digest(entry.path) in options.pictures:
+        raise FormatError("This is no mask: it is one of the pictures.", PICTURE)
     options.expected(name, image_size(entry.path))  # before its pixels are read
     if index is not None and not options.values:
         options = replace(options, values=(index,)) if _has_palette(entry.path) else options
@@ -212,6 +215,11 @@ def _read(entry: _Entry, index: int | None, options: Reading) -> ReadMask:
             rest = (f"The labels {', '.join(others)} were left out.",)
     layers = layers_of(mask, make) if make else {}
     return ReadMask(name, mask, found.notes + rest, layers, found.ignored)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _has_palette(path: Path) -> bool:

@@ -165,20 +165,27 @@ def _plain(path: Path) -> Mask:
 
 
 def _refuse_picture(path: Path, values: NDArray[np.integer] | None) -> None:
-    """Raise where an image looks like a picture: of many shades, most neither dark nor light."""
+    """Raise where an image looks like a picture: of many shades, most neither dark nor light, or of
+    very many colours."""
+    colours = None
     if values is None:
         try:
             with Image.open(path) as image:
                 if image.mode not in ("RGB", "YCbCr", "CMYK", "LAB", "HSV"):
                     return  # transparency says what is damage
-                values = np.asarray(image.convert("RGB")).max(axis=2)
+                colours = np.asarray(image.convert("RGB"))
+                values = colours.max(axis=2)
         except Exception as error:  # as above
             raise FormatError(f"{path} is no image or a damaged one. Export it as PNG.") from error
     step = max(1, int((values.size / _SAMPLES) ** 0.5))
+    many = False
+    if colours is not None:
+        shades = colours[::step, ::step].reshape(-1, 3).astype(np.uint32) @ (1 << 16, 1 << 8, 1)
+        many = np.unique(shades).size > max(256, shades.size // 10)
     some = values[::step, ::step].astype(np.float64)
     low, high = some.min(), some.max()
     between = (some > low + (high - low) / 8) & (some < high - (high - low) / 8)
-    if np.unique(some).size > 2 * _CLASSES and between.mean() > 0.25:
+    if many or (np.unique(some).size > 2 * _CLASSES and between.mean() > 0.25):
         raise FormatError(
             f"{path.name} looks like a picture, not like a mask. If it is one, say which values "
             "are damage (--values).",
