@@ -361,6 +361,24 @@ def test_label_studios_bitmasks_and_what_is_none_of_it(tmp_path: Path) -> None:
     assert read.left == {"cannot be read": ["a.json, task 7"]}
 
 
+def test_labels_that_stand_beside_their_region(tmp_path: Path) -> None:
+    """As the tags Brush and Labels export them: two results of one id."""
+    drawn = brush()
+    drawn["type"] = "brush"
+    del drawn["value"]["brushlabels"]
+    label = {"id": "r", "type": "labels", "value": {"labels": ["crack"]}}
+    for results, labels in (
+        ([drawn, label], ["crack"]),
+        ([drawn, {**label, "id": ["r"]}], [""]),
+        ([drawn, {**label, "value": {}}], [""]),
+        ([{**drawn, "id": {}}], [""]),
+    ):
+        (tmp_path / "a.json").write_text(json.dumps([task("a.png", *results)]))
+        (mask,) = read_masks(tmp_path)
+        assert list(mask.layers) == labels
+        assert np.array_equal(mask.mask, SQUARE)
+
+
 def test_label_studios_short_export(tmp_path: Path) -> None:
     flat = {**brush()["value"], "original_width": 50, "original_height": 40}
     entry = {"id": 7, "image": "/data/upload/1/0a1b2c3d-a.png", "tag": [flat], "annotator": 1}

@@ -84,7 +84,7 @@ def _picture(task: dict[str, Any], predicted: bool, shown: str, options: Reading
         raise FormatError(f"{shown} says nothing of {name}, not even its size. Annotate it first.")
     if given is None:
         return ReadMask(name, np.zeros(size, bool), annotated=False)
-    named = {r.get("id"): r["value"]["labels"] for r in results if kind_of(r) == "labels"}
+    named = {str(r.get("id")): r["value"].get("labels") for r in results if kind_of(r) == "labels"}
     parts: dict[str, list[dict[str, Any]]] = {}
     others: dict[str, int] = {}
     for result in drawn:
@@ -147,7 +147,12 @@ def _type_of(region: dict[str, Any]) -> str:
 
 def _labels(result: dict[str, Any], named: dict[Any, Any]) -> list[str]:
     value = result["value"]
-    given = value.get(kind_of(result)) or value.get("labels") or named.get(result.get("id")) or [""]
+    given = (
+        value.get(kind_of(result))
+        or value.get("labels")
+        or named.get(str(result.get("id")))
+        or [""]
+    )
     return [str(label)[:100] for label in given] if isinstance(given, list) else [str(given)[:100]]
 
 
