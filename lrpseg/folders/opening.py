@@ -12,12 +12,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lrpseg.core.errors import DiskFullError, LrpsegError
+import numpy as np
+from PIL import Image
+
+from lrpseg.core.errors import DiskFullError, ImageError, LrpsegError
 from lrpseg.core.files import atomically, is_full
+from lrpseg.core.images import read_image, read_picture
 from lrpseg.folders.block import Row
 from lrpseg.folders.job import Job
 from lrpseg.folders.plan import Plan, Planned
 from lrpseg.folders.run import JOB_FILE, PLAN_FILE, STATE, Shards
+from lrpseg.formats.base import png
 from lrpseg.workspace import Item, UnavailableError, Workspace
 from lrpseg.workspace.schema import FILE_NAME
 
@@ -102,7 +107,7 @@ def _add(workspace: Workspace, planned: Planned, row: Row, job: Job) -> None:
     wanted = row["status"] == "damaged"
     item = workspace.add(
         planned.source.name,
-        planned.source.read(),
+        _as_run(planned.source.read(), job),
         job.settings,
         explain_intact=wanted and row["probability"] < 0.5,
     )
@@ -117,6 +122,19 @@ def _add(workspace: Workspace, planned: Planned, row: Row, job: Job) -> None:
     if smallest:
         for layer in item.layers:
             workspace.set_cleaning(item.id, smallest, 0, layer.name)
+
+
+def _as_run(data: bytes, job: Job) -> bytes:
+    """A picture's file; with --bits a PNG of what the run saw, where the file alone would be read
+    in another way."""
+    if job.bits is None:
+        return data
+    try:
+        seen = read_picture(data, job.bits).pixels
+        plain = np.array_equal(seen, read_image(data))
+    except ImageError:  # the file has changed since: it is shown as failed, with the reason
+        return data
+    return data if plain else png(Image.fromarray(seen))
 
 
 def _thresholds(job: Job, item: Item) -> Mapping[str, float]:

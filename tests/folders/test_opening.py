@@ -142,3 +142,19 @@ def test_export_and_import_of_a_workspace(
     assert "the picture's size" in capsys.readouterr().err
     assert main(["export", *here, *out, "--accepted"]) == 2
     assert main(["export", "--workspace", str(tmp_path / "none"), *out]) == 2
+
+
+def test_the_page_opens_a_picture_as_the_run_saw_it(tmp_path: Path) -> None:
+    """A dark one of 12 bits, which would be taken for one of 10 by its values."""
+    photos = tmp_path / "in"
+    photos.mkdir()
+    dark = np.random.default_rng(0).integers(100, 900, (100, 120), dtype=np.uint16)
+    Image.fromarray(dark).save(photos / "dark.png")
+    Image.fromarray((dark // 4).astype(np.uint8)).save(photos / "plain.png")
+    annotate([str(photos)], tmp_path / "out", job(formats=("png",), bits=12))
+    assert open_annotated(tmp_path / "out").added == 2
+    workspace = Workspace(tmp_path / "out")
+    items = {item.name: item for item in workspace.items()}
+    wanted = np.round(dark.astype(np.float64) * 255 / 4095)
+    assert np.array_equal(workspace.image(items["dark.png"])[..., 0], wanted)
+    assert workspace.original(items["plain.png"]) == (photos / "plain.png").read_bytes()
