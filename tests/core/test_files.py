@@ -71,7 +71,9 @@ while not ended:
     child = os.fork()
     if child == 0:
         write(path, step)
-    ended = os.waitpid(child, 0)[1] == 0
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in (0, -signal.SIGKILL), code
+    ended = code == 0
 print(step)
 """
 

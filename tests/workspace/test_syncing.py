@@ -125,7 +125,6 @@ import os, signal, sys
 from pathlib import Path
 from lrpseg.core import files
 from lrpseg.workspace import Workspace, store
-from tests.workspace.test_migration import make_old
 from tests.workspace_support import SETTINGS, picture, result
 
 def each_line(frame, event, arg):
@@ -155,7 +154,9 @@ while action:
         else:
             workspace.delete(items[0].id)
         os._exit(0)
-    ended = os.waitpid(child, 0)[1] == 0
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in (0, -signal.SIGKILL), code
+    ended = code == 0
     workspace = Workspace(folder)
     for item in workspace.items():  # whatever is listed is all there
         workspace.thumbnail(item.id), workspace.image(item.id), workspace.original(item.id)
