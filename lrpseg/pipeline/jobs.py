@@ -32,15 +32,13 @@ class Job:
     """One picture under way: its tiles' maps are merged as they come back.
 
     image: (H, W, 3) uint8. canvas: what the tiles are cut from: the picture, enlarged where it is
-    smaller than a tile; below and right of `size`, its (height, width), it may be mirrored. grid:
-    of the canvas. windows: whether its tiles run in windows. relevance, likelihood: a map of the
-    canvas for each class; probability, explained: a value for each class. likelihood stays None
-    where the network gives none by itself.
+    smaller than a tile. grid: of the canvas. windows: whether its tiles run in windows. relevance,
+    likelihood: a map of the canvas for each class; probability, explained: a value for each class.
+    likelihood stays None where the network gives none by itself.
     """
 
     image: NDArray[np.uint8]
     canvas: NDArray[np.uint8]
-    size: tuple[int, int]
     grid: TileGrid
     windows: bool
     explain_all: bool
@@ -54,20 +52,13 @@ class Job:
     def of(
         cls,
         image: NDArray[np.uint8],
-        enlarged: NDArray[np.uint8],
+        canvas: NDArray[np.uint8],
         grid: TileGrid,
         classes: int,
         proposes: bool,
         windows: bool = False,
     ) -> "Job":
         """A new one. proposes: whether the network gives a likelihood by itself."""
-        size = (enlarged.shape[0], enlarged.shape[1])
-        below, right = grid.height - size[0], grid.width - size[1]
-        canvas = enlarged
-        if below or right:
-            canvas = np.asarray(
-                cv2.copyMakeBorder(enlarged, 0, below, 0, right, cv2.BORDER_REFLECT_101), np.uint8
-            )
 
         def maps() -> list[Map]:
             # np.zeros is lazy: pages of a huge map that no damaged tile touches are never in
@@ -77,7 +68,6 @@ class Job:
         return cls(
             image,
             canvas,
-            size,
             grid,
             windows,
             False,
@@ -89,10 +79,9 @@ class Job:
 
     def again(self) -> "Job":
         """A new one of the same picture, in which everything is explained."""
-        enlarged = self.canvas[: self.size[0], : self.size[1]]
         proposes = self.likelihood is not None
         made = Job.of(
-            self.image, enlarged, self.grid, len(self.probability), proposes, self.windows
+            self.image, self.canvas, self.grid, len(self.probability), proposes, self.windows
         )
         made.explain_all = True
         return made
@@ -119,20 +108,18 @@ class Job:
 
     def sketch(self, size: tuple[int, int]) -> Map:
         """See `Step`."""
-        merged = reduce(np.maximum, [m[: self.size[0], : self.size[1]] for m in self.relevance])
+        merged = reduce(np.maximum, self.relevance)
         return np.asarray(cv2.resize(merged, size[::-1], interpolation=cv2.INTER_AREA), np.float32)
 
     def _reduced(self, merged: Map) -> Map:
         """A map of the canvas at the image's own size, read-only."""
         height, width = self.image.shape[:2]
-        own = merged[: self.size[0], : self.size[1]]
-        if own.shape != (height, width):
-            own = np.asarray(
-                cv2.resize(own, (width, height), interpolation=cv2.INTER_AREA), np.float32
+        if merged.shape != (height, width):
+            merged = np.asarray(
+                cv2.resize(merged, (width, height), interpolation=cv2.INTER_AREA), np.float32
             )
-        own = np.ascontiguousarray(own)
-        own.flags.writeable = False
-        return own
+        merged.flags.writeable = False
+        return merged
 
 
 def probabilities(log_odds: Tensor) -> list[list[float]]:

@@ -199,10 +199,8 @@ class Segmenter:
         image = read_image(source)
         enlarged = enlarge_to(image, self.side)
         height, width = enlarged.shape[:2]
-        align = 1
-        if self.windows is not None and height * width >= self.large:
-            align = self.windows.stride
-            height, width = -(-height // align) * align, -(-width // align) * align
+        windows = self.windows if height * width >= self.large else None
+        align = 1 if windows is None else windows.stride
         grid = TileGrid(height, width, self.settings.overlap, self.side, align)
         proposes = NETWORKS[self.settings.network].evidence == "likelihood"
         return Job.of(image, enlarged, grid, len(self.domain.classes), proposes, align > 1)
