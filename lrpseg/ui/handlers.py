@@ -119,13 +119,16 @@ class Handlers:
         return None, editor_value(token, id)
 
     @shown
-    def bring_masks(self, token: str, id: str, files: list[Named]) -> tuple[Any, ...]:
-        """Masks that were made elsewhere become corrections."""
-        workspace = self.service.sessions.get(token)
-        done = commands.import_files(workspace, [path for path, _ in files], self.service.limits)
+    def bring_masks(
+        self, token: str, id: str, files: list[Named], replace: bool = False
+    ) -> tuple[Any, ...]:
+        """Masks that were made elsewhere become corrections; replace: also where something is drawn
+        or accepted. That is asked for anew each time."""
+        workspace, paths = self.service.sessions.get(token), [path for path, _ in files]
+        done = commands.import_files(workspace, paths, self.service.limits, overwrite=bool(replace))
         info(f"{done.sentence()}.")
         _warn(done.refused, "more masks were refused")
-        return None, editor_value(token, id or None)
+        return None, False, editor_value(token, id or None)
 
     @shown
     def download_mask(self, token: str, id: str) -> Any:

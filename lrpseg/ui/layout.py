@@ -30,6 +30,7 @@ class Widgets:
     zip_button: gr.Button
     truth: gr.UploadButton
     masks: gr.UploadButton
+    replace: gr.Checkbox
     keep: gr.Button
     bring: gr.UploadButton
     files: dict[str, gr.DownloadButton]
@@ -73,6 +74,9 @@ def annotate_tab(samples: Samples, first: Settings, value: object) -> Widgets:
             with gr.Accordion("Masks and sessions", open=False, elem_id="more"):
                 truth = _upload("True mask of this picture", "truth")
                 masks = _upload("Masks made elsewhere", "bring-masks", file_count="multiple")
+                replace = gr.Checkbox(
+                    label="They may replace what is drawn", elem_id="bring-replace", container=False
+                )
                 keep = gr.Button("Take the session home", size="sm", elem_id="save-session")
                 bring = _upload("Open a session", "open-session")
             files = {
@@ -86,7 +90,7 @@ def annotate_tab(samples: Samples, first: Settings, value: object) -> Widgets:
             )  # fmt: skip
     return Widgets(
         token, selected, upload, folder, gallery, menus, everywhere, formats, mask_button,
-        zip_button, truth, masks, keep, bring, files, editor,
+        zip_button, truth, masks, replace, keep, bring, files, editor,
     )  # fmt: skip
 
 

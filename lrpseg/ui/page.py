@@ -71,7 +71,10 @@ def _wire_pictures(demo: gr.Blocks, w: Widgets, do: Handlers) -> None:
 def _wire_files(w: Widgets, do: Handlers) -> None:
     """What comes in and goes out beside pictures."""
     w.truth.upload(do.take_truth, [w.token, w.selected, w.truth], [w.truth, w.editor], **CHEAP)
-    w.masks.upload(do.bring_masks, [w.token, w.selected, w.masks], [w.masks, w.editor], **CHEAP)
+    w.masks.upload(
+        do.bring_masks, [w.token, w.selected, w.masks, w.replace], [w.masks, w.replace, w.editor],
+        **CHEAP,
+    )  # fmt: skip
     w.bring.upload(
         do.open_session, [w.token, w.bring], [w.bring, w.editor], api_visibility="private",
         show_progress="hidden",

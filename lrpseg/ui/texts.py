@@ -20,7 +20,9 @@ TITLES = {
     "export": "Masks, overlays and a provenance file for each picture, and the formats above.",
     "truth": "A true mask of the picture shown: its precision, recall and IoU appear at once.",
     "bring-masks": "PNG masks named like their pictures, COCO or labelme JSON, or a zip of them: "
-    "they take the place of the masks here.",
+    "they become the masks here. Pictures that you drew on or accepted keep theirs.",
+    "bring-replace": "For the masks that you bring next: they also take the place of what is drawn "
+    "or accepted.",
     "save-session": "Everything in this workspace as one file, to go on elsewhere or later.",
     "open-session": "Add the pictures of a session that was taken home.",
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from lrpseg.app import commands
 from lrpseg.app.analyser import Segmenters
@@ -219,6 +219,12 @@ def test_the_zip_holds_the_formats_that_were_chosen(
     assert told["coco"]["lowest_iou_kept"] == 1
 
 
+def bring(page: Page, path: Path) -> None:
+    with page.expect_file_chooser() as chooser:
+        page.locator("#bring-masks").click()
+    chooser.value.set_files(str(path))
+
+
 def test_masks_made_elsewhere_come_in(browser: Browser, home: RunningPage, tmp_path: Path) -> None:
     with Image.open(DAMAGED) as image:
         wanted = np.zeros(image.size[::-1], bool)
@@ -230,10 +236,21 @@ def test_masks_made_elsewhere_come_in(browser: Browser, home: RunningPage, tmp_p
         do.upload(page, DAMAGED)
         do.show(page, DAMAGED.name)
         page.locator("#more button").first.click()
-        page.set_input_files("#more input[type=file] >> nth=1", str(mine))
+        bring(page, mine)
         page.wait_for_function(
             "document.querySelector('.lrpseg').lrpseg.corrections().some(c => c)"
         )
         assert np.array_equal(do.mask(page), wanted)
         do.slide(page, "threshold", 3)
         assert np.array_equal(do.mask(page), wanted)  # every pixel counts as drawn
+        # What is drawn is replaced when that is asked for, once.
+        other = ~wanted
+        Image.fromarray(other).save(mine)
+        bring(page, mine)
+        expect(page.get_by_text("would replace what is drawn")).to_be_visible()
+        assert np.array_equal(do.mask(page), wanted)
+        page.locator("#bring-replace input").check()
+        bring(page, mine)
+        page.wait_for_function("document.querySelector('.lrpseg').lrpseg.mask()[0] === 1")
+        assert np.array_equal(do.mask(page), other)
+        expect(page.locator("#bring-replace input")).not_to_be_checked()
