@@ -7,7 +7,7 @@ through the convolutions once: relevance is linear in what it starts from. It is
 tiles by themselves give: at a tile's edge the convolutions see the surroundings instead of zeros,
 and epsilon's root mean square is that of the window. Networks were trained with zeros there, and
 call more tiles damaged without them. So a window only says which tiles are surely intact: all
-others are decided once more, each by itself.
+others are decided once more, each by itself; where these are few, their relevance is that of tiles.
 """
 
 from collections.abc import Sequence
@@ -84,7 +84,7 @@ class Windows:
         if likelihood is not None:
             tiles = _cut(likelihood, corners, self._side, 1)
             log_odds = self._network.judge(tiles, log_odds)
-        log_odds = self._decided(x, corners, log_odds)
+        log_odds, alone = self._decided(x, corners, log_odds)
         selected = select(log_odds)
         shape = (len(self._network.classes), *x.shape[2:])
         relevance, own = x.new_zeros(shape), None if likelihood is None else x.new_zeros(shape)
@@ -95,28 +95,62 @@ class Windows:
             (rows,) = selected[:, kind].nonzero(as_tuple=True)
             if not len(rows):
                 continue
-            given = self._engine.relevance(act.rows(rows), torch.full_like(rows, kind))
             there = [corners[i] for i in rows.tolist()]
             window = (x.shape[2], x.shape[3])
             box = (0, 0, *window) if whole else _around(there, self._side, self._margin, window)
-            top, left, bottom, right = box
-            relevance[kind, top:bottom, left:right] = self._engine.features_relevance(
-                _part(features, box), _merged(given * shares[rows], there, box, self.stride)
-            )[0]
+            if alone.has(rows) and fewer(len(rows) * self._side**2, box):
+                given = self._engine.relevance(alone.of(rows), torch.full_like(rows, kind))
+                tiles = (given * weights[rows])[:, None]
+                relevance[kind] = _merged(tiles, there, (0, 0, *window), 1)[0, 0]
+            else:
+                given = self._engine.relevance(act.rows(rows), torch.full_like(rows, kind))
+                top, left, bottom, right = box
+                relevance[kind, top:bottom, left:right] = self._engine.features_relevance(
+                    _part(features, box), _merged(given * shares[rows], there, box, self.stride)
+                )[0]
             if own is not None and likelihood is not None:
                 total = _merged(weights[rows][:, None], there, (0, 0, *window), 1)
                 own[kind] = likelihood[0, kind] * total[0, 0]
         return Seen(log_odds, selected, relevance, own)
 
-    def _decided(self, x: Tensor, corners: Sequence[Corner], log_odds: Tensor) -> Tensor:
-        """The log-odds, with those of each tile by itself where it is not surely intact."""
+    def _decided(
+        self, x: Tensor, corners: Sequence[Corner], log_odds: Tensor
+    ) -> tuple[Tensor, "Alone"]:
+        """The log-odds, with those of each tile by itself where it is not surely intact; and the
+        last of these tiles."""
         (doubtful,) = (log_odds > -SURE).any(dim=1).nonzero(as_tuple=True)
-        decided = log_odds.clone()
+        decided, alone = log_odds.clone(), Alone(doubtful[:0], None)
         for rows in doubtful.split(AT_ONCE):
-            if len(rows):
-                tiles = _cut(x, [corners[i] for i in rows.tolist()], self._side, 1)
-                decided[rows] = self._network.decide(tiles)[1].to(decided)
-        return decided
+            if not len(rows):
+                continue
+            tiles = _cut(x, [corners[i] for i in rows.tolist()], self._side, 1)
+            act = self._engine.forward(tiles)
+            odds = log_odds_of(act.logits, len(self._network.classes))
+            decided[rows] = self._network.judge(self._network.likelihood(tiles), odds).to(decided)
+            alone = Alone(rows, act)
+        return decided, alone
+
+
+@dataclass(frozen=True)
+class Alone:
+    """Tiles of a window that ran by themselves: their indices in it, (N,), and activations."""
+
+    rows: Tensor
+    act: Activations | None
+
+    def has(self, rows: Tensor) -> bool:
+        """Whether all tiles `rows` are among them."""
+        return bool(torch.isin(rows, self.rows).all())
+
+    def of(self, rows: Tensor) -> Activations:
+        """The activations of the tiles `rows`."""
+        assert self.act is not None
+        return self.act.rows(torch.searchsorted(self.rows, rows))
+
+
+def fewer(pixels: int, box: "Box") -> bool:
+    """Whether tiles of so many pixels in all are less to go through than the box around them."""
+    return pixels <= (box[2] - box[0]) * (box[3] - box[1])
 
 
 def windows_of(network: Loaded, reason: Explainer) -> Windows | None:

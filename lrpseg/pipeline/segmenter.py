@@ -29,8 +29,8 @@ DEFAULT_BATCH = 8
 LARGE = 2_000_000
 """Pixels from which on the tiles of a picture run in windows."""
 
-WINDOW = 1.25
-"""Pixels of a window as a share of those of a batch of tiles: it takes as much memory."""
+WINDOW = 2.0
+"""Pixels of a window as a share of those of a batch of tiles."""
 
 Progress = Callable[[int, int], None]
 """Called with (tiles done, tiles in all) of the image at hand."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lrpseg.lrp import POOLINGS, RULE_SETS
+from lrpseg.lrp import POOLINGS, RULE_SETS, windows
 from lrpseg.lrp.engine import LeanEngine
 from lrpseg.lrp.graph import read_graph
 from lrpseg.lrp.windows import Seen, Windows
@@ -66,7 +66,10 @@ def slowly(engine: LeanEngine, x: Tensor, seen: Seen, tiles: list, weights: Tens
 
 @pytest.mark.parametrize("rule_set", RULE_SETS)
 @pytest.mark.parametrize("network", ["vgg-a", "vgg-16"])
-def test_tiles_are_merged_as_if_each_went_back_alone(network: str, rule_set: str) -> None:
+def test_tiles_are_merged_as_if_each_went_back_alone(
+    network: str, rule_set: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(windows, "fewer", lambda pixels, box: False)
     model = make(network)
     engine = engine_of(model, rule_set)
     x = window_of(352, 320)
@@ -85,6 +88,30 @@ def test_tiles_are_merged_as_if_each_went_back_alone(network: str, rule_set: str
     # What is computed is a part of the window; nothing is lost outside of it.
     assert (expected != 0).sum() < expected.numel()
     assert (seen.relevance[0] - expected).abs().max() <= 1e-9 * expected.abs().max()
+
+
+@pytest.mark.parametrize("rule_set", RULE_SETS)
+def test_the_relevance_of_few_tiles_is_that_of_tiles(rule_set: str) -> None:
+    model = make("vgg-a", TWO)
+    model.calibrate(1, 100)  # nothing is surely intact
+    engine = engine_of(model, rule_set)
+    x = window_of(160, 192)
+    tiles = [(0, 16), (64, 80), (128, 160)]
+    torch.manual_seed(0)
+    weights = torch.rand(3, 32, 32, dtype=torch.float64)
+
+    def some(log_odds: Tensor) -> Tensor:
+        return torch.tensor([[True, False], [False, True], [True, True]])
+
+    seen = Windows(Loaded(model), engine)(x, tiles, weights, some)
+    expected = torch.zeros_like(seen.relevance)
+    for i, (top, left) in enumerate(tiles):
+        act = engine.forward(x[:, :, top : top + 32, left : left + 32])
+        for kind in range(2):
+            if some(seen.log_odds)[i, kind]:
+                own = engine.relevance(act, torch.tensor([kind]))[0] * weights[i]
+                expected[kind, top : top + 32, left : left + 32] += own
+    assert (seen.relevance - expected).abs().max() <= 1e-9 * expected.abs().max()
 
 
 def test_the_reach_of_relevance_is_that_of_the_convolutions() -> None:
