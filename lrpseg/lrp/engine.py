@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from lrpseg.lrp import rules
-from lrpseg.lrp.graph import LAYERS, Add, Graph, read_graph
+from lrpseg.lrp.graph import INPUT, LAYERS, Add, Graph, read_graph
 from lrpseg.lrp.lean_rules import LEAN, Layer, Linear, ZBoxStep, root_mean_square
 from lrpseg.lrp.lean_steps import STEPS as PLAIN
 from lrpseg.lrp.lean_steps import LayerStep, Step
@@ -94,8 +94,7 @@ class LeanEngine:
         self.cut = _cut(model, graph)
         """Index of the node that gives the features from which `Classifier.classify` goes on; None
         where the head reads other nodes, too."""
-        self.reach = 0 if self.cut is None else graph.reach(self.cut)
-        """How many pixels around its cells the relevance of those features may spread."""
+        self._last_use = {s: i for i, sources in enumerate(self._sources) for s in sources}
         with torch.no_grad():
             self._steps = self._built(model, graph, rule_set, normalisation, pooling)
 
@@ -138,33 +137,32 @@ class LeanEngine:
         return self._forward(x, 0, len(self._steps))
 
     @torch.inference_mode()
-    def features(self, x: Tensor) -> Activations:
-        """As `forward`, up to the node `cut`, for (B, 3, H, W) of any multiple of its stride."""
+    def features(self, x: Tensor) -> Tensor:
+        """What the node `cut` gives, for (B, 3, H, W) of any multiple of its stride; nothing is
+        kept for the way back."""
         assert self.cut is not None
-        return self._forward(x, 0, self.cut + 1)
+        held = {INPUT: x.contiguous(memory_format=torch.channels_last)}
+        for i in range(self.cut + 1):
+            held[i] = self._steps[i].forward(tuple(held[s] for s in self._sources[i]))[0]
+            held = {s: t for s, t in held.items() if self._last_use[s] > i}
+        return held[self.cut]
 
     @torch.inference_mode()
-    def head(self, features: Tensor) -> Activations:
-        """As `forward`, from what the node `cut` gives for inputs of the network's side."""
+    def head(self, features: Tensor) -> Tensor:
+        """The network's outputs, from what the node `cut` gives for inputs of its side."""
         assert self.cut is not None
-        return self._forward(features, self.cut + 1, len(self._steps))
+        return self._forward(features, self.cut + 1, len(self._steps)).logits
 
     @torch.inference_mode()
     def relevance(self, activations: Activations, classes: Tensor) -> Tensor:
         """Relevance (B, H, W) of each pixel, summed over its channels, for the class index of each
-        of the B rows, (B,). After `head`: (B, C, h, w) of its features instead."""
+        of the B rows, (B,)."""
         act, last = activations, len(self._steps) - 1
         inputs = act.at(self._sources[last])
         z = self._folded.linear(inputs[0], self._folded.bias)
         start = self._start.relevance(z, classes, self._classes)
         (share,) = self._folded.back(inputs, z, root_mean_square(z), start)
         return self._back(act, {self._sources[last][0]: share}, last)
-
-    @torch.inference_mode()
-    def features_relevance(self, activations: Activations, relevance: Tensor) -> Tensor:
-        """Relevance (B, H, W) of each pixel, from that of the features (B, C, h, w)."""
-        assert self.cut is not None
-        return self._back(activations, {self.cut: relevance}, self.cut + 1)
 
     def _forward(self, x: Tensor, first: int, end: int) -> Activations:
         found = Activations(x.contiguous(memory_format=torch.channels_last), [], [], first)

@@ -86,36 +86,6 @@ class Graph:
                 todo += self.nodes[i].sources
         return found
 
-    def reach(self, index: int) -> int:
-        """Pixels that lie between a node's own cells on the input and the farthest pixel that
-        counts for them: how far its relevance can spread. Pools that tile their input spread
-        nothing."""
-        steps: dict[int, tuple[int, int]] = {INPUT: (1, 0)}  # stride, reach
-        for i, node in enumerate(self.nodes[: index + 1]):
-            stride, reach = (
-                max(part) for part in zip(*(steps[s] for s in node.sources), strict=True)
-            )
-            kernel, by, padding, dilation = _geometry(node.module)
-            spread = (kernel - 1) * dilation
-            if isinstance(node.module, LAYERS):
-                spread = -(-spread // 2)
-            elif kernel == by and not padding:
-                spread = 0
-            steps[i] = (stride * by, reach + spread * stride)
-        return steps[index][1]
-
-
-def _geometry(module: nn.Module) -> tuple[int, int, int, int]:
-    """(kernel, stride, padding, dilation) along the longer side; (1, 1, 0, 1) of what has none."""
-    if not isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
-        return 1, 1, 0, 1
-
-    def longest(name: str) -> int:
-        value = getattr(module, name, 1)
-        return int(max(value) if isinstance(value, tuple) else value)
-
-    return longest("kernel_size"), longest("stride"), longest("padding"), longest("dilation")
-
 
 def read_graph(model: nn.Module) -> Graph:
     """The nodes of `model`, with copies of its modules; raises as `of_modules`."""

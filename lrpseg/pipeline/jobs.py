@@ -32,9 +32,9 @@ class Job:
     """One picture under way: its tiles' maps are merged as they come back.
 
     image: (H, W, 3) uint8. canvas: what the tiles are cut from: the picture, enlarged where it is
-    smaller than a tile. grid: of the canvas. windows: whether its tiles run in windows. relevance,
-    likelihood: a map of the canvas for each class; probability, explained: a value for each class.
-    likelihood stays None where the network gives none by itself.
+    smaller than a tile. grid: of the canvas. windows: whether its tiles are looked at in windows
+    first. relevance, likelihood: a map of the canvas for each class; probability, explained: a
+    value for each class. likelihood stays None where the network gives none by itself.
     """
 
     image: NDArray[np.uint8]

@@ -16,7 +16,7 @@ from lrpseg.core.images import ImageSource, enlarge_to, read_image
 from lrpseg.domains import FIRST_DOMAIN, Domain, load_domain
 from lrpseg.lrp import RULE_SETS, Explainer, make_explainer
 from lrpseg.lrp.explainer import deciding
-from lrpseg.lrp.windows import WindowExplainer, windows_of
+from lrpseg.lrp.windows import SURE, Look, windows_of
 from lrpseg.models.networks import NETWORKS
 from lrpseg.pipeline.defaults import default_settings
 from lrpseg.pipeline.jobs import Job, Step, probabilities
@@ -27,7 +27,10 @@ from lrpseg.pipeline.tiling import TILE, TILINGS, Tile, TileGrid
 DEFAULT_BATCH = 8
 
 LARGE = 2_000_000
-"""Pixels from which on the tiles of a picture run in windows."""
+"""Pixels from which on the tiles of a picture are looked at in windows first."""
+
+MOST = 0.5
+"""Share of tiles that are not surely intact from which on no further window is looked at first."""
 
 WINDOW = 2.0
 """Pixels of a window as a share of those of a batch of tiles."""
@@ -103,8 +106,8 @@ class Segmenter:
     batch: int
     side: int = field(default=TILE)
     """Of a tile in pixels."""
-    windows: WindowExplainer | None = None
-    """For the tiles of large pictures; None: each runs by itself."""
+    windows: Look | None = None
+    """A first look at the tiles of large pictures; None: each runs by itself."""
     large: int = LARGE
     """Pixels from which on a picture is one."""
 
@@ -148,10 +151,21 @@ class Segmenter:
 
     def _batches(self, job: Job) -> Iterator[tuple[int, int]]:
         """Run all tiles of a picture; yields (tiles done, tiles in all) after each batch."""
-        if job.windows:
+        if job.windows and not job.explain_all:
+            unsure, seen, left = 0, 0, deque[Tile]()
             for tiles in job.grid.windows(int(WINDOW * self.batch * self.side**2)):
-                self._run_window(job, tiles)
+                # Where most tiles are damaged a first look costs more than it saves.
+                looks = unsure <= seen * MOST
+                again = self._look(job, tiles) if looks else tiles
+                seen, unsure = seen + looks * len(tiles), unsure + looks * len(again)
+                left.extend(again)
+                while len(left) >= self.batch:
+                    self._run([(job, left.popleft()) for _ in range(self.batch)], None)
+                    yield job.done, len(job.grid)
                 yield job.done, len(job.grid)
+            if left:
+                self._run([(job, tile) for tile in left], None)
+            yield job.done, len(job.grid)
             return
         every = list(job.grid)
         for first in range(0, len(every), self.batch):
@@ -199,11 +213,10 @@ class Segmenter:
         image = read_image(source)
         enlarged = enlarge_to(image, self.side)
         height, width = enlarged.shape[:2]
-        windows = self.windows if height * width >= self.large else None
-        align = 1 if windows is None else windows.stride
-        grid = TileGrid(height, width, self.settings.overlap, self.side, align)
+        grid = TileGrid(height, width, self.settings.overlap, self.side)
+        windows = self.windows is not None and height * width >= self.large
         proposes = NETWORKS[self.settings.network].evidence == "likelihood"
-        return Job.of(image, enlarged, grid, len(self.domain.classes), proposes, align > 1)
+        return Job.of(image, enlarged, grid, len(self.domain.classes), proposes, windows)
 
     def _run(self, pending: list[tuple[Job, Tile]], progress: Progress | None) -> None:
         """Classify a batch of tiles, explain the damaged ones, and merge what comes back."""
@@ -230,28 +243,25 @@ class Segmenter:
             last = pending[-1][0]
             progress(last.done, len(last.grid))
 
-    def _run_window(self, job: Job, tiles: list[Tile]) -> None:
-        """The same for the tiles of a window, which share what they have in common."""
+    def _look(self, job: Job, tiles: list[Tile]) -> list[Tile]:
+        """Classify the tiles of a window at once; returns those that are not surely intact."""
         assert self.windows is not None
-        top, left = tiles[0].y, tiles[0].x
-        bottom, right = tiles[-1].y + self.side, tiles[-1].x + self.side
-        there = np.ascontiguousarray(job.canvas[None, top:bottom, left:right])
+        stride, (height, width) = self.windows.stride, job.canvas.shape[:2]
+        high = _up(tiles[-1].y + self.side - tiles[0].y, stride, height)
+        wide = _up(tiles[-1].x + self.side - tiles[0].x, stride, width)
+        top, left = min(tiles[0].y, height - high), min(tiles[0].x, width - wide)
+        there = np.ascontiguousarray(job.canvas[None, top : top + high, left : left + wide])
         x = self.domain.normalisation(torch.from_numpy(there).to(self.device))
-        weights = torch.from_numpy(np.stack([job.grid.weights(tile) for tile in tiles]))
-        seen = self.windows(
-            x,
-            [(tile.y - top, tile.x - left) for tile in tiles],
-            weights.to(self.device),
-            lambda log_odds: is_damaged(log_odds) | job.explain_all,
-        )
-        job.count(probabilities(seen.log_odds))
-        for kind, explained in enumerate(seen.selected.any(dim=0).tolist()):
-            if not explained:
-                continue
-            job.explained[kind] = True
-            for maps, found in ((job.relevance, seen.relevance), (job.likelihood, seen.likelihood)):
-                if maps is not None and found is not None:
-                    maps[kind][top:bottom, left:right] += found[kind].float().cpu().numpy()
+
+        def nearest(at: int, size: int) -> int:
+            return min(round(at / stride) * stride, size - self.side)
+
+        corners = [(nearest(t.y - top, high), nearest(t.x - left, wide)) for t in tiles]
+        log_odds = self.windows(x, corners)
+        rows = probabilities(log_odds)
+        unsure = (log_odds > -SURE).any(dim=1).tolist()
+        job.count([row for row, again in zip(rows, unsure, strict=True) if not again])
+        return [tile for tile, again in zip(tiles, unsure, strict=True) if again]
 
     def _finish(self, job: Job, explain_intact: bool, progress: Progress | None) -> Result:
         damaged = job.explained
@@ -263,6 +273,11 @@ class Segmenter:
     def _result(self, job: Job, damaged: list[bool]) -> Result:
         found = job.found(self.domain.classes.names, damaged)
         return Result.of(job.image, self.settings, found)
+
+
+def _up(length: int, stride: int, most: int) -> int:
+    """The next multiple of `stride`, or the last one within `most`."""
+    return min(-(-length // stride), most // stride) * stride
 
 
 def told(batches: Iterable[tuple[int, int]], progress: Progress | None) -> None:

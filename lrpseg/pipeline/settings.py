@@ -156,8 +156,8 @@ class Settings:
     tiling: str = option(
         "windows",
         title="Tiling",
-        help="Whether tiles of a large picture share what they have in common.",
-        usage="windows: tiles of a large picture share their convolutions; tiles: each by itself",
+        help="Whether tiles of a large picture are looked at together first.",
+        usage="windows: tiles of a large picture are looked at together first; tiles: never",
         flag="--tiling",
         registry=TILINGS,
         measured=False,

@@ -14,35 +14,24 @@ DEFAULT_OVERLAP = 64
 """Least overlap of neighbouring tiles in pixels: damage up to this size is whole in some tile."""
 
 TILINGS: Registry[bool] = Registry("tiling")
-"""Whether tiles of a large picture share what they have in common, see `lrpseg.lrp.windows`."""
+"""Whether tiles of a large picture are looked at together first, see `lrpseg.lrp.windows`."""
 TILINGS.add("windows", True)
 TILINGS.add("tiles", False)
 
 
-def tile_starts(
-    length: int, overlap: int = DEFAULT_OVERLAP, tile: int = TILE, align: int = 1
-) -> list[int]:
+def tile_starts(length: int, overlap: int = DEFAULT_OVERLAP, tile: int = TILE) -> list[int]:
     """First pixels of the fewest evenly spaced tiles that cover `length` with `overlap` at least.
-
-    align: they are multiples of it, as `tile` has to be, but for the last one where the length is
-    none: it ends where the picture ends.
 
     Raises:
         OptionError: `overlap` is not in 0 .. tile - 1. ValueError: `length` is below `tile`.
 
-    >>> tile_starts(224), tile_starts(500, overlap=64), tile_starts(500, align=16)
-    ([0], [0, 138, 276], [0, 144, 276])
+    >>> tile_starts(224), tile_starts(500, overlap=64)
+    ([0], [0, 138, 276])
     """
     if not 0 <= overlap < tile:
         raise OptionError(f"The overlap is 0 to {tile - 1} pixels; {overlap} was given.")
     if length < tile:
         raise ValueError(f"{length} pixels are less than one tile of {tile}")
-    if align > 1:
-        step = max(align, (tile - overlap) // align * align)
-        last, count = length - tile, 1 + -(-(length - tile) // step)
-        # Rounded up: no gap becomes wider than a step, that to the last one included.
-        up = (-(-i * last // ((count - 1) * align)) * align for i in range(1, count - 1))
-        return sorted({0, last, *(min(start, last) for start in up)})
     count = 1 + -(-(length - tile) // (tile - overlap))
     return [round(i * (length - tile) / max(1, count - 1)) for i in range(count)]
 
@@ -87,16 +76,10 @@ class TileGrid:
     """
 
     def __init__(
-        self,
-        height: int,
-        width: int,
-        overlap: int = DEFAULT_OVERLAP,
-        tile: int = TILE,
-        align: int = 1,
+        self, height: int, width: int, overlap: int = DEFAULT_OVERLAP, tile: int = TILE
     ) -> None:
-        self.height, self.width, self.tile, self._align = height, width, tile, align
-        self._ys = tile_starts(height, overlap, tile, align)
-        self._xs = tile_starts(width, overlap, tile, align)
+        self.height, self.width, self.tile = height, width, tile
+        self._ys, self._xs = tile_starts(height, overlap, tile), tile_starts(width, overlap, tile)
         self._rows = blending_weights(self._ys, height, tile)
         self._columns = blending_weights(self._xs, width, tile)
 
@@ -117,13 +100,13 @@ class TileGrid:
 
     def windows(self, pixels: int) -> Iterator[list[Tile]]:
         """The tiles in groups: rectangles of neighbours that cover at most `pixels` pixels, or one
-        tile; as square as they can be. In a group tiles are multiples of `align` apart."""
+        tile; as square as they can be."""
         # Higher than a square where all columns fit beside each other.
         high = max(pixels**0.5, pixels / _extent(self._xs, self.tile))
         down = _fitting(self._ys, self.tile, high)
         across = _fitting(self._xs, self.tile, pixels / _extent(self._ys[:down], self.tile))
-        for ys in _runs(self._ys, down, self._align):
-            for xs in _runs(self._xs, across, self._align):
+        for ys in _parts(len(self._ys), down):
+            for xs in _parts(len(self._xs), across):
                 yield [Tile(r, c, self._ys[r], self._xs[c], self.tile) for r in ys for c in xs]
 
     def add(self, merged: NDArray[np.float32], tile: Tile, relevance: NDArray[np.float32]) -> None:
@@ -149,13 +132,8 @@ def _fitting(starts: list[int], tile: int, pixels: float) -> int:
     return count
 
 
-def _runs(starts: list[int], most: int, align: int) -> Iterator[range]:
-    """Indices of `starts` in the fewest runs of at most `most`, as even as can be; a last one that
-    is no multiple of `align` is a run of its own."""
-    alone = starts[-1] % align > 0
-    count = len(starts) - alone
+def _parts(count: int, most: int) -> Iterator[range]:
+    """0 .. count - 1 in the fewest runs of at most `most`, as even as can be."""
     runs = -(-count // most)
     for i in range(runs):
         yield range(i * count // runs, (i + 1) * count // runs)
-    if alone:
-        yield range(count, count + 1)

@@ -1,19 +1,21 @@
-"""Large pictures in windows: which tiles go together, and that results are as those of tiles."""
+"""Large pictures: which tiles are looked at together, and that results are those of tiles."""
 
 import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from torch import Tensor
 
 import lrpseg
 from lrpseg.core.errors import RelevanceError
+from lrpseg.lrp.windows import Corner, Look
 from lrpseg.pipeline import segmenter as segmenting
 from lrpseg.pipeline.segmenter import Segmenter, Steps
-from lrpseg.pipeline.tiling import TileGrid, tile_starts
+from lrpseg.pipeline.tiling import TileGrid
 from tests.conftest import add_self_trained
 
 pytestmark = pytest.mark.usefixtures("narrow")
@@ -34,7 +36,7 @@ SHAPES = [
 def test_windows_hold_each_tile_once_and_no_more_than_fits(
     shape: tuple[int, int], pixels: int
 ) -> None:
-    grid = TileGrid(*shape, align=16)
+    grid = TileGrid(*shape)
     windows = list(grid.windows(pixels))
     every = [(t.row, t.column) for tiles in windows for t in tiles]
     assert sorted(every) == [(t.row, t.column) for t in grid]
@@ -46,25 +48,6 @@ def test_windows_hold_each_tile_once_and_no_more_than_fits(
         assert {(y, x) for y, _ in ends for _, x in ends} == ends  # a full rectangle
         assert (first.y, first.x) == min(ends)
         assert (last.y, last.x) == max(ends)
-        assert all((y - first.y) % 16 == (x - first.x) % 16 == 0 for y, x in ends)
-
-
-@pytest.mark.parametrize("overlap", [0, 40, 64, 100, 207, 223])
-@pytest.mark.parametrize("length", [224, 225, 240, 399, 400, 1504, 20003])
-def test_aligned_tiles_overlap_as_much_as_wanted_and_end_at_the_end(
-    length: int, overlap: int
-) -> None:
-    starts = tile_starts(length, overlap, align=16)
-    assert starts[0] == 0
-    assert starts[-1] == length - 224
-    assert all(start % 16 == 0 for start in starts[:-1])
-    wanted = min(overlap, 208)  # the least step is 16 pixels
-    assert all(a + 224 - b >= wanted for a, b in pairwise(starts))
-    grid = TileGrid(224, length, overlap, align=16)
-    total = np.zeros((224, length))
-    for tile in grid:
-        tile.of(total)[...] += grid.weights(tile)
-    assert np.allclose(total, 1, atol=1e-5)
 
 
 @pytest.fixture
@@ -80,13 +63,53 @@ def load(tiling: str, **choices: object) -> Segmenter:
     return replace(made, large=330 * 500)
 
 
-def test_windows_give_nearly_what_tiles_give(large: np.ndarray) -> None:
-    seen, alone = load("windows")(large), load("tiles")(large)
-    assert seen.relevance.shape == alone.relevance.shape == large.shape[:2]
-    assert seen.settings.tiling == "windows"
-    assert seen.damaged == alone.damaged
-    assert not np.array_equal(seen.relevance, alone.relevance)
-    assert np.corrcoef(seen.relevance.ravel(), alone.relevance.ravel())[0, 1] > 0.7
+class Counted:
+    """A look that says of some tiles that they are surely intact; counts the others."""
+
+    def __init__(self, inner: Look, odds: Callable[[Tensor], Tensor]) -> None:
+        self.stride, self._inner, self._odds = inner.stride, inner, odds
+        self.seen = 0
+
+    def __call__(self, x: Tensor, corners: Sequence[Corner]) -> Tensor:
+        assert all(side % self.stride == 0 for side in (*x.shape[2:], *sum(corners, ())))
+        assert all(y + 224 <= x.shape[2] and z + 224 <= x.shape[3] for y, z in corners)
+        self.seen += len(corners)
+        return self._odds(self._inner(x, corners))
+
+
+def looking(odds: Callable[[Tensor], Tensor], **choices: object) -> tuple[Segmenter, Counted]:
+    made = load("windows", **choices)
+    assert made.windows is not None
+    look = Counted(made.windows, odds)
+    return replace(made, windows=look), look
+
+
+def test_tiles_that_are_not_surely_intact_give_what_they_give_alone(large: np.ndarray) -> None:
+    alone = load("tiles")(large)
+    segmenter, look = looking(lambda odds: odds * 0 - 1.9)
+    seen = segmenter(large)
+    assert look.seen > 0
+    assert seen.probability == pytest.approx(alone.probability, abs=1e-6)
+    assert np.allclose(seen.relevance, alone.relevance, atol=1e-4 * alone.relevance.max())
+    assert np.mean(seen.mask == alone.mask) > 0.999
+
+
+def test_surely_intact_tiles_run_no_more(large: np.ndarray) -> None:
+    segmenter, look = looking(lambda odds: odds * 0 - 2.1)
+    told: list[int] = []
+    result = segmenter(large, progress=lambda done, total: told.append(done))
+    assert look.seen == told[-1] == 8
+    assert not result.damaged
+    assert not result.relevance.any()
+    assert result.probability == pytest.approx(1 / (1 + np.exp(2.1)))
+
+
+def test_where_most_is_damaged_nothing_is_looked_at_twice(large: np.ndarray) -> None:
+    wide = np.concatenate([large] * 4, axis=1)
+    segmenter, look = looking(lambda odds: odds * 0 + 1, batch=1)
+    seen = segmenter(wide)
+    assert 0 < look.seen < 8
+    assert np.allclose(seen.relevance, load("tiles")(wide).relevance, atol=1e-4)
 
 
 def test_small_pictures_are_not_changed_by_it(large: np.ndarray) -> None:
@@ -105,6 +128,7 @@ def test_steps_and_streams_give_what_a_call_gives(large: np.ndarray) -> None:
     assert len(told) > 1
     again, seen = finished(segmenter.steps(large))
     assert seen == told
+    assert told == sorted(told)
     assert np.array_equal(again.relevance, whole.relevance)
     small = large[:250, :250]
     streamed = list(segmenter.stream([small, large, small]))
@@ -163,13 +187,12 @@ def test_a_network_with_a_likelihood_of_its_own(
     shutil.copytree(narrow_assets / "toy", folder)
     add_self_trained(folder)
     choices = {"network": "self-trained", "assets": tmp_path / "assets"}
-    seen = load("windows", **choices)(large, explain_intact=True)
+    segmenter, look = looking(lambda odds: odds, **choices)
+    seen = segmenter(large, explain_intact=True)
     alone = load("tiles", **choices)(large, explain_intact=True)
+    assert look.seen > 0
     assert seen.own_likelihood is not None
-    assert alone.own_likelihood is not None
-    assert seen.own_likelihood.shape == large.shape[:2]
-    assert 0 <= seen.own_likelihood.min() <= seen.own_likelihood.max() <= 1 + 1e-5
-    assert np.abs(seen.own_likelihood - alone.own_likelihood).mean() < 0.02
+    assert np.allclose(seen.own_likelihood, alone.own_likelihood, atol=1e-5)
 
 
 def test_what_cannot_share_runs_in_tiles(large: np.ndarray) -> None:
