@@ -1,4 +1,4 @@
-"""Measures large pictures: tiles that share their convolutions beside tiles each by itself.
+"""Measures large pictures: tiles that are looked at together first beside tiles each by itself.
 
     lrpseg benchmark --large 4 24 100
 

@@ -138,8 +138,8 @@ def make_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     command.add_argument(
         "--large", type=float, nargs="*", metavar="MEGAPIXELS",
-        help="measure pictures of these sizes instead (default: 4 24 100): tiles that share their "
-        "convolutions, and tiles each by itself",
+        help="measure pictures of these sizes instead (default: 4 24 100): tiles that are looked "
+        "at together first, and tiles each by itself",
     )  # fmt: skip
     command.set_defaults(run=_benchmark)
 

@@ -1,4 +1,4 @@
-"""What windows change: whole pictures of a split by tiles that share their convolutions, and by
+"""What windows change: whole pictures of a split whose tiles are looked at together first, and by
 tiles each by itself.
 
     python -m training.reports.tilings --data DIR --domain magnetic-tile --split val
