@@ -155,6 +155,7 @@ def test_undo_gives_back_the_status_of_before_the_step(page: Page, running: Runn
 def test_undo_waits_for_the_return_to_a_picture(page: Page) -> None:
     do.upload(page, INTACT)
     do.ready(page, INTACT.name)
+    expect(page.get_by_test_id("name")).to_have_text(INTACT.name)  # it opens by itself
     do.show(page, DAMAGED.name)
     before = do.corrections(page)
     do.stroke(page, (40, 200), (90, 200))
