@@ -198,7 +198,11 @@ class Analyser:
         """Do one batch; returns whether there are more."""
         item = work.item
         try:
-            step = next(work.steps)
+            try:
+                step = next(work.steps)
+            except StopIteration as end:
+                workspace.finish(item.id, item.analysis_key, end.value)
+                return False
             if workspace.progress(item.id, step.done, step.total) == item.analysis_key:
                 if step.sketch is not None:
                     with self._condition:
@@ -206,8 +210,6 @@ class Analyser:
                 return True
             work.steps.close()
             workspace.release(item.id)
-        except StopIteration as end:
-            workspace.finish(item.id, item.analysis_key, end.value)
         except NoSuchItem:
             pass  # deleted meanwhile
         except LrpsegError as error:

@@ -14,10 +14,11 @@ from lrpseg.app import commands
 from lrpseg.app.analyser import Analyser, Segmenters
 from lrpseg.app.service import Service
 from lrpseg.pipeline.jobs import Step
+from lrpseg.pipeline.results import Result
 from lrpseg.pipeline.segmenter import Steps
 from lrpseg.pipeline.settings import Settings
 from lrpseg.web.routes import TOKEN, make_routes
-from lrpseg.workspace import Limits, Sessions, Workspace
+from lrpseg.workspace import Limits, Sessions, Workspace, WorkspaceError
 from tests.workspace_support import SETTINGS, picture, result
 
 pytestmark = pytest.mark.usefixtures("only_toy")
@@ -217,6 +218,26 @@ def test_what_was_found_so_far_can_be_seen(
     until(lambda: workspace.item(id).status == "todo")
     until(lambda: analyser.sketch(workspace, id, (2, 2)) is None)
     assert client.get(url, headers=headers).content != first.content  # the whole one
+
+
+def test_a_result_that_cannot_be_stored_fails_its_picture_alone(
+    analyser: Analyser, paced: Paced, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = Workspace(tmp_path / "w")
+    bad, good = add(workspace, 40), add(workspace, 41)
+    inner = workspace.finish
+
+    def finish(id: str, key: str, result: Result) -> None:
+        if id == bad:
+            raise WorkspaceError("The disk is full.")
+        inner(id, key, result)
+
+    monkeypatch.setattr(workspace, "finish", finish)
+    analyser.wake(workspace)
+    paced.let(6)
+    until(lambda: workspace.item(good).status == "todo")
+    assert workspace.item(bad).status == "failed"
+    assert workspace.item(bad).reason == "The disk is full."
 
 
 def test_a_picture_that_fails_stops_no_other(
