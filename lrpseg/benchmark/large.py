@@ -38,6 +38,18 @@ FADE = 40
 
 
 @dataclass(frozen=True)
+class Case:
+    """What is run: a mosaic of `samples` with so many megapixels; the rest as of `load`."""
+
+    megapixels: float
+    samples: tuple[Path, ...]
+    domain: str
+    network: str | None
+    tiling: str
+    device: str
+
+
+@dataclass(frozen=True)
 class Run:
     """seconds: for result and mask. memory: the most that the process held, in bytes, with the
     libraries and the network; None where the system does not tell. damaged: whether the picture was
@@ -102,7 +114,7 @@ def large_benchmark(
     settings = None
     for size in megapixels or MEGAPIXELS:
         runs = {
-            tiling: _alone(size, samples, domain, network, tiling, device) for tiling in TILINGS
+            way: _alone(Case(size, tuple(samples), domain, network, way, device)) for way in TILINGS
         }
         settings = next(iter(runs.values())).settings
         slow = runs["tiles"].seconds
@@ -127,31 +139,16 @@ def large_benchmark(
     return "\n".join([*head, *lines])
 
 
-def _alone(
-    megapixels: float,
-    samples: Sequence[Path],
-    domain: str,
-    network: str | None,
-    tiling: str,
-    device: str,
-) -> Run:
+def _alone(case: Case) -> Run:
     """The run in a new process."""
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(1) as pool:
-        return pool.apply(_run, (megapixels, list(samples), domain, network, tiling, device))
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_run, (case,))
 
 
-def _run(
-    megapixels: float,
-    samples: Sequence[Path],
-    domain: str,
-    network: str | None,
-    tiling: str,
-    device: str,
-) -> Run:
-    segmenter = load(domain, network=network, tiling=tiling, device=device)
-    segmenter(read_image(samples[1]), explain_intact=True)  # warms up
-    image = mosaic(megapixels, samples)
+def _run(case: Case) -> Run:
+    segmenter = load(case.domain, network=case.network, tiling=case.tiling, device=case.device)
+    segmenter(read_image(case.samples[1]), explain_intact=True)  # warms up
+    image = mosaic(case.megapixels, case.samples)
     start = time.perf_counter()
     result = segmenter(image)
     mask = result.mask

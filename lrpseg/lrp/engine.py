@@ -33,14 +33,12 @@ from lrpseg.models.inputs import Normalisation
 class Activations:
     """What one forward pass leaves for the backward pass; all tensors have B rows.
 
-    x: the input; outputs, kept: of each node from `first` on, as `Step.forward` gives them. Where
-    the pass began later than at the graph's first node, x is what the node before gave.
+    x: the input; outputs, kept: of each node of the graph, as `Step.forward` gives them.
     """
 
     x: Tensor
     outputs: list[Tensor]
     kept: list[Tensor | None]
-    first: int = 0
 
     @property
     def logits(self) -> Tensor:
@@ -49,7 +47,7 @@ class Activations:
 
     def at(self, sources: Iterable[int]) -> tuple[Tensor, ...]:
         """What the given nodes gave."""
-        return tuple(self.x if i < self.first else self.outputs[i - self.first] for i in sources)
+        return tuple(self.x if i == INPUT else self.outputs[i] for i in sources)
 
     def rows(self, index: Tensor) -> "Activations":
         """The given rows (a 1-D tensor of indices) of all of it."""
@@ -60,7 +58,6 @@ class Activations:
             self.x[index],
             [t[index] for t in self.outputs],
             [None if t is None else t[index] for t in self.kept],
-            self.first,
         )
 
 
@@ -134,24 +131,33 @@ class LeanEngine:
     @torch.inference_mode()
     def forward(self, x: Tensor) -> Activations:
         """(B, 3, H, W) normalised input to activations; `.logits` are the network's outputs."""
-        return self._forward(x, 0, len(self._steps))
+        found = Activations(x.contiguous(memory_format=torch.channels_last), [], [])
+        for step, sources in zip(self._steps, self._sources, strict=True):
+            output, kept = step.forward(found.at(sources))
+            found.outputs.append(output)
+            found.kept.append(kept)
+        return found
 
     @torch.inference_mode()
     def features(self, x: Tensor) -> Tensor:
         """What the node `cut` gives, for (B, 3, H, W) of any multiple of its stride; nothing is
         kept for the way back."""
         assert self.cut is not None
-        held = {INPUT: x.contiguous(memory_format=torch.channels_last)}
-        for i in range(self.cut + 1):
-            held[i] = self._steps[i].forward(tuple(held[s] for s in self._sources[i]))[0]
-            held = {s: t for s, t in held.items() if self._last_use[s] > i}
-        return held[self.cut]
+        return self._through(x, 0, self.cut + 1)
 
     @torch.inference_mode()
     def head(self, features: Tensor) -> Tensor:
         """The network's outputs, from what the node `cut` gives for inputs of its side."""
         assert self.cut is not None
-        return self._forward(features, self.cut + 1, len(self._steps)).logits
+        return self._through(features, self.cut + 1, len(self._steps))
+
+    def _through(self, x: Tensor, first: int, end: int) -> Tensor:
+        """What the node before `end` gives where the one before `first` gave `x`."""
+        held = {first - 1: x.contiguous(memory_format=torch.channels_last)}
+        for i in range(first, end):
+            held[i] = self._steps[i].forward(tuple(held[s] for s in self._sources[i]))[0]
+            held = {s: t for s, t in held.items() if s == i or self._last_use[s] > i}
+        return held[end - 1]
 
     @torch.inference_mode()
     def relevance(self, activations: Activations, classes: Tensor) -> Tensor:
@@ -162,28 +168,16 @@ class LeanEngine:
         z = self._folded.linear(inputs[0], self._folded.bias)
         start = self._start.relevance(z, classes, self._classes)
         (share,) = self._folded.back(inputs, z, root_mean_square(z), start)
-        return self._back(act, {self._sources[last][0]: share}, last)
-
-    def _forward(self, x: Tensor, first: int, end: int) -> Activations:
-        found = Activations(x.contiguous(memory_format=torch.channels_last), [], [], first)
-        for step, sources in zip(self._steps[first:end], self._sources[first:end], strict=True):
-            output, kept = step.forward(found.at(sources))
-            found.outputs.append(output)
-            found.kept.append(kept)
-        return found
-
-    def _back(self, act: Activations, relevance: dict[int, Tensor], end: int) -> Tensor:
-        """From the relevance of nodes before `end` to that of `act.x`."""
-        for i in range(end - 1, act.first - 1, -1):
-            sources, at = self._sources[i], i - act.first
+        relevance = {self._sources[last][0]: share}
+        for i in range(last - 1, -1, -1):
+            sources = self._sources[i]
             shares = self._steps[i].back(
-                act.at(sources), act.outputs[at], act.kept[at], relevance.pop(i)
+                act.at(sources), act.outputs[i], act.kept[i], relevance.pop(i)
             )
             for source, share in zip(sources, shares, strict=True):
                 before = relevance.get(source)
                 relevance[source] = share if before is None else before.add_(share)
-        (found,) = relevance.values()
-        return found
+        return relevance[INPUT]
 
 
 def _cut(model: Classifier, graph: Graph) -> int | None:

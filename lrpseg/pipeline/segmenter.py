@@ -152,25 +152,29 @@ class Segmenter:
     def _batches(self, job: Job) -> Iterator[tuple[int, int]]:
         """Run all tiles of a picture; yields (tiles done, tiles in all) after each batch."""
         if job.windows and not job.explain_all:
-            unsure, seen, left = 0, 0, deque[Tile]()
-            for tiles in job.grid.windows(int(WINDOW * self.batch * self.side**2)):
-                # Where most tiles are damaged a first look costs more than it saves.
-                looks = unsure <= seen * MOST
-                again = self._look(job, tiles) if looks else tiles
-                seen, unsure = seen + looks * len(tiles), unsure + looks * len(again)
-                left.extend(again)
-                while len(left) >= self.batch:
-                    self._run([(job, left.popleft()) for _ in range(self.batch)], None)
-                    yield job.done, len(job.grid)
-                yield job.done, len(job.grid)
-            if left:
-                self._run([(job, tile) for tile in left], None)
-            yield job.done, len(job.grid)
+            yield from self._looked_at(job)
             return
         every = list(job.grid)
         for first in range(0, len(every), self.batch):
             self._run([(job, tile) for tile in every[first : first + self.batch]], None)
             yield job.done, len(every)
+
+    def _looked_at(self, job: Job) -> Iterator[tuple[int, int]]:
+        """As `_batches`, but only those tiles run that a look at their window leaves in doubt."""
+        seen, unsure, left = 0, 0, deque[Tile]()
+        for tiles in job.grid.windows(int(WINDOW * self.batch * self.side**2)):
+            again = tiles
+            if unsure <= seen * MOST:  # else a look costs more than it saves
+                again = self._look(job, tiles)
+                seen, unsure = seen + len(tiles), unsure + len(again)
+            left.extend(again)
+            while len(left) >= self.batch:
+                self._run([(job, left.popleft()) for _ in range(self.batch)], None)
+                yield job.done, len(job.grid)
+            yield job.done, len(job.grid)
+        if left:
+            self._run([(job, tile) for tile in left], None)
+            yield job.done, len(job.grid)
 
     def stream(
         self,
@@ -193,7 +197,7 @@ class Segmenter:
                 if pending:
                     self._run(pending, None)
                     pending.clear()
-                told(self._batches(job), progress)
+                _tell(self._batches(job), progress)
                 while jobs:
                     yield self._finish(jobs.popleft(), explain_intact, progress)
                 continue
@@ -267,7 +271,7 @@ class Segmenter:
         damaged = job.explained
         if explain_intact and not all(damaged):
             job = job.again()
-            told(self._batches(job), progress)
+            _tell(self._batches(job), progress)
         return self._result(job, damaged)
 
     def _result(self, job: Job, damaged: list[bool]) -> Result:
@@ -280,7 +284,7 @@ def _up(length: int, stride: int, most: int) -> int:
     return min(-(-length // stride), most // stride) * stride
 
 
-def told(batches: Iterable[tuple[int, int]], progress: Progress | None) -> None:
+def _tell(batches: Iterable[tuple[int, int]], progress: Progress | None) -> None:
     """Do all batches, and tell after each."""
     for done, total in batches:
         if progress is not None:

@@ -91,13 +91,6 @@ class TileGrid:
             for column, x in enumerate(self._xs):
                 yield Tile(row, column, y, x, self.tile)
 
-    def weights(self, tile: Tile) -> NDArray[np.float32]:
-        """(tile, tile): of the tile's pixels in what is merged; they sum to 1 in each pixel."""
-        weights: NDArray[np.float32] = (
-            self._rows[tile.row][:, None] * self._columns[tile.column][None]
-        )
-        return weights
-
     def windows(self, pixels: int) -> Iterator[list[Tile]]:
         """The tiles in groups: rectangles of neighbours that cover at most `pixels` pixels, or one
         tile; as square as they can be."""
@@ -114,7 +107,8 @@ class TileGrid:
         if len(self) == 1:  # its weights are all 1, to rounding
             merged += relevance
             return
-        tile.of(merged)[...] += relevance * self.weights(tile)
+        weights = self._rows[tile.row][:, None] * self._columns[tile.column][None]
+        tile.of(merged)[...] += relevance * weights
 
 
 def _extent(starts: list[int], tile: int) -> int:
