@@ -9,12 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
-from lrpseg.core import depth
+from lrpseg.core import MAX_PIXELS, depth
 from lrpseg.core.errors import ImageError
 from lrpseg.core.pages import to_picture
-
-MAX_PIXELS = 178_000_000
-"""Larger pictures are refused before they are decoded (Pillow refuses from 178.9 megapixels on)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +34,14 @@ def check_size(width: int, height: int, name: str) -> None:
         )
 
 
+def _too_large(name: str) -> ImageError:
+    """Of a picture whose size is not told."""
+    return ImageError(
+        f"{name} has more than {MAX_PIXELS / 1e6:.0f} megapixels. "
+        "Cut it into parts or scale it down."
+    )
+
+
 def from_bytes(data: bytes, name: str, bits: int | None) -> Picture:
     if not data:
         raise ImageError(f"{name} is empty (0 bytes).")
@@ -47,10 +52,7 @@ def from_bytes(data: bytes, name: str, bits: int | None) -> Picture:
     except UnidentifiedImageError:
         return _from_opencv(data, name, bits)
     except Image.DecompressionBombError:
-        raise ImageError(
-            f"{name} has more than {MAX_PIXELS / 1e6:.0f} megapixels. "
-            "Cut it into parts or scale it down."
-        ) from None
+        raise _too_large(name) from None
     except ImageError:
         raise
     except Exception as error:  # reading a damaged header may raise anything
@@ -59,7 +61,7 @@ def from_bytes(data: bytes, name: str, bits: int | None) -> Picture:
 
 def _from_opencv(data: bytes, name: str, bits: int | None) -> Picture:
     """What Pillow does not know, such as TIFF with 16 bits in each of three channels."""
-    decoded = _decoded(data)
+    decoded = _decoded(data, name)
     if decoded is None:
         raise ImageError(
             f"{name} is not an image that can be read. Use PNG, JPEG, TIFF, WebP or BMP."
@@ -71,11 +73,13 @@ def _from_opencv(data: bytes, name: str, bits: int | None) -> Picture:
     return from_array(decoded, bits or said.bits)
 
 
-def _decoded(data: bytes) -> NDArray[np.generic] | None:
+def _decoded(data: bytes, name: str) -> NDArray[np.generic] | None:
     """What OpenCV makes of a file, as grey, RGB or RGBA of the file's own depth; None: nothing."""
     try:
         decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
+    except cv2.error as error:
+        if "CV_IO_MAX_IMAGE_PIXELS" in str(error):
+            raise _too_large(name) from None
         return None
     if decoded is not None and decoded.ndim == 3 and decoded.shape[2] >= 3:
         return np.asarray(decoded[..., [2, 1, 0, 3][: decoded.shape[2]]])  # OpenCV gives BGR
@@ -103,7 +107,7 @@ def from_pil(image: Image.Image, name: str, bits: int | None, data: bytes | None
         deep = data is not None and ";16" in str(getattr(image, "tile", ""))
         image.load()
         found = _pixels(_upright(image), said, bits)
-        if deep and (dim := _dim_colours(image, data, said, bits)) is not None:
+        if deep and (dim := _dim_colours(image, data, name, said, bits)) is not None:
             found = dim
         return Picture(found.pixels, notes + found.notes)
     except ImageError:
@@ -118,7 +122,7 @@ def from_pil(image: Image.Image, name: str, bits: int | None, data: bytes | None
 
 
 def _dim_colours(
-    image: Image.Image, data: bytes | None, said: depth.Said, bits: int | None
+    image: Image.Image, data: bytes | None, name: str, said: depth.Said, bits: int | None
 ) -> Picture | None:
     """Colours of 16 bits that use the lower ones alone, of which Pillow keeps the upper 8; None for
     all others."""
@@ -128,7 +132,7 @@ def _dim_colours(
     high = max(int(band[1]) for band in bands)  # type: ignore[index]
     if (high + 1) << 8 > 1 << max(12, bits or said.bits or 0):
         return None
-    values = _decoded(data)
+    values = _decoded(data, name)
     if (
         values is None
         or values.dtype != np.uint16

@@ -2,6 +2,8 @@
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -168,6 +170,21 @@ def test_what_is_no_image_is_refused_with_a_reason(data: bytes, says: str, tmp_p
     with pytest.raises(ImageError, match=says) as caught:
         read_image(path)
     assert str(path) in str(caught.value)
+
+
+def test_what_only_opencv_reads_is_measured_before_it_is_decoded() -> None:
+    """In a process of its own: OpenCV reads its limit once, and this one may have imported it."""
+    code = (
+        "import sys; from lrpseg.core.errors import ImageError; "
+        "from lrpseg.core.images import read_image\n"
+        "try: read_image(sys.stdin.buffer.read())\n"
+        "except ImageError as error: print(error)"
+    )
+    claimed = b"P7\nWIDTH 20000\nHEIGHT 10000\nDEPTH 1\nMAXVAL 255\nENDHDR\n"
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=claimed, capture_output=True, check=True
+    )
+    assert done.stdout.startswith(b"The file has more than 178 megapixels. Cut it")
 
 
 def test_paths_that_cannot_be_read(tmp_path: Path) -> None:
