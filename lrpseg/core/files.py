@@ -49,6 +49,13 @@ def atomically(path: Path, write: Callable[[IO[bytes]], object], sync: bool = Tr
         write(file)
 
 
+def remove_halves(folder: Path) -> None:
+    """Remove what kills have left below a folder of writes that were cut off (`replacing`); nobody
+    else may be writing there."""
+    for part in folder.rglob(".*.part"):
+        part.unlink(missing_ok=True)
+
+
 def make_folder(path: Path, sync: bool = True) -> None:
     """Make a folder and those above it where they are missing; `sync`: a power cut leaves them."""
     if path.is_dir():

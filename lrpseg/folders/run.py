@@ -12,12 +12,11 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from lrpseg.core.errors import LrpsegError, OptionError
-from lrpseg.core.files import atomically, sync_all
+from lrpseg.core.files import atomically, remove_halves, sync_all
 from lrpseg.folders.block import Row, annotate_block
 from lrpseg.folders.job import Job
 from lrpseg.folders.plan import BLOCK, Plan, make_plan
@@ -118,9 +117,9 @@ def annotate(
     state = out / STATE
     if resume:
         plan, job = _resumed(state, job)
-        _remove_halves(out, job)
     else:
         plan, job = _new(given, out, job, block)
+    _remove_halves(out, job)
     shards = Shards(state / "blocks")
     if started is not None:
         started(len(plan))
@@ -204,9 +203,10 @@ def _resumed(state: Path, job: Job) -> tuple[Plan, Job]:
 
 
 def _remove_halves(out: Path, job: Job) -> None:
-    """Remove the temporary files of writes that a kill cut off (`lrpseg.core.files.atomically`)."""
-    below = (out / name for name in (*job.formats, "overlays", "summary", STATE))
-    for part in chain(out.glob(".*.part"), *(folder.rglob(".*.part") for folder in below)):
+    """What an earlier run in `out` left that was killed."""
+    for name in (*job.formats, "overlays", "summary", STATE):
+        remove_halves(out / name)
+    for part in out.glob(".*.part"):  # of what lies beside them nothing is ours to look at
         part.unlink(missing_ok=True)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lrpseg.core.errors import DiskFullError, LrpsegError, OptionError
-from lrpseg.core.files import sync_all, writing
+from lrpseg.core.files import remove_halves, sync_all, writing
 from lrpseg.domains import DamageClass, known_domain
 from lrpseg.domains.classes import COLOURS
 from lrpseg.formats import FORMATS, Annotated, ClassLabel, ExportOptions, Written, unique_stems
@@ -114,6 +114,7 @@ def write_formats(
     written = {}
     with writing(out):
         for form in chosen:
+            remove_halves(out / form.name)
             pictures = annotated(workspace, items, each)
             written[form.name] = form.write(pictures, out / form.name, options)
     sync_all()

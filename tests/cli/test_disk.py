@@ -126,6 +126,15 @@ def test_what_is_damaged_is_left_out_of_an_export_and_named(
     assert [path.name for path in (here / "out").rglob("*.png")] == ["a.png"]
 
 
+def test_what_a_killed_export_left_goes_with_the_next_one(here: Path) -> None:
+    halves = [here / "out" / folder / ".abc.part" for folder in ("png/belt", "somebody's")]
+    for half in halves:
+        half.parent.mkdir(parents=True)
+        half.write_bytes(b"a write that the kill cut off")
+    assert main(COMMANDS["export"](here)) == 0
+    assert [half.exists() for half in halves] == [False, True]
+
+
 def test_a_newer_workspace_is_exported_and_says_so(
     here: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
