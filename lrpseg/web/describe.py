@@ -23,6 +23,7 @@ def summary(item: Item) -> dict[str, Any]:
         "name": item.name,
         "status": item.status,
         "reason": item.reason,
+        "read": item.read.splitlines(),
         "probability": item.probability,
         "width": item.width,
         "height": item.height,

@@ -66,7 +66,8 @@ class ItemLayer:
 class Item:
     """One picture. `analysis` names the relevance that is shown ("" where there is none yet),
     `analysis_key` the one that its settings ask for. `accept`: its mask was accepted in the session
-    that it comes from, and is made again.
+    that it comes from, and is made again. `read`: a line for each thing that was not plain about
+    reading it (`Picture.notes`); "" also where that was not noted yet.
 
     layers: of the classes that its analysis tells apart, in the order of their domain; before there
     is one, of the classes of its domain. kept: of other classes, of which something was drawn or
@@ -94,6 +95,7 @@ class Item:
     updated: str
     layers: tuple[ItemLayer, ...]
     kept: tuple[ItemLayer, ...] = ()
+    read: str = ""
 
     @property
     def analysis_key(self) -> str:

@@ -97,11 +97,13 @@ _NOW_OF_CLASSES = """
     ALTER TABLE items DROP COLUMN has_truth;
     ALTER TABLE items DROP COLUMN drawn;
 """
+_HOW_IT_WAS_READ = "ALTER TABLE items ADD COLUMN read TEXT NOT NULL DEFAULT ''"
 
 MIGRATIONS: tuple[tuple[Part, ...], ...] = (
     (_PICTURES,),
     (_ACCEPTED_ELSEWHERE,),
     (_CLASSES_AND_STROKES, take_over_classes, _NOW_OF_CLASSES),
+    (_HOW_IT_WAS_READ,),
 )
 """Step i brings a database of version i to version i + 1. A released step never changes."""
 

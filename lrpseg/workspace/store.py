@@ -24,12 +24,9 @@ from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from lrpseg.core.errors import DiskFullError, ImageError
 from lrpseg.core.files import atomically, disk_full, is_full, make_folder, writing
-from lrpseg.core.images import read_image
+from lrpseg.core.images import Picture, read_picture
 from lrpseg.domains import load_domain
 from lrpseg.masks.render import thumbnail
 from lrpseg.pipeline.operating_points import weights_hash
@@ -111,12 +108,13 @@ class Workspace(Correctable):
         weights = weights_hash(domain, settings.network)
         folder = self.folder / "items" / id
         width = height = 0
-        status, reason = "waiting", None
+        status, reason, read = "waiting", None, ""
         small = None
         try:
-            image = self._read(data)
-            height, width = image.shape[:2]
-            small = thumbnail(image)
+            picture = self._read(data)
+            height, width = picture.pixels.shape[:2]
+            small = thumbnail(picture.pixels)
+            read = "\n".join(picture.notes)
         except ImageError as error:
             status, reason = "failed", str(error)
         self.check_room(len(data) + MAP_BYTES * height * width)
@@ -130,11 +128,11 @@ class Workspace(Correctable):
                 (position,) = db.execute("SELECT value FROM state WHERE key='position'").fetchone()
                 db.execute(
                     "INSERT INTO items (id, position, name, sha256, width, height, status, reason, "
-                    "settings, explain_intact, weights, created, updated) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "settings, explain_intact, weights, created, updated, read) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         id, position, free_name(db, name), sha256, width, height, status, reason,
-                        settings_text(settings), explain_intact, weights, created, created,
+                        settings_text(settings), explain_intact, weights, created, created, read,
                     ),
                 )  # fmt: skip
                 arrange(db, id, domain.classes.names)
@@ -184,14 +182,14 @@ class Workspace(Correctable):
 
     # ---------------------------------------------------------------------------------- inside
 
-    def _read(self, data: bytes) -> NDArray[np.uint8]:
-        """As `read_image`, within the limits of a visitor."""
+    def _read(self, data: bytes) -> Picture:
+        """As `read_picture`, within the limits of a visitor."""
         if self.quota is not None:
             self.quota.check_picture(data)
-        image = read_image(data)
+        picture = read_picture(data)
         if self.quota is not None:  # what has no header that could be told
-            self.quota.check_pixels(*image.shape[:2])
-        return image
+            self.quota.check_pixels(*picture.pixels.shape[:2])
+        return picture
 
     def _delete_rows(self, id: str) -> Item:
         """Forget a picture; returns what it was."""

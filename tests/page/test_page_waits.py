@@ -14,6 +14,7 @@ from lrpseg.app.analyser import Segmenters
 from lrpseg.pipeline.segmenter import Steps
 from lrpseg.ui.launch import Page as RunningPage
 from tests import page_support as do
+from tests.core.test_depth import png
 from tests.page_support import DAMAGED, INTACT
 
 pytestmark = pytest.mark.browser
@@ -98,6 +99,22 @@ def test_a_file_that_is_no_picture_shows_no_figures_and_says_why(
     do.show(page, DAMAGED.name)
     expect(page.get_by_test_id("accept")).to_be_enabled()
     expect(page.get_by_test_id("undo")).to_be_enabled()
+
+
+def test_it_is_shown_how_an_unusual_picture_was_read(
+    damaged: Page, gate: threading.Event, tmp_path: Path
+) -> None:
+    page, said = damaged, damaged.get_by_test_id("read")
+    expect(said).to_have_text("")
+    (tmp_path / "camera.png").write_bytes(png(np.full((40, 50), 3900, np.uint16)))
+    do.upload(page, tmp_path / "camera.png")
+    told = "read as 12 bits (by its values, of which the highest is 3900)"
+    expect(said).to_have_text(f"This picture was {told}.")
+    expect(page.get_by_test_id("thumb-camera.png")).to_have_attribute(
+        "title", f"camera.png\n{told}"
+    )
+    page.get_by_test_id(f"thumb-{DAMAGED.name}").click()
+    expect(said).to_have_text("")
 
 
 def test_an_export_says_what_it_leaves_out(

@@ -22,6 +22,7 @@ from lrpseg.app import commands
 from lrpseg.pipeline.results import Result
 from lrpseg.ui.launch import Page as RunningPage
 from tests import page_support as do
+from tests.core.test_depth import png
 from tests.narrow import narrow_tiles
 from tests.page_support import DAMAGED, INTACT
 
@@ -161,6 +162,15 @@ def test_what_is_no_picture_is_refused(client: Client, tmp_path: Path) -> None:
     token = client.predict("", api_name="/open_workspace")
     with pytest.raises(AppError, match="base64"):
         client.predict(token, "a.png", "%%%", api_name="/add_image")
+
+
+def test_it_is_told_how_a_picture_was_read(client: Client) -> None:
+    token = client.predict("", api_name="/open_workspace")
+    camera = encoded(png(np.full((300, 300), 3900, np.uint16)))
+    given = client.predict(token, "camera.png", camera, "magnetic-tile", api_name="/add_image")
+    assert given["read"] == ["read as 12 bits (by its values, of which the highest is 3900)"]
+    (listed,) = analysed(client, token)
+    assert listed["read"] == given["read"]
 
 
 def test_a_workspace_from_first_to_last(client: Client) -> None:

@@ -55,7 +55,7 @@ def test_a_small_file_with_many_pixels_is_not_even_decoded(
     assert len(blank.getvalue()) < 2000
     sessions = hosted(tmp_path, pixels=5_000_000)
     _, workspace = sessions.open()
-    monkeypatch.setattr("lrpseg.workspace.store.read_image", decode)
+    monkeypatch.setattr("lrpseg.workspace.store.read_picture", decode)
     item = workspace.add("large.png", blank.getvalue(), SETTINGS)
     assert item.status == "failed"
     assert "6 megapixels (3000x2000)" in (item.reason or "")

@@ -17,6 +17,7 @@ from lrpseg.masks.corrections import apply, clean
 from lrpseg.thresholders import THRESHOLDERS
 from lrpseg.workspace import NoSuchItem, Workspace, WorkspaceError
 from lrpseg.workspace.schema import FILE_NAME
+from tests.core.test_depth import png
 from tests.workspace_support import SETTINGS, SHAPE, analysed, picture, result
 
 pytestmark = pytest.mark.usefixtures("only_toy")
@@ -106,6 +107,14 @@ def test_a_file_that_is_no_picture_is_kept_as_failed(workspace: Workspace) -> No
         workspace.set_settings(item.id, replace(SETTINGS, rule_set="montavon"))
     workspace.delete(item.id)
     assert workspace.items() == []
+
+
+def test_how_a_picture_was_read_is_kept(workspace: Workspace) -> None:
+    assert workspace.add("plain.png", picture(), SETTINGS).read == ""
+    item = workspace.add("camera.png", png(np.array([[0, 3900]], np.uint16)), SETTINGS)
+    told = "read as 12 bits (by its values, of which the highest is 3900)"
+    assert item.read == told
+    assert [item.read for item in Workspace(workspace.folder).items()] == ["", told]
 
 
 def test_names_are_never_alike(workspace: Workspace) -> None:

@@ -45,7 +45,7 @@ export function wireControls({ root, events, toolbox, editing, clicks }) {
   events.on("opened", (open) => {
     if (open) return;
     find(root, "verdict").textContent = EMPTY;
-    find(root, "name").textContent = "";
+    find(root, "name").textContent = find(root, "read").textContent = "";
     within(root, ".welcome").hidden = false;
   });
 }
@@ -87,6 +87,8 @@ function describe(root, item) {
         : `${item.name}: ${item.status}${progress(item)} …`;
   find(root, "anyway").hidden = !ready || Boolean(item.explained);
   name.textContent = name.title = item.name;
+  find(root, "read").textContent = item.read?.length
+    ? `This picture was ${item.read.join(", ")}.` : "";
   within(root, ".welcome").hidden = true;
 }
 

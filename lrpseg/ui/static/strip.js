@@ -105,7 +105,7 @@ export class Strip {
     button.setAttribute("aria-current", String(item.id === this.selected));
     within(button, ".badge").textContent = `${icon} ${words}${tiles(item)}`;
     within(button, ".label").textContent = item.name.split("/").pop() ?? "";
-    button.title = item.reason ? `${item.name}: ${item.reason}` : item.name;
+    button.title = [item.name, ...(item.reason ? [item.reason] : item.read ?? [])].join("\n");
     button.setAttribute("aria-label", `${item.name}, ${words}`);
     if (item.id === this.selected && this.scrolled !== item.id) {
       this.scrolled = item.id;

@@ -46,6 +46,7 @@
  * @property {number} revision  raised by each change at the server
  * @property {number | null} probability  of damage, 0 to 1
  * @property {string} [reason]  why it failed
+ * @property {string[]} [read]  what was not plain about reading it
  * @property {number} [tiles]
  * @property {number} [tiles_done]
  * @property {string} [left]  in words how long it will still take, as the page has seen
