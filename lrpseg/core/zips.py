@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import BinaryIO
 from zipfile import ZipInfo
 
+HIDDEN = "hidden"
+"""The kind of reason why a hidden file is left out."""
+
 _END, _END64, _LOCATOR64 = b"PK\5\6", b"PK\6\6", b"PK\6\7"
 _LONGEST_END = 22 + 65535
 _UTF8 = 0x800

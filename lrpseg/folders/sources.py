@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from lrpseg.core.errors import ImageError
 from lrpseg.core.images import SUFFIXES
-from lrpseg.core.zips import entry_names
+from lrpseg.core.zips import HIDDEN, entry_names
 from lrpseg.formats import FORMATS
 from lrpseg.workspace.intake import safe_name
 
@@ -32,9 +32,7 @@ _WRITTEN_FILES = re.compile(
 LeaveOut = Callable[[str, str], object]
 """Is told of each file that is not taken: the kind of reason, and its name."""
 
-HIDDEN, LINKED, EARLIER, BROKEN = (
-    "hidden", "linked folder, read already", "of an earlier run", "broken link",
-)  # fmt: skip
+LINKED, EARLIER, BROKEN = "linked folder, read already", "of an earlier run", "broken link"
 
 MAX_BYTES = 2_000_000_000
 """A larger entry of a zip is refused before it is unpacked."""

@@ -15,6 +15,7 @@ from lrpseg.app.samples import Samples
 from lrpseg.app.service import Service
 from lrpseg.core.errors import LrpsegError
 from lrpseg.core.images import read_limited
+from lrpseg.core.zips import HIDDEN
 from lrpseg.pipeline.settings import MENUS, Settings
 from lrpseg.ui import choices
 from lrpseg.ui.messages import info, page_error, warn
@@ -62,7 +63,7 @@ class Handlers:
         """Uploaded files, zips and folders become pictures of the workspace."""
         workspace = self.service.sessions.get(token)
         added = commands.add_files(self.service, workspace, files, settings(*chosen))
-        if added.refused:
+        if added.refused or added.kinds[HIDDEN]:
             info(f"{added.sentence()}.")
         _warn(added.refused, "more files were refused")
         return None, editor_value(token, next(iter(added.ids), None))

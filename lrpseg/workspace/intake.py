@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from lrpseg.core.zips import directory_size, entry_names
+from lrpseg.core.zips import HIDDEN, directory_size, entry_names
 
 _PART = 180
 """Bytes of a name: file systems allow 255, and exports and temporary files add to it."""
@@ -23,6 +23,7 @@ LARGE, MANY = "too large", "too many files"
 """Kinds of refusals."""
 
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{n}{i}" for n in ("com", "lpt") for i in range(10))}
+_SYSTEMS = {".ds_store", "thumbs.db", "desktop.ini"}
 _CHUNK = 1_000_000
 
 
@@ -128,7 +129,10 @@ def _unpacked(path: Path, name: str, limits: Limits) -> Iterator[Upload]:
                 return
             left = limits.max_expanded
             for entry, name in zip(entries, entry_names(entries), strict=True):
-                if entry.is_dir() or _hidden(name):
+                if entry.is_dir() or _of_a_system(name):
+                    continue
+                if _hidden(name):
+                    yield Upload(safe_name(name), None, "A hidden file is left out.", HIDDEN)
                     continue
                 upload = _entry(archive, entry, safe_name(name), limits, left)
                 left -= len(upload.data or b"")
@@ -137,12 +141,19 @@ def _unpacked(path: Path, name: str, limits: Limits) -> Iterator[Upload]:
         yield Upload(archive_name, None, f"The zip is damaged: {error}.")
 
 
+def _of_a_system(name: str) -> bool:
+    """What macOS and Windows put beside pictures: nobody misses it."""
+    parts = _parts(name) or ("",)
+    return "__MACOSX" in parts or parts[-1].lower() in _SYSTEMS
+
+
 def _hidden(name: str) -> bool:
-    """What systems put beside pictures: never meant as one."""
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    return any((p.startswith(".") and p not in (".", "..")) or p == "__MACOSX" for p in parts) or (
-        bool(parts) and parts[-1].lower() in ("thumbs.db", "desktop.ini")
-    )
+    """Whether a file, or a folder that it is in, is hidden: its name begins with a dot."""
+    return any(part.startswith(".") and part not in (".", "..") for part in _parts(name))
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    return PurePosixPath(name.replace("\\", "/")).parts
 
 
 def _entry(

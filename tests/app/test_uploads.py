@@ -28,14 +28,19 @@ def test_an_upload_is_summed_up_by_kind(
     monkeypatch.setenv("LRPSEG_ASSETS", str(toy_assets))
     workspace = Workspace(tmp_path / "ws")
     inner = make_zip({"x.png": picture()})
-    packed = make_zip({"a.png": picture(1), "notes.txt": b"hello", "inner.zip": inner})
+    packed = make_zip({
+        "a.png": picture(1), "notes.txt": b"hello", "inner.zip": inner,
+        ".hidden.png": picture(3), ".cache/b.png": picture(4), "__MACOSX/._a.png": b"x",
+        "belt/.DS_Store": b"x", "Thumbs.db": b"x",
+    })  # fmt: skip
     (tmp_path / "many.zip").write_bytes(packed)
     (tmp_path / "large.png").write_bytes(bytes(20_000))
     (tmp_path / "b.png").write_bytes(picture(2))
     paths = [(tmp_path / name, name) for name in ("many.zip", "large.png", "b.png")]
     added = commands.add_files(service(Limits(max_bytes=19_000)), workspace, paths, SETTINGS)
     assert added.sentence() == (
-        "2 pictures read, 3 left out: 1 (no picture), 1 (zip inside of a zip), 1 (too large)"
+        "2 pictures read, 5 left out: 2 (hidden), 1 (no picture), 1 (zip inside of a zip), "
+        "1 (too large)"
     )
     assert [name for name, _ in added.refused] == ["inner.zip", "large.png"]
     assert len(added.ids) == 3  # what is no picture is listed, with the reason

@@ -8,6 +8,7 @@ from pathlib import Path
 from lrpseg.app.samples import SamplePicture, Samples
 from lrpseg.app.service import Service
 from lrpseg.core.errors import DiskFullError, ImageError
+from lrpseg.core.zips import HIDDEN
 from lrpseg.pipeline.settings import Settings
 from lrpseg.workspace import Item, UnavailableError, Workspace, read_uploads, safe_name
 
@@ -38,7 +39,8 @@ def add(service: Service, workspace: Workspace, name: str, data: bytes, settings
 @dataclass(frozen=True)
 class Added:
     """What became of uploaded files: new pictures, and what was refused with the reason. kinds: how
-    many were refused for each kind of reason, and how many of the new ones are no pictures."""
+    many were refused for each kind of reason, how many were hidden, and how many of the new ones
+    are no pictures."""
 
     ids: list[str]
     refused: list[tuple[str, str]]
@@ -62,8 +64,9 @@ def add_files(
     added = Added([], [])
     for upload in read_uploads(paths, service.limits):
         if upload.data is None:
-            added.refused.append((upload.name, upload.reason))
             added.kinds[upload.kind] += 1
+            if upload.kind != HIDDEN:  # there may be thousands: they are counted
+                added.refused.append((upload.name, upload.reason))
             continue
         try:
             item = workspace.add(upload.name, upload.data, settings)
