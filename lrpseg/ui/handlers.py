@@ -149,7 +149,13 @@ class Handlers:
     @shown
     def take_home(self, token: str) -> Any:
         """The whole session as one file."""
-        return commands.session_file(self.service.sessions.get(token), made_for(token))
+        workspace = self.service.sessions.get(token)
+        path, damaged = commands.session_file(workspace, made_for(token))
+        _warn(
+            [(f"{name} is not in the session file", why) for name, why in damaged],
+            "more pictures are not in it",
+        )
+        return path
 
     @shown
     def open_session(self, token: str, files: list[Named]) -> tuple[Any, ...]:

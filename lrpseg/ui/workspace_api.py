@@ -251,10 +251,11 @@ def workspace_endpoints(service: Service) -> list[Callable[..., Any]]:
             token: of the workspace.
 
         Returns:
-            A session file in base64, for load_session.
+            A session file in base64, for load_session. left-out.txt in it names pictures that are
+            damaged and not in it.
         """
         with tempfile.TemporaryDirectory() as folder:
-            path = commands.session_file(service.sessions.get(token), folder)
+            path, _ = commands.session_file(service.sessions.get(token), folder)
             return base64.b64encode(Path(path).read_bytes()).decode()
 
     def load_session(token: str, session: str) -> int:

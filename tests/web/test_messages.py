@@ -17,6 +17,8 @@ from lrpseg.pipeline.settings import MENUS
 from lrpseg.ui import handlers, messages
 from lrpseg.ui.api import _told
 from lrpseg.web.log import one_line, trace
+from lrpseg.workspace import Limits, Workspace
+from tests.workspace_support import SETTINGS, folder_of, make_zip, picture
 
 MARKUP = "<img src=x onerror=alert(1)>"
 
@@ -105,6 +107,33 @@ def test_errors_of_gradio_itself_are_text_too(caplog: pytest.LogCaptureFixture) 
 def test_words_from_outside_make_no_lines_of_a_log(words: object, line: str) -> None:
     assert one_line(words) == line
     assert len(one_line("x" * 1000)) == 300
+
+
+def test_hidden_files_of_an_upload_and_gaps_in_a_session_are_told(
+    toy_assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setenv("LRPSEG_ASSETS", str(toy_assets))
+    for kind in ("Warning", "Info"):
+        monkeypatch.setattr(messages.gr, kind, said.append)
+    monkeypatch.setattr(handlers, "made_for", lambda token: str(tmp_path))
+    monkeypatch.setattr(handlers, "settings", lambda *chosen: SETTINGS)
+    workspace = Workspace(tmp_path / "ws")
+    service: Any = SimpleNamespace(
+        limits=Limits(),
+        sessions=SimpleNamespace(get=lambda token: workspace, check_room=lambda workspace: None),
+        analyser=SimpleNamespace(wake=lambda workspace: None),
+    )
+    none: Any = None
+    page = handlers.Handlers(service, none)
+    packed = make_zip({"a.png": picture(1), "b.png": picture(2), ".git/c.png": b"x", ".d": b"x"})
+    (tmp_path / "a.zip").write_bytes(packed)
+    page.add("token", [(tmp_path / "a.zip", "a.zip")])
+    assert said == ["2 pictures read, 2 left out: 2 (hidden)."]
+    (folder_of(workspace, workspace.items()[1]) / "original").unlink()
+    page.take_home("token")
+    assert said[1].startswith("b.png is not in the session file: b.png cannot be read")
+    assert len(said) == 2
 
 
 @pytest.mark.parametrize("index", [-1, 1, 1e30, float("nan"), "0", True, None, [0, 0]])

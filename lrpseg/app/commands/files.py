@@ -124,11 +124,11 @@ def import_files(
     return done
 
 
-def session_file(workspace: Workspace, folder: str) -> str:
-    """Path of the whole session as one file, in a new folder below `folder`."""
+def session_file(workspace: Workspace, folder: str) -> tuple[str, list[tuple[str, str]]]:
+    """Path of the whole session as one file, in a new folder below `folder`; and (name, reason) of
+    the pictures that are damaged and not in it."""
     out = Path(tempfile.mkdtemp(dir=folder)) / "session.lrpseg.zip"
-    save_session(workspace, out)
-    return str(out)
+    return str(out), save_session(workspace, out)
 
 
 def open_session(service: Service, workspace: Workspace, path: Path) -> int:
