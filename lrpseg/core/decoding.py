@@ -125,12 +125,12 @@ def _dim_colours(
     image: Image.Image, data: bytes | None, name: str, said: depth.Said, bits: int | None
 ) -> Picture | None:
     """Colours of 16 bits that use the lower ones alone, of which Pillow keeps the upper 8; None for
-    all others."""
+    all others, which have 16 without doubt."""
     if data is None or image.mode not in ("RGB", "RGBA", "LA"):
         return None
     bands = image.getextrema()[: -1 if image.mode.endswith("A") else None]
     high = max(int(band[1]) for band in bands)  # type: ignore[index]
-    if (high + 1) << 8 > 1 << max(12, bits or said.bits or 0):
+    if (high + 1) << 8 > 1 << max(depth.UNSURE, bits or said.bits or 0):
         return None
     values = _decoded(data, name)
     if (

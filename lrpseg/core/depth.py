@@ -20,8 +20,12 @@ DEPTHS = range(8, 17)
 """Bits that a value may have."""
 
 _USUAL = (8, 10, 12)
-"""Bits that are told by the values alone; what goes beyond has 16. A picture of 14 bits is told by
-its file, or by whoever reads it: a dark one of 16 bits has the same values."""
+"""Bits that are told by the values alone; what goes beyond has 16."""
+
+UNSURE = 14
+"""Bits that are told by the file alone, or by whoever reads it. A picture of 16 bits whose values
+all fit into 12 would be nearly black, which nobody means; one whose values fit into 14 is only
+dark, as many are that were exposed too short."""
 
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _DESCRIPTION, _LARGEST = 258, 262, 270, 281
 """Tags of TIFF."""
@@ -41,9 +45,12 @@ class Said:
 
 
 def told(bits: int, said: int | None, high: int) -> tuple[str, ...]:
-    """What is to be said of values that were read as `bits`; nothing of 16."""
+    """What is to be said of values that were read as `bits`; of 16 nothing, unless they may have
+    14."""
     if bits == 16:
-        return ()
+        unsure = said is None and 1 << _USUAL[-1] <= high < 1 << UNSURE
+        why = f"the highest is {high}; if it has {UNSURE}, it is four times too dark"
+        return (f"read as 16 bits ({why})",) if unsure else ()
     why = "as was said" if said == bits else f"by its values, of which the highest is {high}"
     return (f"read as {bits} bits ({why})",)
 

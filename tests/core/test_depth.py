@@ -92,6 +92,26 @@ def test_values_of_sixteen_bits_are_what_they_were(kind: str) -> None:
     assert np.array_equal(read.pixels[..., 0], np.round(values / np.float32(257)).astype(np.uint8))
 
 
+@pytest.mark.parametrize("high", [4095, 4096, 16383, 16384])
+@pytest.mark.parametrize("kind", ["array", "png", "rgb-png", "rgb-tiff"])
+def test_fourteen_bits_are_not_guessed_and_that_is_said(high: int, kind: str) -> None:
+    values = np.linspace(0, high, 220).astype(np.uint16).reshape(10, 22)
+    colours = np.repeat(values[..., None], 3, axis=2)
+    sources = {
+        "array": values, "png": png(values), "rgb-png": png(colours),
+        "rgb-tiff": tiff((colours, {})),
+    }  # fmt: skip
+    read = read_picture(sources[kind])
+    if high in (4096, 16383):
+        assert np.array_equal(read.pixels[..., 0], np.round(values / 257).astype(np.uint8))
+        told = f"the highest is {high}; if it has 14, it is four times too dark"
+        assert read.notes == (f"read as 16 bits ({told})",)
+        assert read_picture(sources[kind], bits=16).notes == ()
+        assert read_picture(sources[kind], bits=14).pixels.max() == round(high * 255 / 16383)
+    else:
+        assert [note[:15] for note in read.notes] == ["read as 12 bits"] * (high < 4096)
+
+
 def test_transparency_of_a_dim_picture_stays() -> None:
     values = np.zeros((2, 3, 4), np.uint16)
     values[..., :3], values[..., 3] = 4095, 65535
