@@ -7,6 +7,7 @@ is noted on what it follows.
 
 import copy
 import operator
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -137,6 +138,39 @@ def _takes_norm(node: Node) -> bool:
     return isinstance(node.module, nn.Conv2d) and not node.relu
 
 
+class _Tracer(fx.Tracer):
+    """Records what its own thread does. As long as torch.fx traces, each call of a module in the
+    process comes here, also of other networks that other threads run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = threading.get_ident()
+
+    def call_module(
+        self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        if threading.get_ident() != self._thread:
+            return forward(*args, **kwargs)
+        return super().call_module(m, forward, args, kwargs)
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        if threading.get_ident() != self._thread:
+            return attr_val
+        return super().getattr(attr, attr_val, parameter_proxy_cache)
+
+
+_one_at_a_time = threading.Lock()
+"""Of two traces at once, the one that ends last would leave modules as the other one had them."""
+
+
+def _traced(model: nn.Module) -> fx.GraphModule:
+    """As `torch.fx.symbolic_trace`, beside other threads."""
+    with _one_at_a_time:
+        tracer = _Tracer()
+        graph = tracer.trace(model)
+        return fx.GraphModule(tracer.root, graph, type(model).__name__)
+
+
 def of_modules(model: nn.Module) -> fx.GraphModule:
     """A copy of `model` in `eval()` mode that is made of modules, as far as there are some.
 
@@ -145,7 +179,7 @@ def of_modules(model: nn.Module) -> fx.GraphModule:
     """
     own = copy.deepcopy(model).eval().requires_grad_(False)
     try:
-        traced = fx.symbolic_trace(own)
+        traced = _traced(own)
     except (fx.proxy.TraceError, TypeError, ValueError, RuntimeError) as error:
         raise OptionError(
             f"{type(model).__name__} cannot be explained: torch.fx cannot trace it ({error}). "

@@ -2,17 +2,20 @@
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 import lrpseg
 from lrpseg.core.errors import OptionError
 from lrpseg.lrp import RULE_SETS, RuleSet, make_explainer
 from lrpseg.lrp.engine import LeanEngine
+from lrpseg.lrp.graph import of_modules
 from lrpseg.lrp.rules import AlphaBeta, Epsilon, Flat, Gamma, WSquare, ZBox, Zero
 from lrpseg.lrp.support import lean_lacks
 from lrpseg.models import Classifier, Stage
@@ -28,6 +31,30 @@ def with_first(first: ZBox | WSquare | Flat) -> RuleSet:
 @pytest.mark.parametrize("network", SMALL)
 def test_the_lean_engine_has_all_that_ships(network: str) -> None:
     assert [lean_lacks(make(network), rule_set) for rule_set in RULE_SETS.values()] == [None, None]
+
+
+def test_a_network_is_traced_while_another_thread_runs_one() -> None:
+    running, x = nn.Sequential(nn.Linear(3, 3), nn.ReLU()), torch.ones(1, 3)
+
+    class Beside(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            with ThreadPoolExecutor(1) as other:
+                found.append(other.submit(lambda: running(torch.ones(1, 3))).result())
+            return F.relu(x)
+
+    class Whole(nn.Module):  # what is torch's own is not gone into
+        def __init__(self) -> None:
+            super().__init__()
+            self.beside, self.last = Beside(3, 3), nn.Linear(3, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            reached: Tensor = self.last(self.beside(x))
+            return reached
+
+    found: list[Tensor] = []
+    traced = of_modules(Whole())
+    assert torch.equal(found[0], running(x))
+    assert len(list(traced.graph.nodes)) == 4
 
 
 @pytest.mark.parametrize("first", [WSquare(), Flat()])
