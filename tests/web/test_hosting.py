@@ -1,14 +1,12 @@
 """What a hosted page needs: the Space's files, a lent GPU, logins, and endpoints for MCP."""
 
 import importlib
-import re
 import runpy
 import shutil
 import socket
 import sys
 import threading
 import time
-import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -33,22 +31,6 @@ from tests.page_support import DAMAGED, running
 from tests.workspace_support import SETTINGS, picture, result
 
 ROOT = Path(__file__).parents[2]
-
-
-def test_a_space_installs_what_the_package_needs() -> None:
-    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
-    assert [line for line in lines if not line.startswith("#")] == wanted
-
-
-def test_the_readme_starts_the_space() -> None:
-    head = (ROOT / "README.md").read_text().split("---")[1]
-    told = dict(re.findall(r"^(\w+): (.+)$", head, re.MULTILINE))
-    assert told["sdk"] == "gradio"
-    assert (ROOT / told["app_file"]).is_file()
-    (minimum,) = re.findall(r"gradio>=([\d.]+)", (ROOT / "requirements.txt").read_text())
-    assert told["sdk_version"].startswith(minimum)
-    assert len(told["short_description"]) <= 60
 
 
 def test_a_space_is_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
