@@ -2,11 +2,12 @@
 
     python read_export.py JOBS.json
 
-Runs where those tools are installed (tests/foreign/requirements.txt), which cannot live beside
-lrpseg's own packages. JOBS.json is a list of {"tool", "folder", "out"}: one process reads them all,
-since a tool takes longer to start than to read. Each `out` becomes an .npz with `info`, a JSON list
-of pictures {"name", "shape", "labels"} (or {"error"}), and a bool mask "I/J" for label J of picture
-I. A picture's name is its path, or its path without suffix where the tool knows no more.
+Runs where those tools are installed (tests/foreign/requirements.txt, and loaders.txt beside it),
+which cannot live beside lrpseg's own packages. JOBS.json is a list of {"tool", "folder", "out"}:
+one process reads them all, since a tool takes longer to start than to read. Each `out` becomes an
+.npz with `info`, a JSON list of pictures {"name", "shape", "labels"} (or {"error"}), and a bool
+mask "I/J" for label J of picture I. A picture's name is its path, or its path without suffix where
+the tool knows no more.
 """
 
 import json
@@ -192,6 +193,36 @@ def cvat_sdk(folder: Path) -> Pictures:
     return found
 
 
+def ultralytics(folder: Path) -> Pictures:
+    from ultralytics.data.dataset import YOLODataset
+    from ultralytics.data.utils import check_det_dataset, polygon2mask
+
+    data = check_det_dataset(str(folder / "data.yaml"))
+    found: Pictures = {}
+    for entry in YOLODataset(img_path=data["train"], data=data, task="segment").labels:
+        height, width = entry["shape"]
+        drawn = [
+            (data["names"][int(index)], polygon2mask((height, width), [points * (width, height)]))
+            for index, points in zip(entry["cls"][:, 0], entry["segments"], strict=True)
+        ]
+        name = Path(entry["im_file"]).relative_to(folder / "images").with_suffix("").as_posix()
+        found[name] = picture((height, width), drawn)
+    return found
+
+
+def anomalib(folder: Path) -> Pictures:
+    from anomalib.data.datasets.image.mvtecad import MVTecADDataset
+
+    found: Pictures = {}
+    (folder / "train" / "good").mkdir(parents=True)  # without it no folder is one of MVTec's
+    for entry in MVTecADDataset(root=folder.parent, category=folder.name, split="test"):
+        path = Path(entry.image_path)
+        mask = entry.gt_mask.numpy().squeeze() > 0
+        name = path.relative_to(folder / "test").with_suffix("").as_posix()
+        found[name] = picture(mask.shape, [(path.parent.name, mask)] if mask.any() else [])
+    return found
+
+
 TOOLS: dict[str, Callable[[Path], Pictures]] = {
     "pycocotools": pycocotools,
     "supervision": supervision,
@@ -202,6 +233,8 @@ TOOLS: dict[str, Callable[[Path], Pictures]] = {
     "datumaro-cvat": datumaro_cvat,
     "datumaro-voc": datumaro_voc,
     "cvat-sdk": cvat_sdk,
+    "ultralytics": ultralytics,
+    "anomalib": anomalib,
 }
 
 

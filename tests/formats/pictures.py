@@ -125,7 +125,7 @@ def annotated(masks: dict[str, np.ndarray] = MASKS) -> Iterator[Annotated]:
         yield Annotated(
             name,
             mask,
-            probability=index / 20,
+            probability=index % 20 / 20,
             image=lambda m=mask: np.where(m[..., None], 40, 200).astype(np.uint8).repeat(3, 2),
             settings={"network": "one-fc", "overlap": 4},
         )
