@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.exceptions import InvalidPathError
 
 from lrpseg.core.files import disk_full, is_full
 from lrpseg.web.log import unexpected
 
 SORRY = "Something went wrong on the server. Try again."
+NO_UPLOAD = "This file was not uploaded here. Upload it first, then send what you got for it."
 _log = logging.getLogger(__name__)
 
 
@@ -64,6 +66,8 @@ def keep_quiet(demo: gr.Blocks) -> None:
             return await process(*args, **kwargs)
         except SaidError:
             raise
+        except InvalidPathError:  # Gradio's own text quotes the path
+            raise SaidError(NO_UPLOAD) from None
         except gr.Error as error:  # Gradio's own, of a value that is none of a menu's, for example
             raise SaidError(as_text(str(error.message))) from None
         except Exception as error:

@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from gradio.exceptions import InvalidPathError
 
 import lrpseg.ui
 from lrpseg.core.errors import LrpsegError
@@ -97,6 +98,13 @@ def test_errors_of_gradio_itself_are_text_too(caplog: pytest.LogCaptureFixture) 
     assert said.message == "Value: &lt;img src=x onerror=alert(1)&gt; is not in the list of choices"
     ours = messages.SaidError("1 < 2")  # for a program, which shows no HTML
     assert said_by(ours) is ours
+    assert not caplog.records
+
+
+def test_a_path_that_is_no_upload_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    said = said_by(InvalidPathError("Cannot move /secret/name to the gradio cache dir"))
+    assert "Upload it first" in str(said.message)
+    assert "secret" not in str(said.message)
     assert not caplog.records
 
 
