@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 WORKERS ?= 2
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: app test check unit slow browser foreign loaders screenshots space lock clean
+.PHONY: app test check unit slow soak browser foreign loaders screenshots space lock clean
 
 app: $(VENV)/installed
 	$(BIN)/python app.py
@@ -27,6 +27,10 @@ unit: $(VENV)/installed-dev browser foreign
 # What is worth minutes: full sizes, lost workers. Continuous integration runs it after `test`.
 slow: $(VENV)/installed-dev browser foreign loaders
 	$(PYTEST) -m slow
+
+# Load, kills, full disks, damaged pictures and bad requests: a quarter of an hour (docs/proof.md).
+soak: $(VENV)/installed-dev browser
+	$(BIN)/python -m tests.soak
 
 # A Chromium for the tests of the page: the system's if there is one.
 browser: $(VENV)/installed-dev
