@@ -27,19 +27,20 @@ from lrpseg.core.errors import LrpsegError
 from lrpseg.domains import DOMAIN_FILE, Domain, load_domain
 from lrpseg.masks.render import save_text
 from lrpseg.models.checkpoints import load_checkpoint, read_tensors, save_checkpoint
-from lrpseg.models.networks import NETWORKS
+from lrpseg.models.networks import NETWORKS, classifiers
 from lrpseg.models.tensors import checkpoint_hash
 from lrpseg.pipeline.curves import FILE_NAME as POINTS_FILE
 from training.command import told
 from training.data.datasets import DataSet
 from training.data.declared import DATA_FILE, Subject
+from training.loops import ranges
 from training.loops.calibration import calibrate, store
 from training.loops.loop import Plan
 from training.loops.resuming import plain
 from training.loops.validation import Validation
 from training.reports import classification, operating_points
 from training.shipping.card import write_texts
-from training.shipping.install import install
+from training.shipping.install import PER_CLASSIFIER, install
 from training.shipping.recipe import BEFORE, KINDS, START, WEIGHTS, Recipe, read_recipe
 from training.shipping.stages import Stages
 
@@ -125,9 +126,10 @@ def _open_folder(base: Domain, order: Order) -> None:
     for name in kept:
         _copy(base.checkpoint(name), order.out / f"{name}.safetensors")
     entry["checkpoints"] = {name: f"{name}.safetensors" for name in kept}
-    held = {n: c for n, c in entry.pop("calibration", {}).items() if n in kept}
-    if held:
-        entry["calibration"] = held
+    for of in PER_CLASSIFIER:
+        held = {n: c for n, c in entry.pop(of, {}).items() if n in kept}
+        if held:
+            entry[of] = held
     if entry.get("classifier") not in (*kept, None):
         del entry["classifier"]
     if (base.folder / DATA_FILE).is_file():
@@ -178,13 +180,23 @@ def _weights(order: Order, made: Path, dataset: DataSet) -> None:
     _, about = read_tensors(made)
     path = order.out / DOMAIN_FILE
     entry = json.loads(path.read_text("utf-8"))
-    if network in entry.get("calibration", {}):
-        del entry["calibration"][network]  # it was of other weights
+    for of in PER_CLASSIFIER:
+        entry.get(of, {}).pop(network, None)  # it was of other weights
     entry["checkpoints"] = entry["checkpoints"] | {network: order.weights.name}
     _copy(made, order.weights)
     save_text(json.dumps(entry, indent=2) + "\n", path)
-    if plan is None:
-        return
+    if plan is not None:
+        _calibrate(order, dataset, made, about)
+    if network in classifiers([network]):
+        domain, device = load_domain(order.out), pick_device(order.device)
+        highest = ranges.measure(domain, network, dataset.splits["train"], device)
+        ranges.store(domain, network, highest)
+
+
+def _calibrate(order: Order, dataset: DataSet, made: Path, about: dict[str, str]) -> None:
+    """Fit the shipped file's probabilities, into it or into `domain.json` as the recipe says."""
+    network, plan = order.recipe.network, order.recipe.calibration
+    assert plan is not None
     domain, device = load_domain(order.out), pick_device(order.device)
     model = load_checkpoint(order.weights, network, domain.classes.names).to(device)
     validation = Validation.of(

@@ -1,11 +1,12 @@
-"""Measures a folder from files to masks: `lrpseg annotate` beside a plain loop, in one run.
+"""Measures a folder from files to masks: `lrpseg annotate`, with and without a first look, beside a
+plain loop, in one run.
 
     lrpseg benchmark --folder tiles
 
 The plain loop is what one writes first: a picture at a time through PyTorch and Zennit,
-scikit-learn for the three Gaussians, Pillow for the mask. Both take turns over the same parts of
-the folder, so that a busy moment of the machine hits both alike. Loading the network counts for
-neither.
+scikit-learn for the three Gaussians, Pillow for the mask. All take turns over the same parts of
+the folder, so that a busy moment of the machine hits them alike. Loading the network is not
+counted.
 """
 
 import os
@@ -39,6 +40,9 @@ from lrpseg.lrp.zennit import ZennitEngine
 from lrpseg.masks.figures import iou
 from lrpseg.masks.render import mask_image
 from lrpseg.models.networks import INPUT_SIZE
+from lrpseg.pipeline.jobs import Job as Picture
+from lrpseg.pipeline.looking import Look, Seen
+from lrpseg.pipeline.segmenter import Segmenter
 from lrpseg.thresholders import gmm_reference
 from lrpseg.version import __version__
 
@@ -46,7 +50,7 @@ THRESHOLDER = "gmm"
 """The thresholder of the comparison: the one that the paper ran with scikit-learn."""
 
 PART = 40
-"""Pictures after which the two take turns."""
+"""Pictures after which they take turns."""
 
 
 @dataclass
@@ -77,6 +81,26 @@ def timed(explainer: Explainer, clock: Clock, device: torch.device) -> Explainer
             return explainer(x, select)
 
     return explain
+
+
+@dataclass(frozen=True)
+class TimedLook:
+    """The first look, whose time is added to the clock."""
+
+    look: Look
+    clock: Clock
+    device: torch.device
+
+    @property
+    def small(self) -> bool:
+        return self.look.small
+
+    def over(self, job: Picture, batch: int) -> Iterator[Seen]:
+        return self.look.over(job, batch)
+
+    def tiles(self, pixels: Tensor) -> Tensor:
+        with self.clock.on("network and LRP", self.device):
+            return self.look.tiles(pixels)
 
 
 class PlainLoop:
@@ -144,54 +168,80 @@ def folder_benchmark(
         domain, network=network, rule_set="ours", thresholder=THRESHOLDER, refiner="none",
         formats=("png",),
     )  # fmt: skip
-    ours, plain = Clock(), Clock()
     segmenter = job.segmenter(device)
-    segmenter = replace(segmenter, explainer=timed(segmenter.explainer, ours, where))
-    loop = PlainLoop(job, where)
-    segmenter(np.zeros((INPUT_SIZE, INPUT_SIZE, 3), np.uint8), explain_intact=True)  # warms up
-    ours.seconds.clear()
-    seconds, damaged, kept = 0.0, 0, []
+    ways = [
+        Way(label, _timed(each, clock, where), clock)
+        for label, each, clock in (
+            ("lrpseg annotate", segmenter, Clock()),
+            ("the same --tiled", replace(segmenter, look=None), Clock()),
+        )
+    ]
+    loop, plain = PlainLoop(job, where), Clock()
+    for way in ways:
+        way.segmenter(np.zeros((INPUT_SIZE, INPUT_SIZE, 3), np.uint8), explain_intact=True)
+        way.clock.seconds.clear()  # that was to warm up
+    damaged = 0
     with tempfile.TemporaryDirectory() as name:
         out = Path(name)
         loop(sources[:1], out / "plain", Clock())
         for first in range(0, len(sources), PART):
             part = sources[first : first + PART]
-            start = time.perf_counter()
-            annotate(
-                [source.path for source in part], out / "ours", job,
-                engine=with_segmenter(segmenter),
-            )  # fmt: skip
-            seconds += time.perf_counter() - start
             damaged += loop(part, out / "plain", plain)
-            kept += _agreement(out, part)
-    return _report(sources, (domain, network, where), (ours, seconds), plain, damaged, kept)
+            for way in ways:
+                way.annotate(part, out, job)
+    return _report(sources, (domain, network, where), ways, plain, damaged)
 
 
-def _agreement(out: Path, part: Sequence[Source]) -> list[float]:
-    """The IoU of both masks of each picture."""
-    found = []
-    stems = {p.source.path: p.stem for p in Plan(out / "ours" / STATE / PLAN_FILE)}
-    for source in part:
-        ours = out / "ours" / "png" / f"{stems[os.path.abspath(source.path)]}.png"
-        pair = (ours, (out / "plain" / source.name).with_suffix(".png"))
-        first, second = (np.asarray(Image.open(path)) > 0 for path in pair)
-        found.append(iou(first, second))
-    return found
+def _timed(segmenter: Segmenter, clock: Clock, device: torch.device) -> Segmenter:
+    """The segmenter, whose time in network and LRP is added to the clock."""
+    look = segmenter.look
+    return replace(
+        segmenter,
+        explainer=timed(segmenter.explainer, clock, device),
+        look=None if look is None else TimedLook(look, clock, device),
+    )
+
+
+@dataclass
+class Way:
+    """`annotate` with one segmenter: its seconds in all and by its clock, and the IoU of its masks
+    with the plain loop's."""
+
+    label: str
+    segmenter: Segmenter
+    clock: Clock
+    seconds: float = 0
+    agrees: list[float] = field(default_factory=list)
+
+    def annotate(self, part: Sequence[Source], out: Path, job: Job) -> None:
+        """Annotate pictures of which the plain loop's masks are in OUT/plain."""
+        folder, paths = out / self.label, [source.path for source in part]
+        start = time.perf_counter()
+        annotate(paths, folder, job, engine=with_segmenter(self.segmenter))
+        self.seconds += time.perf_counter() - start
+        stems = {p.source.path: p.stem for p in Plan(folder / STATE / PLAN_FILE)}
+        for source in part:
+            own = folder / "png" / f"{stems[os.path.abspath(source.path)]}.png"
+            pair = (own, (out / "plain" / source.name).with_suffix(".png"))
+            first, second = (np.asarray(Image.open(path)) > 0 for path in pair)
+            self.agrees.append(iou(first, second))
 
 
 def _report(
     sources: Sequence[Source],
     what: tuple[str, str, torch.device],
-    ours: tuple[Clock, float],
+    ways: Sequence[Way],
     plain: Clock,
     damaged: int,
-    kept: Sequence[float],
 ) -> str:
     domain, network, where = what
-    count, (clock, seconds) = len(sources), ours
-    inside = clock.total / seconds
+    count, (first, tiled) = len(sources), ways
     spent = ", ".join(f"{k} {v / plain.total:.0%}" for k, v in plain.seconds.items())
     without = plain.total - plain.seconds["scikit-learn"]
+
+    def row(label: str, seconds: float, told: str) -> str:
+        return f"{label:17}{seconds:8.1f}{count / seconds:10.2f}   ({told})"
+
     return "\n".join(
         [
             f"lrpseg {__version__} benchmark of a folder: {domain}, {network}, ours, {THRESHOLDER}",
@@ -200,13 +250,20 @@ def _report(
             f"{count} images of {INPUT_SIZE}x{INPUT_SIZE}, {damaged} classified as damaged",
             "",
             f"{'':16}{'seconds':>9}{'images/s':>10}",
-            f"{'plain loop':16}{plain.total:9.1f}{count / plain.total:10.2f}   ({spent})",
-            f"{'lrpseg annotate':16}{seconds:9.1f}{count / seconds:10.2f}   "
-            f"({inside:.1%} of it inside network and LRP)",
+            row("plain loop", plain.total, spent),
+            *(
+                row(
+                    way.label,
+                    way.seconds,
+                    f"{way.clock.total / way.seconds:.1%} of it inside network and LRP",
+                )
+                for way in ways
+            ),
             "",
-            f"{plain.total / seconds:.2f} times the plain loop's images per second "
-            f"({without / seconds:.2f} times if scikit-learn took no time at all)",
-            f"IoU of both masks: mean {np.mean(kept):.4f}, lowest {min(kept):.4f}, "
-            f"{sum(k < 0.99 for k in kept)} below 0.99",
+            f"{plain.total / first.seconds:.2f} times the plain loop's images per second "
+            f"({without / first.seconds:.2f} times if scikit-learn took no time at all), "
+            f"{tiled.seconds / first.seconds:.2f} times those of --tiled",
+            f"IoU with the plain loop's masks: mean {np.mean(first.agrees):.4f}, lowest "
+            f"{min(first.agrees):.4f}, {sum(k < 0.99 for k in first.agrees)} below 0.99",
         ]
     )

@@ -15,7 +15,7 @@ from typing import Any
 from lrpseg.core.errors import CheckpointError, OptionError
 from lrpseg.core.files import data_folder
 from lrpseg.domains.classes import ClassSet, check_name
-from lrpseg.models.inputs import Calibration, Normalisation
+from lrpseg.models.inputs import Calibration, Normalisation, Ranges
 from lrpseg.models.networks import NETWORKS, classifiers
 
 DOMAIN_FILE = "domain.json"
@@ -29,7 +29,7 @@ class Domain:
 
     intact: what a picture without damage is called; classes: the kinds of damage. base: the domain
     that this one was learned from; None: it stands by itself. decides: the classifier that decides
-    beside networks that segment, None: the first one. calibration: of classifiers, by name.
+    beside networks that segment, None: the first one. calibration, ranges: of classifiers, by name.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Domain:
     base: "Domain | None" = None
     decides: str | None = None
     calibration: Mapping[str, Calibration] = field(default_factory=dict)
+    ranges: Mapping[str, Ranges] = field(default_factory=dict)
 
     @property
     def classifier(self) -> str:
@@ -202,6 +203,10 @@ def _parse(folder: Path, entry: dict[str, Any], base: Domain | None = None) -> D
                 raise ValueError("a calibration has one number, or one for each class")
     if calibration.keys() - set(classifiers(held)):
         raise ValueError("a calibration is of a network that is none of its classifiers")
+    ranges = {
+        network: Ranges({k: float(v) for k, v in held["highest"].items()}, str(held["weights"]))
+        for network, held in entry.get("ranges", {}).items()
+    }
     return Domain(
         name=os.path.basename(os.path.abspath(folder)),  # of "." too
         folder=folder,
@@ -213,6 +218,7 @@ def _parse(folder: Path, entry: dict[str, Any], base: Domain | None = None) -> D
         base=base,
         decides=decides,
         calibration=calibration,
+        ranges=ranges,
     )
 
 

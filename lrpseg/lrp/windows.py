@@ -8,7 +8,6 @@ is concluded from it than that a tile is surely intact: all others run by themse
 """
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -18,26 +17,13 @@ from lrpseg.lrp.explainer import Explainer, LeanExplainer
 from lrpseg.models.contract import log_odds_of
 from lrpseg.models.loaded import Loaded
 
-SURE = 2.0
-"""Log-odds as far below 0 in a window as this are intact: a probability of 0.12."""
-
 Corner = tuple[int, int]
 """First pixel (y, x) of a tile in its window, multiples of the network's coarsest stride."""
 
 
-class Look(Protocol):
-    """Classifies the tiles of a window; safe to call from many threads. Windows and corners are
-    multiples of `stride`."""
-
-    stride: int
-
-    def __call__(self, x: Tensor, corners: Sequence[Corner]) -> Tensor:
-        """(1, 3, H, W) normalised to log-odds (T, K) of the tiles at T corners."""
-        ...
-
-
 class Windows:
-    """A `Look` by the lean engine, for a network whose head reads its last features alone."""
+    """Classifies the tiles of a window by the lean engine, for a network whose head reads its last
+    features alone. Windows and corners are multiples of `stride`."""
 
     def __init__(self, network: Loaded, engine: LeanEngine) -> None:
         self._network, self._engine = network, engine
@@ -45,6 +31,7 @@ class Windows:
 
     @torch.inference_mode()
     def __call__(self, x: Tensor, corners: Sequence[Corner]) -> Tensor:
+        """(1, 3, H, W) normalised to log-odds (T, K) of the tiles at T corners."""
         features = _cut(self._engine.features(x), corners, self._side, self.stride)
         log_odds = log_odds_of(self._engine.head(features), len(self._network.classes))
         likelihood = self._network.likelihood(x)

@@ -1,5 +1,6 @@
 """What stands before and behind a network: how its input is normalised, its output calibrated."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf, isfinite
 
@@ -45,6 +46,20 @@ class Calibration:
     def __str__(self) -> str:
         """Both in short, as keys of what was made with them hold it."""
         return ",".join(f"{value:g}" for value in (*_each(self.slope), *_each(self.offset)))
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """The highest outputs of a classifier's layers on training pictures, by the layer's name, which
+    its features in 8 bits need (`lrpseg.lrp.quantized`). weights: SHA-256 of the file with which
+    they were measured, in hexadecimal."""
+
+    highest: Mapping[str, float]
+    weights: str
+
+    def __post_init__(self) -> None:
+        if not self.highest or not all(0 < value < inf for value in self.highest.values()):
+            raise ValueError("ranges have the highest output of each layer, a positive number")
 
 
 def _each(values: float | tuple[float, ...]) -> tuple[float, ...]:

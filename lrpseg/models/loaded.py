@@ -1,5 +1,8 @@
 """A domain's network with its weights, as it is used: what decides, and what it finds itself."""
 
+from collections.abc import Sequence
+from typing import ClassVar
+
 from torch import Tensor, device
 
 from lrpseg.models.contract import Classifier
@@ -9,8 +12,11 @@ from lrpseg.models.self_trained import Decider
 class Loaded:
     """A classifier by itself.
 
-    classifier: the network whose relevance is shown, calibrated.
+    classifier: the network whose relevance is shown, calibrated. proposes: whether it gives a
+    likelihood by itself, from all stages of the classifier's features.
     """
+
+    proposes: ClassVar[bool] = False
 
     def __init__(self, classifier: Classifier) -> None:
         self.classifier = classifier
@@ -40,6 +46,10 @@ class Loaded:
         where relevance is all that it gives."""
         return None
 
+    def likelihood_of(self, scales: Sequence[Tensor]) -> Tensor | None:
+        """The same from the classifier's `scales`."""
+        return None
+
     def judge(self, likelihood: Tensor | None, log_odds: Tensor) -> Tensor:
         """The log-odds (B, K) that decide, from its `likelihood` and the classifier's log-odds."""
         return log_odds
@@ -52,6 +62,8 @@ class Loaded:
 class LoadedDecider(Loaded):
     """A network that proposes masks itself, and the classifier on whose features it does."""
 
+    proposes: ClassVar[bool] = True
+
     def __init__(self, decider: Decider) -> None:
         super().__init__(decider.classifier)
         self.decider = decider
@@ -62,6 +74,9 @@ class LoadedDecider(Loaded):
 
     def likelihood(self, x: Tensor) -> Tensor:
         return self.decider.likelihood(x)
+
+    def likelihood_of(self, scales: Sequence[Tensor]) -> Tensor:
+        return self.decider.own.likelihood(self.decider.own(scales))
 
     def judge(self, likelihood: Tensor | None, log_odds: Tensor) -> Tensor:
         assert likelihood is not None

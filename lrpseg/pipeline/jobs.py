@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 from torch import Tensor, sigmoid
 
 from lrpseg.core.errors import RelevanceError
-from lrpseg.pipeline.results import Found
-from lrpseg.pipeline.tiling import TileGrid
-
-Map = NDArray[np.float32]
+from lrpseg.pipeline.found import Found, Map
+from lrpseg.pipeline.tiling import Tile, TileGrid
 
 
 @dataclass(frozen=True)
 class Step:
     """A part of the work is done: so many tiles of all. sketch: the relevance that was found so
-    far, at most of all classes, at a size (height, width); to be asked for while the rest runs."""
+    far, at most of all classes, at a size (height, width); to be asked for while the rest runs.
+    looked: tiles that are done, or had a first look."""
 
     done: int
     total: int
     sketch: Callable[[tuple[int, int]], Map] | None = None
+    looked: int = 0
 
 
 @dataclass
@@ -32,21 +32,24 @@ class Job:
     """One picture under way: its tiles' maps are merged as they come back.
 
     image: (H, W, 3) uint8. canvas: what the tiles are cut from: the picture, enlarged where it is
-    smaller than a tile. grid: of the canvas. windows: whether its tiles are looked at in windows
-    first. relevance, likelihood: a map of the canvas for each class; probability, explained: a
-    value for each class. likelihood stays None where the network gives none by itself.
+    smaller than a tile. grid: of the canvas. large: whether it counts as a large picture.
+    relevance, likelihood: a map of the canvas for each class; probability, explained: a value for
+    each class. likelihood stays None where the network gives none by itself. suspicion: (rows,
+    columns) of the grid, how much a first look suspects each tile; None before one.
     """
 
     image: NDArray[np.uint8]
     canvas: NDArray[np.uint8]
     grid: TileGrid
-    windows: bool
+    large: bool
     explain_all: bool
     relevance: list[Map]
     likelihood: list[Map] | None
     probability: list[float]
     explained: list[bool]
     done: int = 0
+    looked: int = 0
+    suspicion: Map | None = None
 
     @classmethod
     def of(
@@ -56,7 +59,7 @@ class Job:
         grid: TileGrid,
         classes: int,
         proposes: bool,
-        windows: bool = False,
+        large: bool = False,
     ) -> "Job":
         """A new one. proposes: whether the network gives a likelihood by itself."""
 
@@ -69,7 +72,7 @@ class Job:
             image,
             canvas,
             grid,
-            windows,
+            large,
             False,
             maps(),
             maps() if proposes else None,
@@ -81,7 +84,7 @@ class Job:
         """A new one of the same picture, in which everything is explained."""
         proposes = self.likelihood is not None
         made = Job.of(
-            self.image, self.canvas, self.grid, len(self.probability), proposes, self.windows
+            self.image, self.canvas, self.grid, len(self.probability), proposes, self.large
         )
         made.explain_all = True
         return made
@@ -106,8 +109,24 @@ class Job:
             for kind, name in enumerate(names)
         ]
 
+    def suspect(self, tiles: Sequence[Tile], values: Sequence[float]) -> None:
+        """Note how much a first look suspects tiles, 0 or more."""
+        if self.suspicion is None:
+            self.suspicion = np.zeros(self.grid.shape, np.float32)
+        for tile, value in zip(tiles, values, strict=True):
+            self.suspicion[tile.row, tile.column] = value
+        self.looked += len(tiles)
+
+    @property
+    def step(self) -> Step:
+        """Where it stands."""
+        return Step(self.done, len(self.grid), self.sketch, max(self.done, self.looked))
+
     def sketch(self, size: tuple[int, int]) -> Map:
-        """See `Step`."""
+        """See `Step`. Until there is relevance, it is what a first look suspects."""
+        if self.suspicion is not None and not any(self.explained):
+            seen = cv2.resize(self.suspicion, size[::-1], interpolation=cv2.INTER_LINEAR)
+            return np.asarray(seen, np.float32)
         merged = reduce(np.maximum, self.relevance)
         return np.asarray(cv2.resize(merged, size[::-1], interpolation=cv2.INTER_AREA), np.float32)
 

@@ -1,12 +1,11 @@
 """The object to use: `lrpseg.load(...)` gives a `Segmenter`, which turns images into results."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,27 +15,27 @@ from lrpseg.core.images import ImageSource, enlarge_to, read_image
 from lrpseg.domains import FIRST_DOMAIN, Domain, load_domain
 from lrpseg.lrp import RULE_SETS, Explainer, make_explainer
 from lrpseg.lrp.explainer import deciding
-from lrpseg.lrp.windows import SURE, Look, windows_of
 from lrpseg.models.networks import NETWORKS
 from lrpseg.pipeline.defaults import default_settings
 from lrpseg.pipeline.jobs import Job, Step, probabilities
+from lrpseg.pipeline.looking import SURE, TILINGS, Look, Parts, in_doubt, pixels_of
 from lrpseg.pipeline.results import Result
 from lrpseg.pipeline.settings import OPTIONS, Settings, taking
-from lrpseg.pipeline.tiling import TILE, TILINGS, Tile, TileGrid
+from lrpseg.pipeline.tiling import TILE, Tile, TileGrid
 
 DEFAULT_BATCH = 8
 
 LARGE = 2_000_000
-"""Pixels from which on the tiles of a picture are looked at in windows first."""
+"""Pixels from which on a picture is large: what a first look suspects most runs first."""
 
-MOST = 0.5
-"""Share of tiles that are not surely intact from which on no further window is looked at first."""
-
-WINDOW = 2.0
-"""Pixels of a window as a share of those of a batch of tiles."""
+HELD = 32
+"""Pictures that a stream keeps while their tiles in doubt wait for a full batch."""
 
 Progress = Callable[[int, int], None]
 """Called with (tiles done, tiles in all) of the image at hand."""
+
+Pending = tuple[Job, Tile]
+"""A tile that is to run, and its picture."""
 
 Steps = Generator[Step, None, Result]
 """Yields as often as somebody else may have a turn; returns the result."""
@@ -86,9 +85,9 @@ def load(
         settings.pooling,
         settings.engine,
     )
-    windows = windows_of(network, reason) if TILINGS[settings.tiling] else None
+    look = TILINGS[settings.tiling](Parts(loaded, settings.network, network, reason, where))
     explainer = deciding(network, reason)
-    return Segmenter(loaded, explainer, settings, where, batch, side, windows)
+    return Segmenter(loaded, explainer, settings, where, batch, side, look)
 
 
 @dataclass(frozen=True)
@@ -106,10 +105,10 @@ class Segmenter:
     batch: int
     side: int = field(default=TILE)
     """Of a tile in pixels."""
-    windows: Look | None = None
-    """A first look at the tiles of large pictures; None: each runs by itself."""
+    look: Look | None = None
+    """A first look at tiles, which spares those that are surely intact; None: each runs."""
     large: int = LARGE
-    """Pixels from which on a picture is one."""
+    """Pixels from which on a picture is a large one."""
 
     def __call__(
         self,
@@ -140,41 +139,55 @@ class Segmenter:
         Yields after each batch, and returns the result.
         """
         job = self._start(image)
-        for done, total in self._batches(job):
-            yield Step(done, total, job.sketch)
+        for _ in self._batches(job):
+            yield job.step
         damaged = job.explained
         if explain_intact and not all(damaged):
             job = job.again()
-            for done, total in self._batches(job):
-                yield Step(done, total, job.sketch)
+            for _ in self._batches(job):
+                yield job.step
         return self._result(job, damaged)
 
     def _batches(self, job: Job) -> Iterator[tuple[int, int]]:
         """Run all tiles of a picture; yields (tiles done, tiles in all) after each batch."""
-        if job.windows and not job.explain_all:
-            yield from self._looked_at(job)
-            return
-        every = list(job.grid)
-        for first in range(0, len(every), self.batch):
-            self._run([(job, tile) for tile in every[first : first + self.batch]], None)
-            yield job.done, len(every)
+        todo = [(job, tile) for tile in job.grid]
+        if self._looks(job):
+            todo = yield from self._looked_at(job)
+        for first in range(0, len(todo), self.batch):
+            self._run(todo[first : first + self.batch], None)
+            yield job.done, len(job.grid)
 
-    def _looked_at(self, job: Job) -> Iterator[tuple[int, int]]:
-        """As `_batches`, but only those tiles run that a look at their window leaves in doubt."""
-        seen, unsure, left = 0, 0, deque[Tile]()
-        for tiles in job.grid.windows(int(WINDOW * self.batch * self.side**2)):
-            again = tiles
-            if unsure <= seen * MOST:  # else a look costs more than it saves
-                again = self._look(job, tiles)
-                seen, unsure = seen + len(tiles), unsure + len(again)
-            left.extend(again)
-            while len(left) >= self.batch:
-                self._run([(job, left.popleft()) for _ in range(self.batch)], None)
-                yield job.done, len(job.grid)
+    def _looks(self, job: Job) -> bool:
+        """Whether the picture's tiles get a first look."""
+        pays = self.look is not None and (job.large or self.look.small)
+        return pays and not job.explain_all
+
+    def _looked_at(self, job: Job) -> Generator[tuple[int, int], None, list[Pending]]:
+        """Look at all tiles of a picture; yields as `_batches`, and returns those that are in
+        doubt: of a large picture the most suspicious first."""
+        assert self.look is not None
+        doubted: list[Pending] = []
+        unseen: list[Pending] = []
+        for tiles, log_odds in self.look.over(job, self.batch):
+            pairs = [(job, tile) for tile in tiles]
+            if log_odds is None:
+                unseen += pairs
+                continue
+            doubted += self._doubted(pairs, log_odds)
+            job.suspect(tiles, (log_odds.amax(dim=1) + SURE).clamp(min=0).tolist())
             yield job.done, len(job.grid)
-        if left:
-            self._run([(job, tile) for tile in left], None)
-            yield job.done, len(job.grid)
+        if job.large and job.suspicion is not None:
+            seen = job.suspicion
+            doubted.sort(key=lambda pair: -seen[pair[1].row, pair[1].column])
+        return doubted + unseen
+
+    def _doubted(self, pairs: Sequence[Pending], log_odds: Tensor) -> list[Pending]:
+        """Those that a first look does not call surely intact; the others are done."""
+        again = in_doubt(log_odds).tolist()
+        for (job, _), row, doubt in zip(pairs, probabilities(log_odds), again, strict=True):
+            if not doubt:
+                job.count([row])
+        return [pair for pair, doubt in zip(pairs, again, strict=True) if doubt]
 
     def stream(
         self,
@@ -186,45 +199,56 @@ class Segmenter:
         """Results in the images' order; tiles of several images share batches.
 
         Images are taken from `images` as they are needed; besides the ones that have tiles in the
-        batch at hand, none is kept.
+        batch at hand, or up to `HELD` whose tiles in doubt wait for one, none is kept.
         """
         jobs: deque[Job] = deque()
-        pending: list[tuple[Job, Tile]] = []
+        unseen: list[Pending] = []
+        pending: list[Pending] = []
+
+        def advance(last: bool = False) -> None:
+            """Look at full batches, then run full ones; `last`: others, too."""
+            while len(unseen) >= self.batch or (last and unseen):
+                pending.extend(self._seen(unseen[: self.batch], progress))
+                del unseen[: self.batch]
+            while len(pending) >= self.batch or (pending and (last or len(jobs) > HELD)):
+                self._run(pending[: self.batch], progress)
+                del pending[: self.batch]
+
         for source in images:
             job = self._start(source)
             jobs.append(job)
-            if job.windows:  # a large picture fills its batches itself
-                if pending:
-                    self._run(pending, None)
-                    pending.clear()
+            looks = self._looks(job)
+            if job.large and looks:  # it fills its batches itself
+                advance(last=True)
                 _tell(self._batches(job), progress)
-                while jobs:
-                    yield self._finish(jobs.popleft(), explain_intact, progress)
-                continue
-            for tile in job.grid:
-                pending.append((job, tile))
-                if len(pending) == self.batch:
-                    self._run(pending, progress)
-                    pending.clear()
-                    while jobs and jobs[0].done == len(jobs[0].grid):
-                        yield self._finish(jobs.popleft(), explain_intact, progress)
-        if pending:
-            self._run(pending, progress)
+            else:
+                (unseen if looks else pending).extend((job, tile) for tile in job.grid)
+                advance()
+            while jobs and jobs[0].done == len(jobs[0].grid):
+                yield self._finish(jobs.popleft(), explain_intact, progress)
+        advance(last=True)
         while jobs:
             yield self._finish(jobs.popleft(), explain_intact, progress)
+
+    def _seen(self, pairs: Sequence[Pending], progress: Progress | None) -> list[Pending]:
+        """Look at a batch of tiles; returns those that are in doubt."""
+        assert self.look is not None
+        doubted = self._doubted(pairs, self.look.tiles(pixels_of(pairs)))
+        _tell([_done(pairs)], progress)
+        return doubted
 
     def _start(self, source: ImageSource) -> Job:
         image = read_image(source)
         enlarged = enlarge_to(image, self.side)
         height, width = enlarged.shape[:2]
         grid = TileGrid(height, width, self.settings.overlap, self.side)
-        windows = self.windows is not None and height * width >= self.large
+        large = height * width >= self.large
         proposes = NETWORKS[self.settings.network].evidence == "likelihood"
-        return Job.of(image, enlarged, grid, len(self.domain.classes), proposes, windows)
+        return Job.of(image, enlarged, grid, len(self.domain.classes), proposes, large)
 
-    def _run(self, pending: list[tuple[Job, Tile]], progress: Progress | None) -> None:
+    def _run(self, pending: Sequence[Pending], progress: Progress | None) -> None:
         """Classify a batch of tiles, explain the damaged ones, and merge what comes back."""
-        tiles = torch.from_numpy(np.stack([tile.of(job.canvas) for job, tile in pending]))
+        tiles = pixels_of(pending)
         if self.device.type == "cuda":
             tiles = tiles.pin_memory()
         x = self.domain.normalisation(tiles.to(self.device, non_blocking=True))
@@ -243,29 +267,7 @@ class Segmenter:
             job.explained[kind] = True
         for (job, _), row_probabilities in zip(pending, rows, strict=True):
             job.count([row_probabilities])
-        if progress is not None:
-            last = pending[-1][0]
-            progress(last.done, len(last.grid))
-
-    def _look(self, job: Job, tiles: list[Tile]) -> list[Tile]:
-        """Classify the tiles of a window at once; returns those that are not surely intact."""
-        assert self.windows is not None
-        stride, (height, width) = self.windows.stride, job.canvas.shape[:2]
-        high = _up(tiles[-1].y + self.side - tiles[0].y, stride, height)
-        wide = _up(tiles[-1].x + self.side - tiles[0].x, stride, width)
-        top, left = min(tiles[0].y, height - high), min(tiles[0].x, width - wide)
-        there = np.ascontiguousarray(job.canvas[None, top : top + high, left : left + wide])
-        x = self.domain.normalisation(torch.from_numpy(there).to(self.device))
-
-        def nearest(at: int, size: int) -> int:
-            return min(round(at / stride) * stride, size - self.side)
-
-        corners = [(nearest(t.y - top, high), nearest(t.x - left, wide)) for t in tiles]
-        log_odds = self.windows(x, corners)
-        rows = probabilities(log_odds)
-        unsure = (log_odds > -SURE).any(dim=1).tolist()
-        job.count([row for row, again in zip(rows, unsure, strict=True) if not again])
-        return [tile for tile, again in zip(tiles, unsure, strict=True) if again]
+        _tell([_done(pending)], progress)
 
     def _finish(self, job: Job, explain_intact: bool, progress: Progress | None) -> Result:
         damaged = job.explained
@@ -279,9 +281,10 @@ class Segmenter:
         return Result.of(job.image, self.settings, found)
 
 
-def _up(length: int, stride: int, most: int) -> int:
-    """The next multiple of `stride`, or the last one within `most`."""
-    return min(-(-length // stride), most // stride) * stride
+def _done(pairs: Sequence[Pending]) -> tuple[int, int]:
+    """(tiles done, tiles in all) of the last picture."""
+    job = pairs[-1][0]
+    return job.done, len(job.grid)
 
 
 def _tell(batches: Iterable[tuple[int, int]], progress: Progress | None) -> None:

@@ -17,7 +17,8 @@ from lrpseg.core.errors import OptionError
 from lrpseg.core.registry import Registry
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, ENGINES, POOLINGS, RULE_SETS, STARTS
 from lrpseg.models.networks import NETWORKS
-from lrpseg.pipeline.tiling import DEFAULT_OVERLAP, TILINGS
+from lrpseg.pipeline.looking import TILINGS
+from lrpseg.pipeline.tiling import DEFAULT_OVERLAP
 from lrpseg.refiners import DEFAULT_REFINER, REFINERS
 from lrpseg.thresholders import THRESHOLDERS
 
@@ -46,6 +47,7 @@ class Option:
     measured: bool = True
     menu: bool = False
     found: bool = True
+    keyed: bool = True
 
     @property
     def kind(self) -> type:
@@ -152,16 +154,18 @@ class Settings:
         measured=False,
         found=False,
     )
-
     tiling: str = option(
-        "windows",
+        "quick",
         title="Tiling",
-        help="Whether tiles of a large picture are looked at together first.",
-        usage="windows: tiles of a large picture are looked at together first; tiles: never",
+        help="Whether tiles are looked at first, so that surely intact ones run no more.",
+        usage="a first look that spares surely intact tiles; quick: at all, in 8 bits where the "
+        "processor has them, else as windows; windows: at those of large pictures, together; "
+        "tiles: none",
         flag="--tiling",
         registry=TILINGS,
         measured=False,
         found=False,
+        keyed=False,
     )
 
     def as_json(self) -> str:

@@ -7,16 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrpseg.core.errors import OptionError
-from lrpseg.core.registry import Registry
 from lrpseg.models.contract import TILE
 
 DEFAULT_OVERLAP = 64
 """Least overlap of neighbouring tiles in pixels: damage up to this size is whole in some tile."""
-
-TILINGS: Registry[bool] = Registry("tiling")
-"""Whether tiles of a large picture are looked at together first, see `lrpseg.lrp.windows`."""
-TILINGS.add("windows", True)
-TILINGS.add("tiles", False)
 
 
 def tile_starts(length: int, overlap: int = DEFAULT_OVERLAP, tile: int = TILE) -> list[int]:
@@ -82,6 +76,11 @@ class TileGrid:
         self._ys, self._xs = tile_starts(height, overlap, tile), tile_starts(width, overlap, tile)
         self._rows = blending_weights(self._ys, height, tile)
         self._columns = blending_weights(self._xs, width, tile)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of tiles."""
+        return len(self._ys), len(self._xs)
 
     def __len__(self) -> int:
         return len(self._ys) * len(self._xs)

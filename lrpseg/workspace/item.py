@@ -231,7 +231,7 @@ def analysis_key(sha256: str, settings: Settings, weights: str, explain_intact: 
     decides = {
         name: value
         for name, value in settings.evidence().items()
-        if name in _ALWAYS_KEYED or value != DEFAULTS.get(name)
+        if OPTIONS[name].keyed and (name in _ALWAYS_KEYED or value != DEFAULTS.get(name))
     }
     text = json.dumps([sha256, decides, weights, explain_intact], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]

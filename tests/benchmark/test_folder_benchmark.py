@@ -25,7 +25,7 @@ def test_tiles_are_drawn_damaged_and_intact(tmp_path: Path) -> None:
     assert dark[2] == 0
 
 
-def test_both_loops_make_the_same_masks(
+def test_all_loops_make_the_same_masks(
     narrow: None,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -35,8 +35,12 @@ def test_both_loops_make_the_same_masks(
     assert main(words) == 0
     told = capsys.readouterr().out
     assert "2 images of 224x224, 2 classified as damaged" in told
-    line = next(line for line in told.splitlines() if line.startswith("IoU of both masks"))
+    line = next(line for line in told.splitlines() if line.startswith("IoU with"))
     assert float(line.split("mean ")[1].split(",")[0]) > 0.9
+    rows = [line for line in told.splitlines() if "images/s" not in line and "(" in line]
+    assert [row[:17].strip() for row in rows[:3]] == [
+        "plain loop", "lrpseg annotate", "the same --tiled",
+    ]  # fmt: skip
     share = float(told.split("% of it inside")[0].rpartition("(")[2])
     assert 0 < share <= 100
     Image.new("L", (224, 200)).save(tmp_path / "other.png")

@@ -32,7 +32,7 @@ def grey_as_relevance(assets: Path, **changes: object) -> Segmenter:
 
     segmenter = lrpseg.load("toy", assets=assets)
     domain = replace(segmenter.domain, normalisation=normalisation)
-    return replace(segmenter, domain=domain, explainer=explain, windows=None, **changes)
+    return replace(segmenter, domain=domain, explainer=explain, look=None, **changes)
 
 
 def test_a_result_has_the_size_of_its_picture(narrow_assets: Path, picture: np.ndarray) -> None:

@@ -12,8 +12,9 @@ from torch import Tensor
 
 import lrpseg
 from lrpseg.core.errors import RelevanceError
-from lrpseg.lrp.windows import Corner, Look
+from lrpseg.lrp.windows import Corner, Windows
 from lrpseg.pipeline import segmenter as segmenting
+from lrpseg.pipeline.looking import InWindows
 from lrpseg.pipeline.segmenter import Segmenter, Steps
 from lrpseg.pipeline.tiling import TileGrid
 from tests.conftest import add_self_trained
@@ -66,7 +67,7 @@ def load(tiling: str, **choices: object) -> Segmenter:
 class Counted:
     """A look that says of some tiles that they are surely intact; counts the others."""
 
-    def __init__(self, inner: Look, odds: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, inner: Windows, odds: Callable[[Tensor], Tensor]) -> None:
         self.stride, self._inner, self._odds = inner.stride, inner, odds
         self.seen = 0
 
@@ -79,9 +80,9 @@ class Counted:
 
 def looking(odds: Callable[[Tensor], Tensor], **choices: object) -> tuple[Segmenter, Counted]:
     made = load("windows", **choices)
-    assert made.windows is not None
-    look = Counted(made.windows, odds)
-    return replace(made, windows=look), look
+    assert isinstance(made.look, InWindows)
+    windows = Counted(made.look.windows, odds)
+    return replace(made, look=replace(made.look, windows=windows)), windows
 
 
 def test_tiles_that_are_not_surely_intact_give_what_they_give_alone(large: np.ndarray) -> None:
@@ -139,15 +140,16 @@ def test_steps_and_streams_give_what_a_call_gives(large: np.ndarray) -> None:
 
 def test_a_sketch_is_what_was_found_so_far(large: np.ndarray) -> None:
     steps = load("windows", batch=1).steps(large)
-    sketches = []
+    suspected, sketches = [], []
     try:
         while True:
             step = next(steps)
             assert step.sketch is not None
-            sketches.append(step.sketch((33, 54)))
+            (sketches if step.done else suspected).append(step.sketch((33, 54)))
     except StopIteration as end:
         result = end.value
-    assert all(sketch.shape == (33, 54) for sketch in sketches)
+    assert all(sketch.shape == (33, 54) for sketch in (*suspected, *sketches))
+    assert suspected[-1].any()
     shares = [np.count_nonzero(sketch) for sketch in sketches]
     assert shares == sorted(shares)
     assert shares[0] < shares[-1]
@@ -196,16 +198,16 @@ def test_a_network_with_a_likelihood_of_its_own(
 
 
 def test_what_cannot_share_runs_in_tiles(large: np.ndarray) -> None:
-    assert load("windows", engine="zennit").windows is None
-    assert load("tiles").windows is None
+    assert load("windows", engine="zennit").look is None
+    assert load("tiles").look is None
 
 
 def test_a_network_that_gives_nan_is_no_intact_picture(
     large: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     segmenter = load("windows")
-    assert segmenter.windows is not None
-    network = segmenter.windows._network  # type: ignore[attr-defined]
+    assert isinstance(segmenter.look, InWindows)
+    network = segmenter.look.windows._network
     monkeypatch.setattr(network, "likelihood", lambda x: x * 0)
     monkeypatch.setattr(network, "judge", lambda likelihood, odds: odds * float("nan"))
     with pytest.raises(RelevanceError, match="NaN"):

@@ -1,14 +1,15 @@
-"""What windows change: whole pictures of a split whose tiles are looked at together first, and by
-tiles each by itself.
+"""What a first look changes: whole pictures of a split with one, in 8 bits and in windows, and by
+tiles alone.
 
     python -m training.reports.tilings --data DIR --domain magnetic-tile --split val
+    python -m training.reports.tilings --data DIR --domain magnetic-tile --tiling quick
 
 For each network balanced accuracy, true positive and negative rate, expected calibration error (10
 bins of equal width), mean IoU of the damaged pictures' masks with the truth (an image that is
 called intact counts with an empty mask), all with 95 % intervals that resample regions; and how far
-both agree: the share of pictures that are called the same, and the mean IoU of both masks where
-both call a picture damaged. Settings are the domain's best for that network. All pictures count as
-large.
+it agrees with tiles alone: the share of pictures that are called the same, the mean IoU of both
+masks where both call a picture damaged, and by how much probabilities differ. Settings are the
+domain's best for that network. All pictures count as large.
 """
 
 import argparse
@@ -20,9 +21,9 @@ import numpy as np
 
 from lrpseg.domains import load_domain
 from lrpseg.masks.figures import count, iou
+from lrpseg.pipeline.looking import TILINGS
 from lrpseg.pipeline.results import Result
 from lrpseg.pipeline.segmenter import load
-from lrpseg.pipeline.tiling import TILINGS
 from training.command import add_data, told
 from training.data.crops import load_example
 from training.data.datasets import Example
@@ -30,11 +31,21 @@ from training.data.declared import read_domain
 from training.reports.classification import Classification, classified, reliability
 from training.reports.metrics import interval
 
+ALONE = "tiles"
+"""The tiling with which others are compared."""
+
 HEAD = ("network", "tiling", "balanced accuracy", "TPR", "TNR", "ECE", "IoU")
 
 
-def compare(data: Path, domain: str, split: str, device: str, networks: Sequence[str] = ()) -> str:
-    """The table as Markdown."""
+def compare(
+    data: Path,
+    domain: str,
+    split: str,
+    device: str,
+    networks: Sequence[str] = (),
+    tilings: Sequence[str] = (),
+) -> str:
+    """The table as Markdown; tilings: those beside "tiles", all where none is given."""
     loaded = load_domain(domain)
     examples = read_domain(loaded, data).splits.get(split, ())
     if not examples:
@@ -42,18 +53,25 @@ def compare(data: Path, domain: str, split: str, device: str, networks: Sequence
     lines = [f"| {' | '.join(HEAD)} |", "|---" * len(HEAD) + "|"]
     agreed = []
     for network in networks or loaded.checkpoints:
-        made = {tiling: _results(examples, domain, network, tiling, device) for tiling in TILINGS}
+        ways = [*(t for t in tilings or TILINGS if t != ALONE), ALONE]
+        made = {tiling: _results(examples, domain, network, tiling, device) for tiling in ways}
         lines += [_row(network, tiling, examples, results) for tiling, results in made.items()]
-        pairs = list(zip(*made.values(), strict=True))
-        both = [iou(a.mask, b.mask) for a, b in pairs if a.damaged and b.damaged]
-        same = np.mean([a.damaged == b.damaged for a, b in pairs])
-        agreed.append(
-            f"- {network}: {same:.1%} of the pictures are called the same; IoU of both masks "
-            f"{np.mean(both):.3f} (lowest {min(both):.3f}, {len(both)} pictures)"
-        )
+        agreed += [_agreement(network, way, made[way], made[ALONE]) for way in ways[:-1]]
     regions = len({e.region for e in examples})
     told_first = f"{len(examples)} whole {split} pictures of {regions} regions, {loaded.title}:"
     return "\n".join([told_first, "", *lines, "", *agreed])
+
+
+def _agreement(network: str, tiling: str, own: Sequence[Result], alone: Sequence[Result]) -> str:
+    pairs = list(zip(own, alone, strict=True))
+    both = [iou(a.mask, b.mask) for a, b in pairs if a.damaged and b.damaged]
+    same = np.mean([a.damaged == b.damaged for a, b in pairs])
+    apart = max(abs(a.probability - b.probability) for a, b in pairs)
+    lowest = f"{np.mean(both):.3f} (lowest {min(both):.3f}, {len(both)} pictures)" if both else "-"
+    return (
+        f"- {network}, {tiling}: {same:.1%} of the pictures are called the same; IoU of both masks "
+        f"{lowest}; probabilities differ by {apart:.3f} at most"
+    )
 
 
 def _results(
@@ -90,9 +108,13 @@ def main(words: Sequence[str] | None = None) -> str:
     add_data(parser)
     parser.add_argument("--split", choices=["val", "test"], default="val")
     parser.add_argument("--network", action="append", default=[], help="one of them (default: all)")
+    parser.add_argument(
+        "--tiling", action="append", default=[], choices=[t for t in TILINGS if t != ALONE],
+        help="one of them (default: all)",
+    )  # fmt: skip
     parser.add_argument("--device", default="auto")
     args = parser.parse_args(words)
-    text = compare(args.data, args.domain, args.split, args.device, args.network)
+    text = compare(args.data, args.domain, args.split, args.device, args.network, args.tiling)
     print(text)
     return text
 

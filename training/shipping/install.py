@@ -14,6 +14,9 @@ from training.reports.operating_points import as_text
 SAME = ("format", "start", "pooling", "split", "images", "regions", "seed", "metric")
 """What has to be equal in two files whose curves go into one."""
 
+PER_CLASSIFIER = ("calibration", "ranges")
+"""Parts of a `domain.json` that have an entry for each classifier, of its very weights."""
+
 
 def install(made: Domain, network: str, into: Domain) -> Path:
     """Copy weights, card and report of `network` from the domain `made`, and take over its entries
@@ -32,10 +35,11 @@ def install(made: Domain, network: str, into: Domain) -> Path:
             part.replace(into.folder / name)
     if network in source["checkpoints"]:
         entry["checkpoints"] = entry["checkpoints"] | {network: source["checkpoints"][network]}
-        held = {n: c for n, c in entry.pop("calibration", {}).items() if n != network}
-        held |= {n: c for n, c in source.get("calibration", {}).items() if n == network}
-        if held:
-            entry["calibration"] = held
+        for of in PER_CLASSIFIER:
+            held = {n: c for n, c in entry.pop(of, {}).items() if n != network}
+            held |= {n: c for n, c in source.get(of, {}).items() if n == network}
+            if held:
+                entry[of] = held
     save_text(json.dumps(entry, indent=2) + "\n", into.folder / DOMAIN_FILE)
     if points is not None:
         save_text(points, into.folder / FILE_NAME)
