@@ -20,6 +20,14 @@ test("time left follows from the tiles that were done while one looked", () => {
   assert.equal(pace.left(running("b", 1)), "");
 });
 
+test("what was done long ago says nothing of what is left", () => {
+  const pace = new Pace(() => now);
+  for (now = 0; now <= 4; now++) pace.note([running("a", 200 * now)]); // a first look
+  assert.equal(pace.left(running("a", 800)), "about 5 s left");
+  for (; now < 40; now++) pace.note([running("a", 801 + now)]); // one a second
+  assert.equal(pace.left(running("a", 840)), "about 2 min left");
+});
+
 test("one that began again is watched anew, and an ended one is forgotten", () => {
   const pace = new Pace(() => now);
   now = 0;

@@ -5,12 +5,13 @@
 /** @typedef {Pick<Item, "id" | "status" | "tiles" | "tiles_done">} Running */
 
 const SETTLED = 3; // seconds that are watched before anything is said
+const RECENT = 10; // seconds back from which on it counts: a first look is far quicker than what follows
 
 export class Pace {
   /** @param {() => number} now  seconds */
   constructor(now = () => performance.now() / 1000) {
     this.now = now;
-    /** @type {Map<string, { at: number, from: number, done: number }>} */
+    /** @type {Map<string, { at: number, done: number }[]>} */
     this.seen = new Map();
   }
 
@@ -19,13 +20,15 @@ export class Pace {
    * @param {Running[]} items
    */
   note(items) {
-    const before = this.seen;
+    const before = this.seen, at = this.now();
     this.seen = new Map();
     for (const { id, status, tiles, tiles_done: done = 0 } of items) {
       if (status !== "running" || !tiles) continue;
-      const known = before.get(id);
-      const goesOn = known && done >= known.done; // fewer: it began again, with other settings
-      this.seen.set(id, goesOn ? { ...known, done } : { at: this.now(), from: done, done });
+      const known = before.get(id) ?? [];
+      const goesOn = known.every((past) => done >= past.done); // else it began again
+      // The last one before what is recent stays: from there on it is watched.
+      const recent = known.filter((_, i) => i + 1 === known.length || known[i + 1].at > at - RECENT);
+      this.seen.set(id, [...(goesOn ? recent : []), { at, done }]);
     }
   }
 
@@ -36,8 +39,9 @@ export class Pace {
   left({ id, tiles = 0 }) {
     const known = this.seen.get(id);
     if (!known) return "";
-    const passed = this.now() - known.at, did = known.done - known.from;
-    return passed < SETTLED || did < 1 ? "" : words(((tiles - known.done) * passed) / did);
+    const [from] = known, { done } = known[known.length - 1];
+    const passed = this.now() - from.at, did = done - from.done;
+    return passed < SETTLED || did < 1 ? "" : words(((tiles - done) * passed) / did);
   }
 }
 
