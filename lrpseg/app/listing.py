@@ -10,7 +10,12 @@ Entry = dict[str, Any]
 """A picture in the list, as JSON types; `id` and `status` among them."""
 
 _KEPT = 100_000
-"""Entries of former lists that stay in memory, some hundred bytes each."""
+"""Places in former lists that stay in memory. Lists share the entries that are the same: a hundred
+bytes for each place, a thousand for each entry."""
+
+
+_PLACES = 1000
+"""Workspaces whose last list can be found."""
 
 
 class Listings:
@@ -22,6 +27,7 @@ class Listings:
 
     def __init__(self, limit: int = _KEPT) -> None:
         self._told: Cache[dict[str, Entry]] = Cache(limit, lambda told: 1 + len(told))
+        self._last: Cache[str] = Cache(_PLACES, lambda name: 1)
         self._numbers = count(1)
 
     def news(
@@ -42,7 +48,7 @@ class Listings:
             and not any(e["status"] == "running" for e in before.values())
         ):
             return {"serial": since}
-        now = {entry["id"]: entry for entry in entries()}
+        now = self._shared(place, entries())
         if before is not None:
             changed = [entry for id, entry in now.items() if before.get(id) != entry]
             gone = [id for id in before if id not in now]
@@ -50,6 +56,13 @@ class Listings:
                 return {"serial": since}
         name = f"{serial}.{next(self._numbers)}"
         self._told.put((place, name), now)
+        self._last.put(place, name)
         if before is None:
             return {"serial": name, "items": list(now.values())}
         return {"serial": name, "changed": changed, "gone": gone}
+
+    def _shared(self, place: str, entries: Sequence[Entry]) -> dict[str, Entry]:
+        """Entries by id; those that are as they were in the last list are the objects of that."""
+        last = self._told.find((place, self._last.find(place))) or {}
+        shared = (old if (old := last.get(e["id"])) == e else e for e in entries)
+        return {entry["id"]: entry for entry in shared}

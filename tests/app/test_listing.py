@@ -1,5 +1,6 @@
 """Lists of pictures: a tab is told what changed, and that alone."""
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,21 @@ def test_memory_is_bounded() -> None:
     names = [listings.news("w", str(n), None, lambda: many)["serial"] for n in range(5)]
     assert "items" in listings.news("w", "9", names[0], lambda: many)
     assert "items" not in listings.news("w", "9", names[-1], lambda: many)
+
+
+def test_lists_that_differ_by_one_picture_share_the_others() -> None:
+    listings = Listings()
+    before = listings.news("w", "0", None, lambda: [entry("a"), entry("b")])
+    names, since = [], before["serial"]
+    tracemalloc.start()
+    for n in range(200):
+        many = [entry(500 * "x" + str(id), revision=n if id == n else -1) for id in range(100)]
+        since = listings.news("w", str(n), since, lambda many=many: many)["serial"]
+        names.append(since)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert "items" not in listings.news("w", "x", names[1], list)  # all lists are there
+    assert held < 3_000_000  # 8 MB with entries of their own
 
 
 def test_the_route_tells_a_tab_what_changed(only_toy: None, tmp_path: Path) -> None:
