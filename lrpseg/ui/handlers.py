@@ -40,9 +40,10 @@ def shown(fn: Callable[..., T]) -> Callable[..., T]:
     return wrapped
 
 
-def editor_value(token: str, select: str | None = None) -> dict[str, Any]:
-    """What the editor is told: look again, and at which picture. `serial` makes each one new."""
-    return {"token": token, "select": select, "serial": next(_serial)}
+def editor_value(token: str, select: str | None = None, again: str | None = None) -> dict[str, Any]:
+    """What the editor is told: look again. select: open this picture; again: something about this
+    one changed. `serial` makes each value new."""
+    return {"token": token, "select": select, "again": again, "serial": next(_serial)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +100,7 @@ class Handlers:
                 gr.skip() if value == getattr(after, field) and name != "domain" else menu
                 for (field, value), menu in zip(values.items(), choices.menus(after), strict=True)
             ]
-            return *shown_now, editor_value(token, id) if id else gr.skip()
+            return *shown_now, editor_value(token, again=id) if id else gr.skip()
 
         return choose
 
@@ -108,7 +109,7 @@ class Handlers:
         """The menus' settings for every picture that is not accepted yet."""
         workspace = self.service.sessions.get(token)
         commands.apply_to_all(self.service, workspace, settings(*chosen))
-        return editor_value(token, id or None)
+        return editor_value(token, again=id or None)
 
     @shown
     def take_truth(self, token: str, id: str, files: list[Named]) -> tuple[Any, ...]:
@@ -117,7 +118,7 @@ class Handlers:
         for path, _ in files:
             data = read_limited(path, self.service.limits.max_bytes)
             commands.set_truth(self.service.sessions.get(token), id, data)
-        return None, editor_value(token, id)
+        return None, editor_value(token, again=id)
 
     @shown
     def bring_masks(
@@ -129,7 +130,7 @@ class Handlers:
         done = commands.import_files(workspace, paths, self.service.limits, overwrite=bool(replace))
         info(f"{done.sentence()}.")
         _warn(done.refused, "more masks were refused")
-        return None, False, editor_value(token, id or None)
+        return None, False, editor_value(token, again=id or None)
 
     @shown
     def download_mask(self, token: str, id: str) -> Any:

@@ -61,7 +61,8 @@ def _wire_pictures(demo: gr.Blocks, w: Widgets, do: Handlers) -> None:
     for source in (w.upload, w.folder):
         source.upload(do.add, [w.token, source, *menus], [source, w.editor], **COSTLY)
     w.gallery.select(do.add_sample, w.token, w.editor, **CHEAP)
-    w.editor.select(do.select, w.token, [w.selected, *menus], **CHEAP)
+    # Of pictures that are looked at in quick succession the last counts.
+    w.editor.select(do.select, w.token, [w.selected, *menus], trigger_mode="always_last", **CHEAP)
     of_picture = [w.token, w.selected, *menus]
     for name, menu in w.menus.items():
         menu.input(do.chooser(name), of_picture, [*menus, w.editor], **CHEAP)

@@ -11,8 +11,10 @@ from playwright.sync_api import Page, expect
 
 from lrpseg.app import commands
 from lrpseg.app.analyser import Segmenters
+from lrpseg.app.commands import pictures
 from lrpseg.pipeline.segmenter import Steps
 from lrpseg.ui.launch import Page as RunningPage
+from lrpseg.workspace import Upload
 from tests import page_support as do
 from tests.core.test_depth import png
 from tests.page_support import DAMAGED, INTACT
@@ -115,6 +117,28 @@ def test_it_is_shown_how_an_unusual_picture_was_read(
     )
     page.get_by_test_id(f"thumb-{DAMAGED.name}").click()
     expect(said).to_have_text("")
+
+
+def test_the_first_of_many_opens_before_the_others_are_there(
+    damaged: Page, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    page, opened, inner = damaged, threading.Event(), pictures.read_uploads
+
+    def slowly(*args: object) -> Iterator[Upload]:
+        for file in inner(*args):  # type: ignore[arg-type]
+            yield file
+            opened.wait()
+
+    monkeypatch.setattr(pictures, "read_uploads", slowly)
+    (tmp_path / "late.png").write_bytes(INTACT.read_bytes())
+    do.upload(page, INTACT, tmp_path / "late.png")
+    expect(page.get_by_test_id("name")).to_have_text(INTACT.name)
+    page.get_by_test_id(f"thumb-{DAMAGED.name}").click()
+    expect(page.get_by_test_id("name")).to_have_text(DAMAGED.name)
+    opened.set()
+    do.ready(page, "late.png")
+    page.wait_for_function("!document.querySelector('#upload').textContent.includes('late')")
+    expect(page.get_by_test_id("name")).to_have_text(DAMAGED.name)  # nor does the end take it away
 
 
 def test_an_export_says_what_it_leaves_out(

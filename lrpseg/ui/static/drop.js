@@ -86,3 +86,17 @@ export function takeDrops(input, say) {
     return undefined;
   });
 }
+
+/**
+ * Tell when somebody gives the page files, or takes one of its samples.
+ * @param {() => void} tell
+ */
+export function listenToAdding(tell) {
+  document.addEventListener("drop", tell, { capture: true });
+  document.addEventListener("change", ({ target }) => {
+    if (target instanceof HTMLInputElement && target.type === "file") tell();
+  }, { capture: true });
+  document.addEventListener("click", ({ target }) => {
+    if (target instanceof Element && target.closest("#samples")) tell();
+  }, { capture: true });
+}

@@ -1,5 +1,6 @@
 // @ts-check
 // What the server has and the page does not show yet: ended analyses, and what other tabs did.
+import { listenToAdding } from "./drop.js";
 import { busy } from "./order.js";
 import { Pace } from "./pace.js";
 
@@ -18,6 +19,7 @@ export class News {
 
   /** Look from now on, and at once when the page is seen again. */
   start() {
+    listenToAdding(() => this.pictures.adds());
     setInterval(() => this.look(), 1000);
     document.addEventListener("visibilitychange", () => this.look(true));
   }
@@ -26,7 +28,8 @@ export class News {
   async look(now = false) {
     const { pictures } = this, { open, items } = pictures;
     if (!pictures.store.token || this.looking || document.hidden) return;
-    const waits = items.some(busy) || (open && busy(open.item)) || pictures.behind;
+    const { adding, behind } = pictures;
+    const waits = adding || behind || items.some(busy) || (open && busy(open.item));
     if (!waits && !now && ++this.passed < LOOK) return;
     this.passed = 0;
     this.looking = true;

@@ -14,8 +14,9 @@ import { chose } from "./steps.js";
 /** @import { Item, Opened } from "./types.js" */
 
 /**
- * What the page's server side tells the editor: the workspace, and a picture to be opened.
- * @typedef {{ token: string, select?: string }} Told
+ * What the page's server side tells the editor: the workspace, a picture to be opened (`select`), or
+ * one of which something changed (`again`).
+ * @typedef {{ token: string, select?: string, again?: string }} Told
  */
 
 export class Pictures {
@@ -37,6 +38,8 @@ export class Pictures {
     this.open = null;
     /** @type {string | null} */
     this.wanted = null; // id of the picture that is open or on its way
+    this.moved = false; // whether another was asked for since somebody began to add pictures
+    this.adding = false; // whether the server has not said yet that they are all there
     /** @type {Promise<void>} */
     this.selecting = Promise.resolve();
     /** @type {Promise<void>} */
@@ -74,11 +77,14 @@ export class Pictures {
       this.resumed = this.store.resume(); // changes of before a reload go first
     }
     await this.resumed;
+    this.adding = false;
     await this.refresh();
-    if (value.select) await this.select(value.select, true);
-    else if (!this.open && this.items.length) {
+    // What a person asked for meanwhile stays.
+    if (value.select && !this.moved) await this.select(value.select, true);
+    else if (value.again && this.wanted === value.again) await this.select(value.again, true);
+    else if (!this.wanted && this.items.length) {
       const last = lastOpen(this.store.token);
-      await this.select(this.items.find((i) => i.id === last)?.id ?? this.ordered[0].id);
+      await this.select(this.items.find((i) => i.id === last)?.id ?? this.ordered[0].id, true);
     }
   }
 
@@ -88,6 +94,7 @@ export class Pictures {
    * @param {string | null} since
    */
   async refresh(since = null) {
+    let shown = new Map();
     try {
       /** @type {{ items?: Item[], changed?: Item[], gone?: string[], serial: string }} */
       const news = await this.store.json(`/items?since=${since ?? ""}`);
@@ -95,7 +102,7 @@ export class Pictures {
       this.serial = news.serial;
       if (!news.items && !news.changed) return;
       const items = news.items ?? merged(this.items, news.changed ?? [], news.gone ?? []);
-      const shown = new Map(this.items.map((i) => [i.id, i.status]));
+      shown = new Map(this.items.map((i) => [i.id, i.status]));
       for (const item of items) { // the answer may be older than what is still being saved
         if (busy(item) || !this.store.unconfirmed(item.id).length) continue;
         item.status = shown.get(item.id) || item.status;
@@ -107,6 +114,11 @@ export class Pictures {
     }
     if (this.open && !this.listed) this.close();
     else this.show();
+    const first = this.items.find((item) => !shown.has(item.id));
+    if (first && this.adding && !this.moved) {
+      this.adding = false;
+      this.select(first.id, true);
+    }
   }
 
   /** The open picture as the list has it. */
@@ -144,6 +156,15 @@ export class Pictures {
     if (found) this.select(found.id);
   }
 
+  /**
+   * Somebody begins to add pictures: the first opens as soon as it is there, before the others are,
+   * unless another is asked for.
+   */
+  adds() {
+    this.moved = false;
+    this.adding = true;
+  }
+
   /** Look at the open picture again, unless another one is on its way. */
   again() {
     const id = this.open?.id;
@@ -152,19 +173,20 @@ export class Pictures {
 
   /** The open picture is no longer there. */
   close() {
-    this.open = null;
+    this.open = this.wanted = null;
     this.events.emit("opened", null);
     this.show();
-    if (this.items.length) this.select(this.ordered[0].id);
+    if (this.items.length) this.select(this.ordered[0].id, true);
   }
 
   /**
-   * Open a picture; `again`: look whether the open one has another analysis now. One at a time: a
-   * second load of the same picture could bring corrections of before a stroke.
+   * Open a picture; `again`: nobody asked for it, and the open one is looked at anew. One at a time:
+   * a second load of the same picture could bring corrections of before a stroke.
    * @param {string} id
    */
   select(id, again = false) {
     this.wanted = id;
+    if (!again) this.moved = true;
     const turn = () => (this.wanted === id ? this.fetch(id, again) : undefined);
     this.selecting = this.selecting.then(turn);
     return this.selecting;
