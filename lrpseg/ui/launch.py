@@ -4,6 +4,7 @@ import logging
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -18,7 +19,9 @@ from lrpseg.app.samples import Samples, sample_pictures
 from lrpseg.app.service import Service
 from lrpseg.core.errors import OptionError
 from lrpseg.core.files import data_folder
+from lrpseg.core.memory import give_back_freed
 from lrpseg.domains import list_domains
+from lrpseg.ui import ending
 from lrpseg.ui.editor import editor_route
 from lrpseg.ui.handlers import made_folder
 from lrpseg.ui.messages import keep_quiet
@@ -32,6 +35,7 @@ from lrpseg.workspace.exports import remove_old
 
 CSS = (Path(__file__).parent / "static" / "page.css").read_text("utf-8")
 SWEEP_SECONDS = 600
+GRACE_SECONDS = 1
 HOSTED_SESSION = 4
 """A session file that a program sends to a hosted page is as large as so many of the largest
 pictures, at most."""
@@ -185,6 +189,9 @@ def launch(
 
     Raises `OptionError` where the address or a login is none, or the port is taken.
     """
+    give_back_freed()
+    if block:
+        ending.listen()
     logins = parse_auth(auth)
     hosted = on_space() if hosted is None else hosted
     address = make_address(host, port, hosted, sites, root_path)
@@ -197,8 +204,15 @@ def launch(
     # Threads that still run networks when the process ends would abort it.
     try:
         page = replace(page, url=_serve(page, address, logins))
-        if block:
-            demo.block_thread()
+        while block and demo.is_running:
+            time.sleep(0.1)
+    except KeyboardInterrupt:
+        if not block:
+            page.stop()
+            raise
+        print("The page is stopped.")
+        ending.end(page.stop)
+        return page
     except BaseException:
         page.stop()
         raise
@@ -253,4 +267,6 @@ def _serve(page: Page, address: Address, logins: list[tuple[str, str]] | None) -
             f"The page cannot listen on {host}, port {port}: the port is taken, or the host is "
             "another computer's. Choose another --port or --host."
         ) from error
+    # At the end of the page, streams of events would hold the server as long as tabs are open.
+    page.demo.server.config.timeout_graceful_shutdown = GRACE_SECONDS
     return str(url)
