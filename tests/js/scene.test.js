@@ -1,7 +1,8 @@
 // A scene of two classes: what changes its pixels, and that all of it can be taken back.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { ADDED, NONE, REMOVED, clean, compose, threshold } from "../../lrpseg/ui/static/mask.js";
+import { clean } from "../../lrpseg/ui/static/areas.js";
+import { ADDED, NONE, REMOVED, compose, threshold } from "../../lrpseg/ui/static/mask.js";
 import { Scene } from "../../lrpseg/ui/static/scene.js";
 import { lines, picture, random, sceneOf } from "./support.js";
 

@@ -148,6 +148,6 @@ test("clearing is saved as one step; nothing to clear is none", () => {
   assert.deepEqual(asked, []);
   draw();
   editing.clear();
-  assert.deepEqual(asked.at(-1), ["a", [0, 0, 0, 0], 2, { x: 0, y: 0, w: 2, h: 2 }]);
+  assert.deepEqual(asked.at(-1), ["a", [0, 0, 0, 0], 2, { x: 0, y: 1, w: 2, h: 1 }]);
   assert.equal(scene.history.past.length, 2);
 });

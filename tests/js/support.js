@@ -1,4 +1,4 @@
-// What several tests need: scenes with drawn maps, a toolbox without a browser, random numbers.
+// What several tests need: scenes with drawn maps, a toolbox without a browser, noise, slow parts.
 import { Emitter } from "../../lrpseg/ui/static/events.js";
 import { Scene } from "../../lrpseg/ui/static/scene.js";
 import { Toolbox } from "../../lrpseg/ui/static/toolbox.js";
@@ -11,6 +11,40 @@ export function random(seed) {
     return state / 2147483648;
   };
 }
+
+/** A mask of noise. */
+export function noise(seed, size, share) {
+  const next = random(seed);
+  return Uint8Array.from({ length: size }, () => (next() < share ? 1 : 0));
+}
+
+/** Connected parts by flooding, as sets of indices. */
+export function slowParts(mask, w, h, value, eight) {
+  const left = new Set([...mask.keys()].filter((i) => mask[i] === value)), found = [];
+  while (left.size) {
+    const todo = [left.values().next().value], part = new Set(todo);
+    left.delete(todo[0]);
+    while (todo.length) {
+      const i = todo.pop(), x = i % w, y = (i - x) / w;
+      for (let dy = -1; dy <= 1; dy++) {
+        for (let dx = -1; dx <= 1; dx++) {
+          if ((!eight && dx && dy) || x + dx < 0 || x + dx >= w || y + dy < 0 || y + dy >= h) continue;
+          const j = (y + dy) * w + x + dx;
+          if (left.delete(j)) {
+            part.add(j);
+            todo.push(j);
+          }
+        }
+      }
+    }
+    found.push(part);
+  }
+  return found;
+}
+
+/** Whether a part reaches the picture's edge. */
+export const touches = (part, w, h) =>
+  [...part].some((i) => i % w === 0 || i % w === w - 1 || i < w || i >= w * (h - 1));
 
 /** A mask from lines of "." and "#". */
 export function picture(...lines) {

@@ -15,7 +15,11 @@ from tests.js.check_types import find_node
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = read_scripts(STATIC)
-IMPORT = re.compile(r'^(?:import|export) .*?from "(.+?)";$|^import "(.+?)";$', re.M)
+IMPORT = re.compile(
+    r'^(?:import|export) .*?from "(.+?)";$|^import "(.+?)";$|new URL\("(.+?)", import\.meta\.url\)',
+    re.M,
+)
+"""What a script imports, or starts as a worker."""
 
 
 def test_scripts_pass_their_unit_tests() -> None:

@@ -1,5 +1,6 @@
 // @ts-check
 // The editor: makes its parts and joins them by one bus of events. It knows no pixel and no route.
+import { Cleaner } from "./cleaner.js";
 import { Clock } from "./clock.js";
 import { wireControls } from "./controls.js";
 import { keepFolders, takeDrops } from "./drop.js";
@@ -58,6 +59,7 @@ export function start({ element, props, watch, select }) {
   const looks = new Looks({ root, events, view, client: store });
   const panel = new Panel(root, events);
   new Strip(root, events, (id) => store.blob(`/items/${id}/thumbnail`));
+  new Cleaner({ events });
   showMessages(root, events);
 
   const actions = {
@@ -150,6 +152,7 @@ function expose(root, pictures, view, store) {
     get width() { return pictures.open && pictures.open.scene.width; },
     get height() { return pictures.open && pictures.open.scene.height; },
     get item() { return pictures.open && pictures.open.item; },
+    exact: () => !pictures.open || pictures.open.scene.layers.every((layer) => layer.exact),
     toScreen: (/** @type {number} */ x, /** @type {number} */ y) => view.toScreen(x, y),
     saved: () => store.waiting === 0 && !store.sending,
   } });

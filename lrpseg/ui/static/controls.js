@@ -102,7 +102,7 @@ function showStanding(root, { open: { scene } }) {
   for (const [name, setting] of CLEANING) {
     const slider = input(root, name), value = layer[setting], words = value ? `${value} px` : "off";
     slider.value = String(sliderOf(value));
-    find(root, `${name}-value`).textContent = words;
+    find(root, `${name}-value`).textContent = words + (layer.exact || !value ? "" : " …");
     slider.setAttribute("aria-valuetext", words);
   }
   button(root, "undo").disabled = !history.past.length;

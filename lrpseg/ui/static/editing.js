@@ -1,7 +1,7 @@
 // @ts-check
 // What is done to the open picture: it is shown, kept for undo, and saved.
 import { reasonOf } from "./client.js";
-import { counts, figures } from "./figures.js";
+import { Score } from "./figures.js";
 import { classOf } from "./loading.js";
 import { busy, unfinished } from "./order.js";
 
@@ -22,6 +22,7 @@ export class Editing {
     this.pictures = pictures;
     this.store = store;
     this.clock = clock;
+    this.score = new Score();
     events.on("edited", (rect) => this.edited(rect));
     events.on("opened", () => this.figures());
     events.on("changed", () => this.figures());
@@ -40,8 +41,8 @@ export class Editing {
   figures() {
     const { open } = this.pictures;
     if (!open) return;
-    const { truth, scene } = open;
-    const own = truth ? figures(counts(scene.mask, truth)) : null;
+    const { truth, scene: { layer } } = open;
+    const own = truth && layer.exact ? this.score.at(layer, truth) : null;
     this.events.emit("figures", { open, own });
   }
 

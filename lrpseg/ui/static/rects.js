@@ -32,6 +32,17 @@ export function put(array, width, { x, y, w, h }, values) {
 }
 
 /**
+ * Whether two arrays of one length hold the same.
+ * @param {Uint8Array} a
+ * @param {Uint8Array} b
+ */
+export function same(a, b) {
+  if (a === b) return true;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/**
  * The smallest rectangle around two; `a` may be null.
  * @param {Rect | null | undefined} a
  * @param {Rect} b

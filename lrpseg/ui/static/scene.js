@@ -1,26 +1,25 @@
 // @ts-check
 // The picture that is worked on: maps, masks, corrections and steps of each class; knows no page.
 import { History } from "./history.js";
-import { NONE, clean, composeRange, threshold } from "./mask.js";
-import { around, cut, put, union } from "./rects.js";
+import { Layer } from "./layer.js";
+import { NONE } from "./mask.js";
+import { around, cut, put, same, union } from "./rects.js";
 
 /** @import { Done } from "./history.js" */
+/** @import { Maps } from "./layer.js" */
 /** @import { Edit, Rect } from "./types.js" */
 
-/**
- * What belongs to one class of damage; all arrays are flat, row by row.
- * @typedef {object} Layer
- * @property {Uint8Array} levels  the level of each pixel's likelihood
- * @property {boolean} explained  without a heatmap no level means anything: the base mask is empty
- * @property {number} level  pixels of at least this level are in the base mask
- * @property {number} minArea  smaller spots are left out, in pixels
- * @property {number} maxHole  holes of up to so many pixels are filled
- * @property {Uint8Array} corrections  NONE, ADDED or REMOVED: they win over the base mask
- * @property {Uint8Array} base  1 where threshold and cleaning see damage
- * @property {Uint8Array} mask  base and corrections: what is shown and saved
- */
-
 /** @typedef {"level" | "minArea" | "maxHole"} Setting */
+
+/**
+ * A stroke under way. `before`: the rows that it touched, as they were, by y; a large picture is
+ * not copied for a stroke.
+ * @typedef {object} Pending
+ * @property {Rect} rect
+ * @property {Map<number, Uint8Array>} before
+ * @property {string} label
+ * @property {number} layer
+ */
 
 /** Pixels are changed by `apply`, `abandon`, `undo`, `redo` and `replace`, and by nothing else. */
 export class Scene {
@@ -33,10 +32,7 @@ export class Scene {
     this.height = height;
     this.history = history;
     /** @type {Layer[]} */
-    this.layers = corrections.map((drawn) => ({
-      levels: new Uint8Array(drawn.length), explained: false, level: 0, minArea: 0, maxHole: 0,
-      corrections: drawn, base: new Uint8Array(drawn.length), mask: new Uint8Array(drawn.length),
-    }));
+    this.layers = corrections.map((drawn) => new Layer(drawn, width, height));
     this.active = 0; // the class that is worked on
     /** @type {string | undefined} */
     this.analysis = undefined; // names the maps
@@ -44,9 +40,8 @@ export class Scene {
     this.status = undefined; // the picture's; steps bring it back
     this.gesture = 0; // moves of a slider in one gesture are one step
     this.revision = 0; // raised by all that is done to the scene
-    /** @type {{ rect: Rect, before: Uint8Array, label: string, layer: number } | null} */
+    /** @type {Pending | null} */
     this.pending = null; // a stroke under way
-    this.layers.forEach((_, index) => this.compose(index));
   }
 
   /**
@@ -63,6 +58,7 @@ export class Scene {
     return this.layers[this.active];
   }
 
+  /** What is seen and saved, a new array: see `Layer`. */
   get mask() {
     return this.layer.mask;
   }
@@ -83,15 +79,12 @@ export class Scene {
   /**
    * Other maps of the same picture; what was drawn stays.
    * @param {string | undefined} analysis
-   * @param {Pick<Layer, "levels" | "explained" | "level" | "minArea" | "maxHole">[]} maps  by class
+   * @param {Maps[]} maps  by class
    */
   setMaps(analysis, maps) {
     this.analysis = analysis;
     this.revision++;
-    maps.forEach((map, index) => {
-      Object.assign(this.layers[index], map);
-      this.compose(index);
-    });
+    maps.forEach((map, index) => this.layers[index].set(map));
   }
 
   /**
@@ -100,9 +93,8 @@ export class Scene {
    * @param {number} value
    */
   set(name, value) {
-    this.layer[name] = value;
+    this.layer.set({ [name]: value });
     this.revision++;
-    this.compose();
   }
 
   /**
@@ -131,31 +123,6 @@ export class Scene {
     this.revision++;
   }
 
-  /** From the level map to the mask: threshold, cleaning, corrections. */
-  compose(index = this.active) {
-    const layer = this.layers[index], { levels, level, minArea, maxHole } = layer;
-    if (!layer.explained) layer.base.fill(0);
-    else {
-      layer.base = threshold(levels, level);
-      if (minArea > 1 || maxHole) {
-        layer.base = clean(layer.base, this.width, this.height, minArea, maxHole);
-      }
-    }
-    composeRange(layer.base, layer.corrections, layer.mask, 0, layer.mask.length);
-  }
-
-  /**
-   * The same in a rectangle whose corrections changed.
-   * @param {Rect} rect
-   * @param {Layer} layer
-   */
-  recompose({ x, y, w, h }, { base, corrections, mask }) {
-    for (let row = y; row < y + h; row++) {
-      const from = row * this.width + x;
-      composeRange(base, corrections, mask, from, from + w);
-    }
-  }
-
   /**
    * Draw an edit on the class that is worked on; returns where. An open one joins what was drawn
    * since the last step; the first that is not open ends that step.
@@ -166,13 +133,17 @@ export class Scene {
     if (!runs.length) return null;
     const { layer, width, active, status } = this, { corrections } = layer, rect = around(runs);
     if (open || this.pending) {
-      this.pending ??= { rect, before: corrections.slice(), label, layer: active };
+      this.pending ??= { rect, before: new Map(), label, layer: active };
+      const { before } = this.pending;
       this.pending.rect = union(this.pending.rect, rect);
+      for (const [y] of runs) {
+        if (!before.has(y)) before.set(y, corrections.slice(y * width, (y + 1) * width));
+      }
     } else {
       this.history.drew(rect, cut(corrections, width, rect), { label, layer: active, status });
     }
     for (const [y, from, to] of runs) corrections.fill(value, y * width + from, y * width + to);
-    this.recompose(rect, layer);
+    layer.drew(rect);
     this.revision++;
     if (!open) this.settle();
     return rect;
@@ -187,9 +158,21 @@ export class Scene {
     if (!pending) return null;
     this.pending = null;
     const { rect, label, layer } = pending;
-    this.history.drew(rect, cut(pending.before, this.width, rect), { label, layer, status });
+    this.history.drew(rect, this.former(pending), { label, layer, status });
     this.revision++;
     return rect;
+  }
+
+  /**
+   * The corrections in the rectangle of a gesture, as they were before it.
+   * @param {Pending} pending
+   */
+  former({ rect, before, layer }) {
+    const pixels = cut(this.layers[layer].corrections, this.width, rect);
+    for (const [y, row] of before) {
+      pixels.set(row.subarray(rect.x, rect.x + rect.w), (y - rect.y) * rect.w);
+    }
+    return pixels;
   }
 
   /**
@@ -201,8 +184,8 @@ export class Scene {
     if (!pending) return null;
     this.pending = null;
     const layer = this.layers[pending.layer], { rect } = pending;
-    put(layer.corrections, this.width, rect, cut(pending.before, this.width, rect));
-    this.recompose(rect, layer);
+    put(layer.corrections, this.width, rect, this.former(pending));
+    layer.drew(rect);
     this.revision++;
     return rect;
   }
@@ -223,7 +206,7 @@ export class Scene {
     this.revision++;
     const ofLayer = done.rect || (done.name && done.name in this.layer);
     if (ofLayer) this.active = done.layer; // who undoes sees what
-    if (done.rect) this.recompose(done.rect, this.layer);
+    if (done.rect) this.layer.drew(done.rect);
     return done;
   }
 
@@ -237,10 +220,9 @@ export class Scene {
     let changed = false;
     drawn.forEach((corrections, index) => {
       const layer = this.layers[index];
-      if (!corrections.some((c, i) => c !== layer.corrections[i])) return;
+      if (same(corrections, layer.corrections)) return;
       this.history.drew(rect, layer.corrections.slice(), { label: "elsewhere", layer: index });
-      layer.corrections.set(corrections);
-      this.recompose(rect, layer);
+      layer.replace(corrections);
       this.revision++;
       changed = true;
     });
@@ -249,9 +231,13 @@ export class Scene {
 
   /** Take back all that was drawn on the class that is worked on; null where nothing was. */
   clear() {
-    if (!this.corrections.some(Boolean)) return null;
+    const { width, corrections, layer: { rows } } = this;
     /** @type {import("./types.js").Runs} */
-    const runs = Array.from({ length: this.height }, (_, y) => [y, 0, this.width]);
+    const runs = [];
+    rows.forEach((drawn, y) => {
+      const row = corrections.subarray(y * width, (y + 1) * width);
+      if (drawn && row.some(Boolean)) runs.push([y, 0, width]);
+    });
     return this.apply({ runs, value: NONE, label: "clear" });
   }
 }

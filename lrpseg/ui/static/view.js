@@ -2,10 +2,13 @@
 // Draws picture, heatmap, mask and what a tool shows; zoom and pan. Only what is seen is computed.
 import { rasterise } from "./raster.js";
 import { union } from "./rects.js";
+import { drawShape } from "./shapes.js";
+import { Sight } from "./sight.js";
 
 /** @import { Bus } from "./events.js" */
-/** @import { Look } from "./raster.js" */
-/** @import { Opened, Outline, Point, Rect, Ring, Shape } from "./types.js" */
+/** @import { Layer } from "./layer.js" */
+/** @import { Box, Look } from "./raster.js" */
+/** @import { Opened, Point, Rect, Shape } from "./types.js" */
 
 const MAX_SCALE = 64, GROUND = "#24272b", MASK_GROUND = "#3a3a3a";
 
@@ -31,6 +34,9 @@ export class View {
     this.stale = false;
     /** @type {Rect | null} */
     this.dirty = null;
+    this.sight = new Sight(1, 1); // what the pixels of `layer` show
+    /** @type {unknown[]} */
+    this.place = []; // of what the sight is, and from where
     this.frame = 0;
     const parent = canvas.parentElement;
     if (parent) new ResizeObserver(() => this.resize()).observe(parent);
@@ -184,8 +190,7 @@ export class View {
     context.fillStyle = open && look.mode === "mask" ? MASK_GROUND : GROUND;
     context.fillRect(0, 0, canvas.width, canvas.height);
     if (!open) return; // nothing of the picture before may stay to be seen
-    if (this.stale) this.drawMask(0, 0, canvas.width, canvas.height);
-    else if (this.dirty) this.drawMask(...this.deviceRect(this.dirty));
+    this.drawMask(open.scene.layer);
     this.stale = false;
     this.dirty = null;
     const s = this.scale * ratio, { width, height } = open.scene;
@@ -203,67 +208,49 @@ export class View {
     }
     context.drawImage(this.layer, 0, 0);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    for (const shape of this.shapes) SHAPES[shape.kind](this, /** @type {any} */ (shape));
+    for (const shape of this.shapes) drawShape(this, shape);
   }
 
   /**
    * The part of the screen that shows a rectangle of the mask.
    * @param {Rect} rect
-   * @returns {[number, number, number, number]}
+   * @returns {Box}
    */
-  deviceRect({ x, y, w, h }) {
+  deviceBox({ x, y, w, h }) {
     const { ratio, canvas } = this, s = this.scale * ratio, margin = s + 2;
     const [x0, y0] = [this.x * ratio, this.y * ratio];
     const left = Math.max(0, Math.floor(x0 + x * s - margin));
     const top = Math.max(0, Math.floor(y0 + y * s - margin));
     const right = Math.min(canvas.width, Math.ceil(x0 + (x + w) * s + margin));
     const bottom = Math.min(canvas.height, Math.ceil(y0 + (y + h) * s + margin));
-    return [left, top, Math.max(0, right - left), Math.max(0, bottom - top)];
+    return { left, top, w: Math.max(0, right - left), h: Math.max(0, bottom - top) };
   }
 
   /**
-   * The mask's colours for a rectangle of screen pixels.
-   * @param {number} left
-   * @param {number} top
-   * @param {number} w
-   * @param {number} h
+   * Bring the mask's colours up to date: all, or the rectangle that was touched. The picture itself
+   * is looked at only where its place, map or corrections are others.
+   * @param {Layer} layer
    */
-  drawMask(left, top, w, h) {
-    if (!w || !h || !this.open) return;
-    const context = context2d(this.layer), { ratio } = this;
-    const image = context.createImageData(w, h);
+  drawMask(layer) {
+    const { canvas, ratio, stale, dirty } = this, { width, height } = canvas;
+    if (!stale && !dirty) return;
     const [x, y, scale] = [this.x * ratio, this.y * ratio, this.scale * ratio];
-    const part = { left, top, w, h, x, y, scale };
-    rasterise(this.open.scene, this.look, part, new Uint32Array(image.data.buffer));
-    context.putImageData(image, left, top);
+    const place = [layer, layer.version, x, y, scale, width, height];
+    const moved = place.some((value, i) => value !== this.place[i]);
+    if (moved) this.sight = new Sight(width, height, layer.level);
+    this.place = place;
+    const { sight } = this, other = sight.only !== null && sight.only !== layer.level;
+    if (other) sight.only = null; // the threshold moves: all levels from now on
+    const whole = { left: 0, top: 0, w: width, h: height };
+    const touched = moved || other ? whole : dirty && this.deviceBox(dirty);
+    if (touched) sight.look(layer, { ...touched, x, y, scale });
+    const box = (!stale && touched) || whole; // colours may be others where pixels are not
+    if (!box.w || !box.h) return;
+    const context = context2d(this.layer), image = context.createImageData(box.w, box.h);
+    rasterise(sight, layer.level, this.look, box, new Uint32Array(image.data.buffer));
+    context.putImageData(image, box.left, box.top);
   }
 }
-
-/** How each kind of shape is drawn, in CSS pixels of the canvas. */
-const SHAPES = {
-  /**
-   * @param {View} view
-   * @param {Ring} ring
-   */
-  ring({ context, x, y, scale }, ring) {
-    const path = new Path2D();
-    const radius = Math.max(1.5, ring.radius * scale);
-    path.arc(x + ring.x * scale, y + ring.y * scale, radius, 0, 2 * Math.PI);
-    twice(context, path, ring.colour);
-  },
-  /**
-   * @param {View} view
-   * @param {Outline} polygon
-   */
-  polygon({ context, x, y, scale }, { points, corners, colour }) {
-    const path = new Path2D();
-    for (const [px, py] of points) path.lineTo(x + px * scale, y + py * scale);
-    path.closePath();
-    twice(context, path, colour);
-    context.fillStyle = "#fff";
-    for (const [px, py] of corners) context.fillRect(x + px * scale - 3, y + py * scale - 3, 6, 6);
-  },
-};
 
 /**
  * @param {HTMLCanvasElement} canvas
@@ -273,19 +260,4 @@ function context2d(canvas, settings) {
   const context = canvas.getContext("2d", settings);
   if (!context) throw new Error("This browser draws no canvas.");
   return context;
-}
-
-/**
- * A dark line under a light one: seen on any picture.
- * @param {CanvasRenderingContext2D} context
- * @param {Path2D} path
- * @param {string} light
- */
-function twice(context, path, light) {
-  context.lineWidth = 3;
-  context.strokeStyle = "rgba(0, 0, 0, 0.7)";
-  context.stroke(path);
-  context.lineWidth = 1.5;
-  context.strokeStyle = light;
-  context.stroke(path);
 }

@@ -15,9 +15,9 @@ export function part({ of, value, label, none }) {
     kind: "part",
     cursor: "crosshair",
     tap({ scene, say }, at) {
-      const { mask, width, height } = scene, [x, y] = at.map(Math.floor);
+      const { width, height } = scene, [x, y] = at.map(Math.floor);
       if (x < 0 || y < 0 || x >= width || y >= height) return null;
-      const found = partAt(mask, width, height, x, y, of);
+      const found = partAt(scene.layer.marked(), width, height, x, y, of);
       if (found) return { runs: found.runs, value, label };
       say(none);
       return null;
