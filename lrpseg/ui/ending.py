@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from lrpseg.workspace.syncing import sync_now
 
-SECONDS = 2.0
+SECONDS = 1.5
 """How long what is under way may take to end by itself."""
 
 

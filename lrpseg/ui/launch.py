@@ -26,10 +26,18 @@ from lrpseg.ui.editor import editor_route
 from lrpseg.ui.handlers import made_folder
 from lrpseg.ui.messages import keep_quiet
 from lrpseg.ui.page import build
+from lrpseg.ui.places import ALL, share_places
+from lrpseg.ui.uploads import (
+    HOSTED_UNOPENED_SECONDS,
+    UNOPENED_SECONDS,
+    own_folder,
+    remove_unopened,
+)
 from lrpseg.web.guard import Guard, clean_root
 from lrpseg.web.logins import MESSAGE, Logins, renew_token
 from lrpseg.web.routes import make_routes
 from lrpseg.web.sites import Sites, make_sites
+from lrpseg.web.uploading import Uploaded
 from lrpseg.workspace import Limits, Sessions
 from lrpseg.workspace.exports import remove_old
 
@@ -44,11 +52,11 @@ _log = logging.getLogger(__name__)
 
 
 class Sweeper:
-    """Deletes visitors' workspaces that have not been used for a day, and files that were made to
-    be fetched, now and from time to time."""
+    """Deletes visitors' workspaces that have not been used for a day, files that were made to be
+    fetched, and uploads that nobody opened, now and from time to time."""
 
-    def __init__(self, sessions: Sessions) -> None:
-        self._sessions = sessions
+    def __init__(self, sessions: Sessions, demo: gr.Blocks) -> None:
+        self._sessions, self._demo = sessions, demo
         self._stop = threading.Event()
         self._sweep()
         threading.Thread(target=self._run, name="sweeper", daemon=True).start()
@@ -63,6 +71,8 @@ class Sweeper:
     def _sweep(self) -> None:
         self._sessions.sweep()
         remove_old(made_folder())
+        hosted = self._sessions.hosted
+        remove_unopened(self._demo, HOSTED_UNOPENED_SECONDS if hosted else UNOPENED_SECONDS)
 
     def stop(self) -> None:
         self._stop.set()
@@ -190,6 +200,7 @@ def launch(
     Raises `OptionError` where the address or a login is none, or the port is taken.
     """
     give_back_freed()
+    own_folder()
     if block:
         ending.listen()
     logins = parse_auth(auth)
@@ -200,7 +211,7 @@ def launch(
     samples = Samples(sample_pictures(list_domains()), segmenters)
     demo = build(service, samples)
     keep_quiet(demo)
-    page = Page(demo, service, samples, Sweeper(service.sessions))
+    page = Page(demo, service, samples, Sweeper(service.sessions, demo))
     # Threads that still run networks when the process ends would abort it.
     try:
         page = replace(page, url=_serve(page, address, logins))
@@ -236,14 +247,20 @@ def _serve(page: Page, address: Address, logins: list[tuple[str, str]] | None) -
     service = page.service
     for opened in service.sessions.all():  # what annotate wrote is analysed before anybody looks
         service.analyser.wake(opened)
-    limits, hosted = service.limits, service.sessions.hosted
+    limits, quota, hosted = service.limits, service.sessions.quota, service.sessions.hosted
     session = HOSTED_SESSION * limits.max_bytes if hosted else limits.max_expanded
     guard = Middleware(
         Guard, sites=address.sites, signed_in=_signed_in, root=address.root,
         most=session * 4 // 3 + 1_000_000,  # as base64, in JSON
+        uploaded=Uploaded(quota.size, HOSTED_UNOPENED_SECONDS) if quota else None,
     )  # fmt: skip
+    if on_space():  # it is reached by its proxy alone, which tells who asks
+        os.environ.setdefault("FORWARDED_ALLOW_IPS", "*")
+    page.demo.queue(max_size=ALL, default_concurrency_limit=8)
+    if hosted or logins:
+        share_places(page.demo)
     try:
-        _, url, _ = page.demo.queue(max_size=256, default_concurrency_limit=8).launch(
+        _, url, _ = page.demo.launch(
             server_name=address.host,
             server_port=address.port,
             auth=Logins(logins).check if logins else None,

@@ -18,6 +18,7 @@ from lrpseg.core.errors import OptionError
 from lrpseg.web.bodies import TOO_LARGE, told_length
 from lrpseg.web.logins import caller
 from lrpseg.web.sites import Sites
+from lrpseg.web.uploading import UPLOADED_ENOUGH, Uploaded
 
 LOGGED_OUT = "You are logged out. Reload the page."
 _GUARDED = ("/lrpseg/", "/gradio_api/")
@@ -34,7 +35,8 @@ class Guard:
 
     sites: under which names it answers; signed_in: whether a connection may see more than the
     login; root: the path at which browsers find the page, "" or "/masks"; most: bytes of a body,
-    which Gradio reads whole and parses while everybody waits. Uploads have a limit of their own.
+    which Gradio reads whole and parses while everybody waits. uploaded: counts uploads, whose files
+    have limits of their own; None: they are not counted.
     """
 
     def __init__(
@@ -44,9 +46,10 @@ class Guard:
         signed_in: Callable[[HTTPConnection], bool],
         root: str,
         most: int,
+        uploaded: Uploaded | None = None,
     ) -> None:
         self._app, self._sites, self._signed_in = app, sites, signed_in
-        self._root, self._most = root, most
+        self._root, self._most, self._uploaded = root, most, uploaded
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -62,12 +65,17 @@ class Guard:
         guarded = path.startswith(_GUARDED) and path.rstrip("/") not in _OPEN
         if guarded and not self._signed_in(HTTPConnection(scope)):
             return await _refuse(401, LOGGED_OUT)(scope, receive, send)
+        address = scope["client"][0] if scope.get("client") else ""
         if (name := path.rstrip("/")) != _UPLOAD:
             most = _LOGIN_BYTES if name == "/login" else self._most
             if told_length(headers) > most:
                 return await _refuse(413, TOO_LARGE)(scope, receive, send)
             receive = _short(receive, most)
-        caller.set(scope["client"][0] if scope.get("client") else "")
+        elif self._uploaded is not None:
+            if told_length(headers) > self._uploaded.room(address):
+                return await _refuse(429, UPLOADED_ENOUGH)(scope, receive, send)
+            receive = _counted(receive, self._uploaded, address)
+        caller.set(address)
         await self._app(scope, receive, send)
 
 
@@ -112,6 +120,19 @@ def _short(receive: Receive, most: int) -> Receive:
         size += len(message.get("body", b""))
         if size > most:
             raise HTTPException(413, TOO_LARGE)
+        return message
+
+    return counted
+
+
+def _counted(receive: Receive, uploaded: Uploaded, address: str) -> Receive:
+    """The same messages, whose bytes count as uploaded from `address`."""
+
+    async def counted() -> Message:
+        message = await receive()
+        uploaded.add(address, len(message.get("body", b"")))
+        if uploaded.room(address) < 0:
+            raise HTTPException(429, UPLOADED_ENOUGH)
         return message
 
     return counted
