@@ -91,16 +91,20 @@ class TimedLook:
     clock: Clock
     device: torch.device
 
-    @property
-    def small(self) -> bool:
-        return self.look.small
-
     def over(self, job: Picture, batch: int) -> Iterator[Seen]:
         return self.look.over(job, batch)
 
-    def tiles(self, pixels: Tensor) -> Tensor:
-        with self.clock.on("network and LRP", self.device):
-            return self.look.tiles(pixels)
+    @property
+    def tiles(self) -> Callable[[Tensor], Tensor] | None:
+        inner = self.look.tiles
+        return None if inner is None else self._timed(inner)
+
+    def _timed(self, inner: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        def tiles(pixels: Tensor) -> Tensor:
+            with self.clock.on("network and LRP", self.device):
+                return inner(pixels)
+
+        return tiles
 
 
 class PlainLoop:

@@ -5,7 +5,7 @@ that masks are those of tiles.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,17 +44,13 @@ Seen = tuple[list[Tile], Tensor | None]
 class Look(Protocol):
     """Looks at tiles; safe to call from many threads."""
 
-    @property
-    def small(self) -> bool:
-        """Whether it pays for small pictures too, and `tiles` may be called."""
-        ...
-
     def over(self, job: Job, batch: int) -> Iterator[Seen]:
         """All tiles of a picture, in groups; batch: tiles that may be in memory at once."""
         ...
 
-    def tiles(self, pixels: Tensor) -> Tensor:
-        """(T, side, side, 3) uint8 to log-odds (T, K)."""
+    @property
+    def tiles(self) -> Callable[[Tensor], Tensor] | None:
+        """(T, side, side, 3) uint8 to log-odds (T, K); None: it pays for large pictures alone."""
         ...
 
 
@@ -65,7 +61,6 @@ class Quick:
     network: Loaded
     features: Quantized
     normalisation: Normalisation
-    small: bool = True
 
     def over(self, job: Job, batch: int) -> Iterator[Seen]:
         every = list(job.grid)
@@ -88,7 +83,7 @@ class InWindows:
     windows: Windows
     normalisation: Normalisation
     device: torch.device
-    small: bool = False
+    tiles: None = None
 
     def over(self, job: Job, batch: int) -> Iterator[Seen]:
         """Where more than half of the tiles are in doubt, the others are not looked at: that
@@ -101,9 +96,6 @@ class InWindows:
             log_odds = self._window(job, tiles)
             seen, unsure = seen + len(tiles), unsure + int(in_doubt(log_odds).sum())
             yield tiles, log_odds
-
-    def tiles(self, pixels: Tensor) -> Tensor:
-        raise NotImplementedError("windows are of large pictures")
 
     def _window(self, job: Job, tiles: Sequence[Tile]) -> Tensor:
         side, stride = job.grid.tile, self.windows.stride

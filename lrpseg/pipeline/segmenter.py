@@ -159,7 +159,7 @@ class Segmenter:
 
     def _looks(self, job: Job) -> bool:
         """Whether the picture's tiles get a first look."""
-        pays = self.look is not None and (job.large or self.look.small)
+        pays = self.look is not None and (job.large or self.look.tiles is not None)
         return pays and not job.explain_all
 
     def _looked_at(self, job: Job) -> Generator[tuple[int, int], None, list[Pending]]:
@@ -233,6 +233,7 @@ class Segmenter:
     def _seen(self, pairs: Sequence[Pending], progress: Progress | None) -> list[Pending]:
         """Look at a batch of tiles; returns those that are in doubt."""
         assert self.look is not None
+        assert self.look.tiles is not None
         doubted = self._doubted(pairs, self.look.tiles(pixels_of(pairs)))
         _tell([_done(pairs)], progress)
         return doubted

@@ -62,8 +62,6 @@ def ranges(assets: Path, highest: Mapping[str, float] | None = None, weights: st
 class Told:
     """A look that says given log-odds of tiles, one after the other and then from the start."""
 
-    small = True
-
     def __init__(self, inner: Quick, log_odds: list[float]) -> None:
         self._inner, self._log_odds, self.seen = inner, log_odds, 0
 
