@@ -110,6 +110,7 @@ def _add(workspace: Workspace, planned: Planned, row: Row, job: Job) -> None:
         _as_run(planned.source.read(), job),
         job.settings,
         explain_intact=wanted and row["probability"] < 0.5,
+        read=None if job.bits is None else row.get("read", ()),
     )
     if not item.width:  # the file has changed since: it is shown as failed, with the reason
         return

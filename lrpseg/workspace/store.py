@@ -95,11 +95,13 @@ class Workspace(Correctable):
         settings: Settings,
         explain_intact: bool = False,
         result: Result | None = None,
+        read: Sequence[str] | None = None,
     ) -> Item:
         """Add a picture; one that cannot be read, or is too large for a visitor, is added as
         failed, with its reason. Raises `UnavailableError` where a visitor's workspace is full.
 
         `result`: what the picture's analysis gives under `settings`, where that is known already.
+        `read`: what is to be said of reading it, where the file alone does not tell.
         """
         if self.read_only:
             raise UnavailableError(self.read_only)
@@ -108,13 +110,13 @@ class Workspace(Correctable):
         weights = weights_hash(domain, settings.network)
         folder = self.folder / "items" / id
         width = height = 0
-        status, reason, read = "waiting", None, ""
+        status, reason, notes = "waiting", None, read or ()
         small = None
         try:
             picture = self._read(data)
             height, width = picture.pixels.shape[:2]
             small = thumbnail(picture.pixels)
-            read = "\n".join(picture.notes)
+            notes = picture.notes if read is None else read
         except ImageError as error:
             status, reason = "failed", str(error)
         self.check_room(len(data) + MAP_BYTES * height * width)
@@ -132,7 +134,8 @@ class Workspace(Correctable):
                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         id, position, free_name(db, name), sha256, width, height, status, reason,
-                        settings_text(settings), explain_intact, weights, created, created, read,
+                        settings_text(settings), explain_intact, weights, created, created,
+                        "\n".join(notes),
                     ),
                 )  # fmt: skip
                 arrange(db, id, domain.classes.names)

@@ -157,4 +157,6 @@ def test_the_page_opens_a_picture_as_the_run_saw_it(tmp_path: Path) -> None:
     items = {item.name: item for item in workspace.items()}
     wanted = np.round(dark.astype(np.float64) * 255 / 4095)
     assert np.array_equal(workspace.image(items["dark.png"])[..., 0], wanted)
+    assert items["dark.png"].read == "read as 12 bits (as was said)"
+    assert items["plain.png"].read == ""
     assert workspace.original(items["plain.png"]) == (photos / "plain.png").read_bytes()
