@@ -27,6 +27,7 @@ from lrpseg.ui.handlers import made_folder
 from lrpseg.ui.messages import keep_quiet
 from lrpseg.ui.page import build
 from lrpseg.ui.places import ALL, share_places
+from lrpseg.ui.tools import let_tools_in
 from lrpseg.ui.uploads import (
     HOSTED_UNOPENED_SECONDS,
     UNOPENED_SECONDS,
@@ -249,10 +250,12 @@ def _serve(page: Page, address: Address, logins: list[tuple[str, str]] | None) -
         service.analyser.wake(opened)
     limits, quota, hosted = service.limits, service.sessions.quota, service.sessions.hosted
     session = HOSTED_SESSION * limits.max_bytes if hosted else limits.max_expanded
+    check = Logins(logins).check if logins else None
     guard = Middleware(
         Guard, sites=address.sites, signed_in=_signed_in, root=address.root,
         most=session * 4 // 3 + 1_000_000,  # as base64, in JSON
         uploaded=Uploaded(quota.size, HOSTED_UNOPENED_SECONDS) if quota else None,
+        log_in=check,
     )  # fmt: skip
     if on_space():  # it is reached by its proxy alone, which tells who asks
         os.environ.setdefault("FORWARDED_ALLOW_IPS", "*")
@@ -263,7 +266,7 @@ def _serve(page: Page, address: Address, logins: list[tuple[str, str]] | None) -
         _, url, _ = page.demo.launch(
             server_name=address.host,
             server_port=address.port,
-            auth=Logins(logins).check if logins else None,
+            auth=check,
             auth_message=MESSAGE if logins else None,
             root_path=address.root_path,
             css=CSS,
@@ -286,4 +289,6 @@ def _serve(page: Page, address: Address, logins: list[tuple[str, str]] | None) -
         ) from error
     # At the end of the page, streams of events would hold the server as long as tabs are open.
     page.demo.server.config.timeout_graceful_shutdown = GRACE_SECONDS
+    if logins:
+        let_tools_in(page.demo)
     return str(url)

@@ -4,8 +4,10 @@ Gradio checks the login of most of its routes only after their bodies have been 
 its MCP server and of ours not at all.
 """
 
+import base64
+import binascii
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -26,7 +28,7 @@ _OPEN = {f"/gradio_api/{n}" for n in ("startup-events", "app_id", "user", "token
 """What the page asks for before anybody has logged in; it says nothing of pictures."""
 
 _OURS = re.compile(r"/lrpseg/(items(/|$)|static/[0-9a-f]{16}/)")
-_UPLOAD = "/gradio_api/upload"
+_UPLOAD, _MCP = "/gradio_api/upload", "/gradio_api/mcp/"
 _LOGIN_BYTES = 20_000
 
 
@@ -36,7 +38,8 @@ class Guard:
     sites: under which names it answers; signed_in: whether a connection may see more than the
     login; root: the path at which browsers find the page, "" or "/masks"; most: bytes of a body,
     which Gradio reads whole and parses while everybody waits. uploaded: counts uploads, whose files
-    have limits of their own; None: they are not counted.
+    have limits of their own; None: they are not counted. log_in: whether a name and a password are
+    right, for MCP clients, which have no cookies (HTTP Basic, RFC 7617).
     """
 
     def __init__(
@@ -47,9 +50,11 @@ class Guard:
         root: str,
         most: int,
         uploaded: Uploaded | None = None,
+        log_in: Callable[[str, str], Awaitable[bool]] | None = None,
     ) -> None:
         self._app, self._sites, self._signed_in = app, sites, signed_in
-        self._root, self._most, self._uploaded = root, most, uploaded
+        self._root, self._most = root, most
+        self._uploaded, self._log_in = uploaded, log_in
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -62,10 +67,13 @@ class Guard:
             return await RedirectResponse(f"{self._root}/")(scope, receive, send)
         path = below(scope["path"], self._root)
         scope = {**scope, "path": path, "root_path": ""}
+        address = scope["client"][0] if scope.get("client") else ""
+        caller.set(address)
         guarded = path.startswith(_GUARDED) and path.rstrip("/") not in _OPEN
         if guarded and not self._signed_in(HTTPConnection(scope)):
-            return await _refuse(401, LOGGED_OUT)(scope, receive, send)
-        address = scope["client"][0] if scope.get("client") else ""
+            answer = await self._stranger(path, headers)
+            if answer is not None:
+                return await answer(scope, receive, send)
         if (name := path.rstrip("/")) != _UPLOAD:
             most = _LOGIN_BYTES if name == "/login" else self._most
             if told_length(headers) > most:
@@ -75,8 +83,21 @@ class Guard:
             if told_length(headers) > self._uploaded.room(address):
                 return await _refuse(429, UPLOADED_ENOUGH)(scope, receive, send)
             receive = _counted(receive, self._uploaded, address)
-        caller.set(address)
         await self._app(scope, receive, send)
+
+    async def _stranger(self, path: str, headers: Headers) -> JSONResponse | None:
+        """What is answered to who has no cookie of a login; None: an MCP client that sends one."""
+        if self._log_in is None or not f"{path}/".startswith(_MCP):
+            return _refuse(401, LOGGED_OUT)
+        name, password = _basic(headers.get("authorization", ""))
+        try:
+            if name and await self._log_in(name, password):
+                return None
+        except HTTPException as error:  # too many were wrong
+            return _refuse(429, str(error.detail))
+        answer = _refuse(401, "Send a name and a password (HTTP Basic).")
+        answer.headers["WWW-Authenticate"] = 'Basic realm="lrpseg", charset="UTF-8"'
+        return answer
 
 
 def clean_root(root_path: str) -> tuple[str, str]:
@@ -108,6 +129,18 @@ def below(path: str, root: str) -> str:
     if root and path.startswith(f"{root}/") and not _OURS.match(path):
         return path[len(root) :]
     return path
+
+
+def _basic(header: str) -> tuple[str, str]:
+    """Name and password of an Authorization header; empty where it has none."""
+    kind, _, packed = header.partition(" ")
+    if kind.lower() != "basic":
+        return "", ""
+    try:
+        name, _, password = base64.b64decode(packed, validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        return "", ""
+    return name, password
 
 
 def _short(receive: Receive, most: int) -> Receive:

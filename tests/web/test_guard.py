@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ from starlette.requests import HTTPConnection
 from lrpseg.core.errors import OptionError
 from lrpseg.ui import launch
 from lrpseg.ui.launch import Page, make_address
+from lrpseg.ui.tools import let_tools_in
 from lrpseg.web.guard import Guard, below, clean_root
 from lrpseg.web.sites import Sites
 from tests.narrow import narrow_tiles
@@ -102,6 +104,29 @@ def test_programs_log_in_too(locked: Page) -> None:
     token = client.predict("", api_name="/open_workspace")
     assert token == locked.service.sessions.open()[0]
     assert isinstance(client.predict(token, api_name="/list_images"), list)
+
+
+def test_tools_of_mcp_ask_the_page_in_their_own_name(locked: Page) -> None:
+    demo = locked.demo
+    server = SimpleNamespace(_client_instance=None)
+    asking = SimpleNamespace(mcp_server_obj=server, app=demo.app, local_url=demo.local_url)
+    let_tools_in(asking)  # type: ignore[arg-type]
+    token = locked.service.sessions.open()[0]
+    assert server._client_instance.predict("", api_name="/open_workspace") == token
+
+
+def test_mcp_clients_log_in_by_http_basic(locked: Page) -> None:
+    with visitor(locked) as client:
+
+        def asked(path: str, password: str) -> int:
+            return client.post(path, json={}, auth=("anna", password)).status_code
+
+        refused = client.post("gradio_api/mcp/", json={})
+        assert refused.headers["www-authenticate"].startswith("Basic")
+        assert asked("gradio_api/mcp/", "wrong") == 401
+        assert asked("gradio_api/mcp/", "secret") != 401
+        assert asked("gradio_api/mcps", "secret") == 401
+        assert asked("gradio_api/queue/join", "secret") == 401  # a browser would send it by itself
 
 
 def test_wrong_logins_are_slowed_down(locked: Page) -> None:
