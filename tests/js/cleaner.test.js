@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { Cleaner } from "../../lrpseg/ui/static/cleaner.js";
 import { Emitter } from "../../lrpseg/ui/static/events.js";
-import { LARGE, cleanedOf } from "../../lrpseg/ui/static/layer.js";
+import { LARGE, cleanedOf, firstOf } from "../../lrpseg/ui/static/layer.js";
 import { ADDED } from "../../lrpseg/ui/static/mask.js";
 import { Scene } from "../../lrpseg/ui/static/scene.js";
 
@@ -23,8 +23,12 @@ function large() {
 /** A cleaner whose work is done when the test says so, on the scenes that it is told of. */
 function bench() {
   const events = new Emitter(), jobs = [];
-  const start = (request, done) => {
-    const job = { request, stopped: false, end: () => done(cleanedOf(request)) };
+  const start = (request, take) => {
+    const job = {
+      stopped: false,
+      first: () => take(firstOf(request), false),
+      end: () => take(cleanedOf(request), true),
+    };
     jobs.push(job);
     return () => { job.stopped = true; };
   };
@@ -58,6 +62,8 @@ test("the mask is exact before the result is there, and after it", () => {
   set(scene, "minArea", 5);
   assert.equal(scene.layer.exact, false);
   assert.equal(area(scene.mask), 9);
+  assert.ok(scene.layer.marked()(6 * WIDTH + 6));
+  assert.equal(scene.layer.marked()(0), false);
   set(scene, "level", 10);
   assert.equal(area(scene.mask), 0);
   set(scene, "level", 4);
@@ -70,6 +76,26 @@ test("the mask is exact before the result is there, and after it", () => {
   set(scene, "level", 10);
   assert.equal(area(scene.mask), 0);
   assert.equal(jobs.length, 1);
+});
+
+test("the mask that is seen comes first, and holds at its own threshold alone", () => {
+  const { jobs, open, set } = bench(), scene = large();
+  open(scene);
+  set(scene, "level", 4);
+  set(scene, "minArea", 5);
+  jobs[0].first();
+  assert.ok(scene.layer.exact);
+  assert.equal(scene.layer.settled, false);
+  assert.equal(area(scene.mask), 9);
+  set(scene, "level", 10);
+  assert.equal(scene.layer.exact, false);
+  assert.equal(area(scene.mask), 0);
+  set(scene, "level", 4);
+  assert.ok(scene.layer.exact);
+  assert.equal(jobs.length, 1);
+  jobs[0].end();
+  assert.ok(scene.layer.settled);
+  assert.equal(area(scene.mask), 9);
 });
 
 test("the newest wish wins", () => {

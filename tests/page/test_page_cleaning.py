@@ -66,10 +66,15 @@ def page(browser: Browser, home: RunningPage, workspace: Workspace) -> Iterator[
         yield window
 
 
+def settle(page: Page) -> None:
+    """Wait until the worker has done what it was asked."""
+    page.wait_for_function("document.querySelector('.lrpseg').lrpseg.settled()")
+
+
 def let_go(page: Page) -> None:
     """Let the workers work, now and later, and wait for what they find."""
     page.evaluate("{ const { held } = window; window.held = null; for (const go of held) go(); }")
-    page.wait_for_function("document.querySelector('.lrpseg').lrpseg.exact()")
+    settle(page)
 
 
 def waits(page: Page) -> bool:
@@ -114,12 +119,12 @@ def test_fast_drags_end_with_the_exact_mask(page: Page, workspace: Workspace) ->
     assert moved.any()
     assert (moved != waiting).any()
     do.slide(page, "max-hole", 33)
-    page.wait_for_function("document.querySelector('.lrpseg').lrpseg.exact()")
+    settle(page)
     filled = check(page, workspace)
     assert filled[120:124, 120:124].all()
     assert not moved[120:124, 120:124].any()
     page.keyboard.press("Control+z")
-    page.wait_for_function("document.querySelector('.lrpseg').lrpseg.exact()")
+    settle(page)
     assert np.array_equal(check(page, workspace), moved)
 
 
@@ -149,7 +154,7 @@ def test_a_result_never_lands_on_another_picture(page: Page, workspace: Workspac
     let_go(page)
     assert np.array_equal(check(page, workspace), plain)
     do.show(page, "a.png")
-    page.wait_for_function("document.querySelector('.lrpseg').lrpseg.exact()")
+    settle(page)
     cleaned = check(page, workspace)
     assert cleaned.sum() < plain.sum() - 1000  # specks are gone
 

@@ -152,7 +152,8 @@ function expose(root, pictures, view, store) {
     get width() { return pictures.open && pictures.open.scene.width; },
     get height() { return pictures.open && pictures.open.scene.height; },
     get item() { return pictures.open && pictures.open.item; },
-    exact: () => !pictures.open || pictures.open.scene.layers.every((layer) => layer.exact),
+    exact: () => !pictures.open || pictures.open.scene.layer.exact, // the mask is as it is seen
+    settled: () => !pictures.open || pictures.open.scene.layer.settled, // and at any threshold
     toScreen: (/** @type {number} */ x, /** @type {number} */ y) => view.toScreen(x, y),
     saved: () => store.waiting === 0 && !store.sending,
   } });

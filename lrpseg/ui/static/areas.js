@@ -18,15 +18,19 @@ export function clean(levels, width, height, minArea, maxHole) {
   if (minArea > 1) out = opened(out, width, height, minArea, true, 0);
   if (maxHole > 0) {
     // Holes are spots of the reverse; one at the picture's edge goes on outside of it.
-    out = reversed(opened(reversed(out), width, height, maxHole + 1, false, maxHole + 1));
+    const top = out.reduce((a, b) => Math.max(a, b), 0), least = maxHole + 1;
+    out = reversed(opened(reversed(out, top), width, height, least, false, least), top);
   }
   return out === levels ? levels.slice() : out;
 }
 
-/** @param {Uint8Array} levels */
-function reversed(levels) {
+/**
+ * @param {Uint8Array} levels
+ * @param {number} top  the highest of them
+ */
+function reversed(levels, top) {
   const out = new Uint8Array(levels.length);
-  for (let i = 0; i < out.length; i++) out[i] = 255 - levels[i];
+  for (let i = 0; i < out.length; i++) out[i] = top - levels[i];
   return out;
 }
 

@@ -7,8 +7,11 @@ import { cleanedOf, fits } from "./layer.js";
 /** @import { Scene } from "./scene.js" */
 
 /**
- * Starts to clean a map; returns a function that gives it up. `done` is called later, once.
- * @typedef {(request: Request, done: (levels: Uint8Array) => void) => () => void} Start
+ * Takes a cleaned map, for the level of its request or, at last, for all.
+ * @typedef {(levels: Uint8Array, whole: boolean) => void} Take
+ *
+ * Starts to clean a map; returns a function that gives it up. What it finds it gives later.
+ * @typedef {(request: Request, take: Take) => () => void} Start
  */
 
 export class Cleaner {
@@ -29,15 +32,15 @@ export class Cleaner {
 
   /** See whether the open picture has a map that is to be cleaned, and which. */
   look() {
-    const layer = this.scene?.layers.find(({ exact }) => !exact), { job } = this;
+    const layer = this.scene?.layers.find(({ settled }) => !settled), { job } = this;
     if (job && layer && fits(job.request, layer)) return; // it is under way
     job?.stop();
     this.job = null;
     if (!layer) return;
     const { request } = layer;
-    const stop = this.start(request, (levels) => {
-      this.job = null;
-      layer.take(request, levels);
+    const stop = this.start(request, (levels, whole) => {
+      if (whole) this.job = null;
+      layer.take(request, levels, whole);
       this.events.emit("changed", null); // we hear it, too, and look for the next
     });
     this.job = { request, stop };
@@ -48,15 +51,13 @@ export class Cleaner {
  * In a worker of its own, whose memory goes with it. A browser that has none cleans in the page.
  * @type {Start}
  */
-function inWorker(request, done) {
+function inWorker(request, take) {
   const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
-  /** @param {Uint8Array} levels */
-  const end = (levels) => {
-    worker.terminate();
-    done(levels);
-  };
-  worker.addEventListener("message", ({ data }) => end(data));
-  worker.addEventListener("error", () => end(cleanedOf(request)));
+  worker.addEventListener("message", ({ data: { levels, whole } }) => {
+    if (whole) worker.terminate();
+    take(levels, whole);
+  });
+  worker.addEventListener("error", () => take(cleanedOf(request), true));
   worker.postMessage(request);
   return () => worker.terminate();
 }

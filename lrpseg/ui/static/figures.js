@@ -86,7 +86,7 @@ export class Score {
    * @param {Uint8Array} truth
    */
   at(layer, truth) {
-    const { map, version, strokes } = layer, now = [truth, map, layer, version, strokes];
+    const { map, shown, strokes } = layer, now = [truth, map, strokes, ...shown];
     const was = this.of;
     if (now.some((value, i) => value !== was[i])) {
       if (truth !== was[0] || map !== was[1]) this.counted = count(map, truth);

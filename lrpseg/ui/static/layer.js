@@ -20,9 +20,12 @@ export const LARGE = 250_000;
  * @property {number} minArea  smaller spots are left out, in pixels
  * @property {number} maxHole  holes of up to so many pixels are filled
  *
- * What is to be cleaned, and how.
+ * What is to be cleaned, and how; `level`: of the mask that is seen meanwhile.
  * @typedef {Pick<Maps, "levels" | "minArea" | "maxHole">} Wish
- * @typedef {Wish & { width: number, height: number }} Request
+ * @typedef {Wish & { width: number, height: number, level: number }} Request
+ *
+ * A cleaned map, for the level of its request alone or for all.
+ * @typedef {{ request: Request, levels: Uint8Array }} Cleaned
  */
 
 export class Layer {
@@ -38,11 +41,13 @@ export class Layer {
     this.levels = new Uint8Array(corrections.length);
     this.explained = false;
     this.level = this.minArea = this.maxHole = 0;
-    /** @type {{ request: Request, levels: Uint8Array } | null} */
+    /** @type {Cleaned | null} */
     this.cleaned = null; // the last that was made of these levels
+    /** @type {Cleaned | null} */
+    this.first = null; // the last for one level
     this.rows = rowsOf(corrections, width, height); // 1 where something may be drawn
-    this.version = 0; // raised by other maps, cleaning or corrections from elsewhere
-    this.strokes = 0; // raised by what is drawn
+    this.strokes = 0; // raised by what is drawn here
+    this.version = 0; // raised by what was drawn elsewhere
   }
 
   /**
@@ -51,9 +56,11 @@ export class Layer {
    */
   set(settings) {
     Object.assign(this, settings);
-    if (Object.keys(settings).some((name) => name !== "level")) this.version++;
     if (this.cleaned?.request.levels !== this.levels) this.cleaned = null;
-    if (this.levels.length < LARGE && !this.exact) this.take(this.request, cleanedOf(this.request));
+    if (this.first?.request.levels !== this.levels) this.first = null;
+    if (this.levels.length < LARGE && !this.settled) {
+      this.take(this.request, cleanedOf(this.request), true);
+    }
   }
 
   /**
@@ -77,26 +84,34 @@ export class Layer {
 
   /** @returns {Request} */
   get request() {
-    const { levels, width, height, minArea, maxHole } = this;
-    return { levels, width, height, minArea, maxHole };
+    const { levels, width, height, minArea, maxHole, level } = this;
+    return { levels, width, height, minArea, maxHole, level };
   }
 
   /** Whether no cleaning is to come. */
-  get exact() {
+  get settled() {
     const { cleaned, empty, minArea, maxHole } = this;
     if (empty || (minArea <= 1 && !maxHole)) return true;
     return cleaned !== null && fits(cleaned.request, this);
+  }
+
+  /** Whether `map` gives the mask at the present level. */
+  get exact() {
+    const { first, settled, level } = this;
+    if (settled || first?.request.level !== level) return settled;
+    return fits(first.request, this);
   }
 
   /**
    * Take what came of a request; one that is not for these maps and settings is left.
    * @param {Request} request
    * @param {Uint8Array} levels
+   * @param {boolean} whole  it holds at all levels
    */
-  take(request, levels) {
+  take(request, levels, whole) {
     if (!fits(request, this)) return;
-    this.cleaned = { request, levels };
-    this.version++;
+    this.first = whole ? null : { request, levels };
+    if (whole) this.cleaned = { request, levels };
   }
 
   /** Whether nothing is marked but what was drawn. */
@@ -106,15 +121,16 @@ export class Layer {
 
   /** The level map that is shown: cleaned, as far as that is done. */
   get map() {
-    return (this.minArea > 1 || this.maxHole) && this.cleaned ? this.cleaned.levels : this.levels;
+    const { cleaned, first, settled, exact, levels, minArea, maxHole } = this;
+    if (first && exact && !settled) return first.levels;
+    return (minArea > 1 || maxHole) && cleaned ? cleaned.levels : levels;
   }
 
   /** The mask at the present level, exact in any case: 1 where there is damage. A new array. */
   get mask() {
-    const { empty, exact, request, level, corrections } = this;
+    const { empty, exact, map, request, level, corrections } = this;
     const base = empty ? new Uint8Array(corrections.length)
-      : exact ? threshold(this.map, level)
-        : cleanedOf({ ...request, levels: threshold(this.levels, level) });
+      : threshold(exact ? map : firstOf(request), level);
     return compose(base, corrections);
   }
 
@@ -126,6 +142,14 @@ export class Layer {
     }
     const reaches = this.reaches(), { level } = this;
     return (/** @type {number} */ i) => reaches(i) > level;
+  }
+
+  /**
+   * Two of these that hold the same show the same pixels, but for the level and strokes.
+   * @returns {unknown[]}
+   */
+  get shown() {
+    return [this, this.map, this.empty, this.version];
   }
 
   /** In how many levels a pixel is marked, as it is shown; holds until something changes. */
@@ -162,6 +186,19 @@ function rowsOf(corrections, width, height) {
   return rows;
 }
 
-/** @param {Request} request */
+/**
+ * The cleaned map, for all levels.
+ * @param {Request} request
+ */
 export const cleanedOf = ({ levels, width, height, minArea, maxHole }) =>
   clean(levels, width, height, minArea, maxHole);
+
+/**
+ * A map that holds at the request's level alone; it is there several times sooner.
+ * @param {Request} request
+ */
+export function firstOf(request) {
+  const mask = cleanedOf({ ...request, levels: threshold(request.levels, request.level) });
+  for (let i = 0; i < mask.length; i++) if (mask[i]) mask[i] = LEVELS - 1;
+  return mask;
+}

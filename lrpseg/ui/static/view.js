@@ -235,7 +235,7 @@ export class View {
     const { canvas, ratio, stale, dirty } = this, { width, height } = canvas;
     if (!stale && !dirty) return;
     const [x, y, scale] = [this.x * ratio, this.y * ratio, this.scale * ratio];
-    const place = [layer, layer.version, x, y, scale, width, height];
+    const place = [...layer.shown, x, y, scale, width, height];
     const moved = place.some((value, i) => value !== this.place[i]);
     if (moved) this.sight = new Sight(width, height, layer.level);
     this.place = place;

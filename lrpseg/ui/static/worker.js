@@ -1,9 +1,11 @@
 // @ts-check
-// What a worker runs, beside the page: it cleans one level map and hands it back.
-import { clean } from "./areas.js";
+// What a worker runs beside the page: it cleans a level map, first for the mask that is seen.
+import { cleanedOf, firstOf } from "./layer.js";
 
 /** @param {MessageEvent<import("./layer.js").Request>} event */
-self.onmessage = ({ data: { levels, width, height, minArea, maxHole } }) => {
-  const cleaned = clean(levels, width, height, minArea, maxHole);
-  self.postMessage(cleaned, { transfer: [cleaned.buffer] });
+self.onmessage = ({ data: request }) => {
+  for (const [make, whole] of /** @type {const} */ ([[firstOf, false], [cleanedOf, true]])) {
+    const levels = make(request);
+    self.postMessage({ levels, whole }, { transfer: [levels.buffer] });
+  }
 };
