@@ -6,8 +6,8 @@ it holds.
 
 Starts `lrpseg app` on an empty workspace, drops drawn tiles of 224x224 on the page in a real
 browser, waits until all are analysed, and then asks the endpoints for programs and the editor's
-routes in turn, four at a time. Memory is what the server's process has in RAM (RSS), and of that
-what is not shared with files on disk, in MB; Linux alone tells it.
+routes in turn, four at a time. Memory is what the server's process has in RAM (RSS), what of that
+is shared with no file on disk, and the most that it had; Linux alone tells it.
 """
 
 import argparse
@@ -46,16 +46,19 @@ class Server:
 
     def say(self, what: str) -> None:
         """A line: seconds since the start, memory, and what happened."""
-        seconds, (whole, own) = time.monotonic() - self.started, memory(self.process.pid)
-        print(f"{seconds:7.1f} s  {whole:6.0f} MB, {own:6.0f} MB its own  {what}", flush=True)
+        seconds, (now, own, most) = time.monotonic() - self.started, memory(self.process.pid)
+        print(
+            f"{seconds:7.1f} s  {now:5.0f} MB, {own:5.0f} of its own, {most:5.0f} at most so far: "
+            f"{what}",
+            flush=True,
+        )
 
 
-def memory(pid: int) -> tuple[float, float]:
-    """(RSS, what of it is no file's) of a process, in MB."""
+def memory(pid: int) -> tuple[float, ...]:
+    """RSS of a process, what of it is no file's, and the most that RSS was; in MB."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     told = dict(line.split(":", 1) for line in lines)
-    whole, own = (int(told[name].split()[0]) * 1024 / 1e6 for name in ("VmRSS", "RssAnon"))
-    return whole, own
+    return tuple(int(told[n].split()[0]) * 1024 / 1e6 for n in ("VmRSS", "RssAnon", "VmHWM"))
 
 
 @contextmanager
