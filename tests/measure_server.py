@@ -22,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 
 import httpx
 from gradio_client import Client, handle_file
@@ -116,13 +117,22 @@ def askers(server: Server, token: str, pictures: list[Path]) -> list[Callable[[i
     """What is asked in turn, each of the picture with some number."""
     web = httpx.Client(base_url=server.url, headers={TOKEN: token}, timeout=600)
     ids = [item["id"] for item in web.get("/lrpseg/items").json()["items"]]
-    client = Client(server.url, verbose=False)
+    clients: SimpleQueue[Client] = SimpleQueue()
+    for _ in range(AT_ONCE):  # one for each request under way
+        clients.put(Client(server.url, verbose=False))
 
     def route(path: str) -> Callable[[int], object]:
         return lambda n: web.get(f"/lrpseg/items/{ids[n % len(ids)]}{path}").raise_for_status()
 
     def call(name: str, *more: Callable[[int], object]) -> Callable[[int], object]:
-        return lambda n: client.predict(*[one(n) for one in more], api_name=f"/{name}")
+        def ask(n: int) -> object:
+            client = clients.get()
+            try:
+                return client.predict(*[one(n) for one in more], api_name=f"/{name}")
+            finally:
+                clients.put(client)
+
+        return ask
 
     def mine(n: int) -> str:
         return token
