@@ -156,8 +156,10 @@ test("a result for another map is left", () => {
   set(scene, "minArea", 5);
   const levels = new Uint8Array(WIDTH * HEIGHT).fill(3, 0, 7);
   scene.setMaps("other", [{ levels, explained: true, level: 1, minArea: 5, maxHole: 0 }]);
-  jobs[0].end(); // no worker would: it was not told to stop yet
+  jobs[0].first(); // it was not told to stop yet
+  jobs[0].end();
   assert.equal(scene.layer.exact, false);
+  assert.equal(scene.layer.map, levels); // what is shown
   assert.equal(area(scene.mask), 7);
   jobs[1].end();
   assert.ok(scene.layer.exact);

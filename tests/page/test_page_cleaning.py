@@ -172,12 +172,18 @@ def test_a_reload_brings_the_threshold_and_cleaning_back(page: Page, workspace: 
 
 
 def test_what_is_seen_is_the_mask(page: Page, workspace: Workspace) -> None:
-    """At the size at which a pixel of the screen is one of the mask, by colour."""
     page.get_by_test_id("mode").select_option("mask")
+    drag(page, 20, 250, HIGH)
+    compare(page, check(page, workspace))
     do.slide(page, "min-area", 33)
     let_go(page)
-    drag(page, 20, 250, HIGH)
-    mask = check(page, workspace)
+    compare(page, check(page, workspace))
+    drag(page, HIGH - 20)
+    compare(page, check(page, workspace))
+
+
+def compare(page: Page, mask: np.ndarray) -> None:
+    """Some pixels of the canvas, white in the mask and black outside of it."""
     shown = page.evaluate(
         """() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => {
           const canvas = document.querySelector("[data-testid=canvas]");
@@ -185,7 +191,7 @@ def test_what_is_seen_is_the_mask(page: Page, workspace: Workspace) -> None:
           const box = canvas.getBoundingClientRect(), ratio = canvas.width / box.width;
           const image = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
           const points = [];
-          for (let y = 3; y < 450; y += 7) for (let x = 3; x < 600; x += 7) {
+          for (let y = 3; y < 447; y += 7) for (let x = 3; x < 597; x += 7) {
             const at = toScreen(x, y);
             const i = Math.floor((at.y - box.top) * ratio) * canvas.width
               + Math.floor((at.x - box.left) * ratio);
@@ -194,7 +200,11 @@ def test_what_is_seen_is_the_mask(page: Page, workspace: Workspace) -> None:
           done(points);
         })))"""
     )
-    # A block of the mask may lie under a pixel of the screen: that is white if any of it is marked.
+    # Where neighbours differ the pixel of the screen may belong to either.
+    alike = 0
     for x, y, red in shown:
         near = mask[y - 1 : y + 2, x - 1 : x + 2]
-        assert red == 255 if near.all() else red == 0 if not near.any() else red in (0, 255)
+        if near.all() or not near.any():
+            assert red == (255 if near.all() else 0)
+            alike += 1
+    assert alike > len(shown) / 5
