@@ -5,7 +5,7 @@
 /** @typedef {Pick<Item, "id" | "status" | "tiles" | "tiles_done">} Running */
 
 const SETTLED = 3; // seconds that are watched before anything is said
-const RECENT = 10; // seconds back from which on it counts: a first look is far quicker than what follows
+const RECENT = 10; // seconds back that count: a first look is far quicker than what follows
 
 export class Pace {
   /** @param {() => number} now  seconds */
@@ -27,7 +27,7 @@ export class Pace {
       const known = before.get(id) ?? [];
       const goesOn = known.every((past) => done >= past.done); // else it began again
       // The last one before what is recent stays: from there on it is watched.
-      const recent = known.filter((_, i) => i + 1 === known.length || known[i + 1].at > at - RECENT);
+      const recent = known.filter((_, i) => (known[i + 1]?.at ?? at) > at - RECENT);
       this.seen.set(id, [...(goesOn ? recent : []), { at, done }]);
     }
   }
