@@ -75,6 +75,8 @@ def _from_opencv(data: bytes, name: str, bits: int | None) -> Picture:
 
 def _decoded(data: bytes, name: str) -> NDArray[np.generic] | None:
     """What OpenCV makes of a file, as grey, RGB or RGBA of the file's own depth; None: nothing."""
+    if _is_cut_png(data):
+        return None
     try:
         decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
@@ -84,6 +86,17 @@ def _decoded(data: bytes, name: str) -> NDArray[np.generic] | None:
     if decoded is not None and decoded.ndim == 3 and decoded.shape[2] >= 3:
         return np.asarray(decoded[..., [2, 1, 0, 3][: decoded.shape[2]]])  # OpenCV gives BGR
     return None if decoded is None else np.asarray(decoded)
+
+
+def _is_cut_png(data: bytes) -> bool:
+    """Whether a file is a PNG with a part that says to be longer than the file: OpenCV makes room
+    for what parts say, gigabytes for a file of a few kilobytes."""
+    at = 8  # behind the signature
+    while data.startswith(b"\x89PNG\r\n\x1a\n") and at < len(data):
+        at += 12 + int.from_bytes(data[at : at + 4], "big")
+        if at > len(data):
+            return True
+    return False
 
 
 def _tags(data: bytes) -> depth.Said:

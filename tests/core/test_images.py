@@ -187,6 +187,19 @@ def test_what_only_opencv_reads_is_measured_before_it_is_decoded() -> None:
     assert done.stdout.startswith(b"The file has more than 178 megapixels. Cut it")
 
 
+def test_opencv_makes_no_room_for_what_a_cut_png_claims(monkeypatch: pytest.MonkeyPatch) -> None:
+    def decode(*args: object) -> None:
+        raise AssertionError("OpenCV was asked")
+
+    data = bytearray(encoded(Image.fromarray(ramp())))
+    data[24] = 255  # of the header, so that Pillow knows nothing
+    assert data[37:41] == b"IDAT"
+    data[33:37] = (2_000_000_000).to_bytes(4, "big")
+    monkeypatch.setattr(cv2, "imdecode", decode)
+    with pytest.raises(ImageError, match="not an image"):
+        read_image(bytes(data))
+
+
 def test_paths_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="no such file"):
         read_image(tmp_path / "nothing.png")
