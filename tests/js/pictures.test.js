@@ -84,3 +84,22 @@ test("while a picture is on its way, the first one of the list does not take its
   await tell({});
   assert.deepEqual(shown, ["b"]);
 });
+
+test("the page is told of what is shown, not of what was left before it was there", async () => {
+  const { pictures, items, tell } = make(), told = [];
+  await tell({});
+  delete pictures.fetch; // the real one, but for what it draws
+  Object.assign(pictures, {
+    spend: () => {}, selected: (id) => told.push(id),
+    load: async ({ id }) => {
+      if (id === "b") pictures.select("a"); // while the maps of b come
+      if (pictures.wanted === id) pictures.open = { id, item: items.find((i) => i.id === id) };
+    },
+  });
+  pictures.store.json = async (path) => items.find((i) => path === `/items/${i.id}`);
+  await pictures.select("b");
+  await pictures.selecting;
+  assert.deepEqual(told, []);
+  await pictures.select("c");
+  assert.deepEqual(told, ["c"]);
+});

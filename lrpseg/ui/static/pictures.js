@@ -215,6 +215,7 @@ export class Pictures {
       } else {
         await this.load(item, before, untouched);
       }
+      if (this.open?.id !== id) return; // another one was clicked while its maps came
       lastOpen(this.store.token, id);
       if (!before) this.selected(id);
       this.show();
