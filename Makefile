@@ -28,7 +28,7 @@ unit: $(VENV)/installed-dev browser foreign
 slow: $(VENV)/installed-dev browser foreign loaders
 	$(PYTEST) -m slow
 
-# Load, kills, full disks, damaged pictures and bad requests: a quarter of an hour (docs/proof.md).
+# Load, kills, full disks, damaged pictures and bad requests; takes minutes (docs/proof.md).
 soak: $(VENV)/installed-dev browser
 	$(BIN)/python -m tests.soak
 

@@ -41,7 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--short", action="store_true", help="seconds, with narrow networks, as in `make test`")
     add("--seed", type=int, default=0, help="of all that is random (%(default)s)")
     add("--keep", type=Path, metavar="DIR",
-        help="new folder to work in, which keeps what shows a failure (default: a temporary one)")  # fmt: skip
+        help="new folder to work in, where failures stay (default: a temporary one)")  # fmt: skip
     return parser
 
 

@@ -32,7 +32,6 @@ def run(plan: Plan) -> list[Row]:
         with bystander(world) as seen:
             for name, case in CASES.items():
                 rows.append(_case(world, log, name, case))
-                print(name, flush=True)
         rows.append(seen.row())
     rows.append(_secrets(world, log))
     return [*rows, *label_studio.run(plan)]
@@ -51,7 +50,7 @@ def _serve(folder: Path, short: bool, options: dict[str, object], port: int) -> 
 
     threading.Thread(target=look, daemon=True).start()
     import_module("lrpseg.ui.launch").SWEEP_SECONDS = TICK
-    children.serve(folder, port, 1.0 if short else None, **options)
+    children.serve(folder, port, 3.0 if short else None, **options)
 
 
 def _case(world: World, log: Path, name: str, case: Callable[[World], int]) -> Row:

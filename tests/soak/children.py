@@ -21,8 +21,7 @@ from tests.soak.rows import Plan
 PATIENCE = 300.0
 """Seconds after which what does not come is a failure: a busy machine is none."""
 
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["lrpseg.ui", "lrpseg.cli.main", "tests.narrow"])
+PRELOADED = ["lrpseg.ui", "lrpseg.cli.main", "tests.narrow"]
 
 
 def start(
@@ -30,7 +29,9 @@ def start(
 ) -> ForkServerProcess:
     """A process that does `work(*args)`; what it says goes to the end of the file `log`."""
     held = {k: v for k, v in os.environ.items() if k.startswith("LRPSEG_")} | dict(env)
-    process = _CONTEXT.Process(target=_child, args=(plan.short, log, held, work, args), daemon=True)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    process = context.Process(target=_child, args=(plan.short, log, held, work, args), daemon=True)
     process.start()
     return process
 

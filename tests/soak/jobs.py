@@ -215,5 +215,5 @@ JOBS = {
     "analysis on the page": Job(_waiting, analyse, state, short=True),
     "upload": Job(_pictures, upload, _uploaded),
     "session saved": Job(fill, save, _saved),
-    "session loaded": Job(_session, load, _loaded, short=True),
+    "session loaded": Job(_session, load, _loaded),
 }

@@ -6,7 +6,6 @@ process goes on behind it.
 
 import os
 import re
-import resource
 import time
 import warnings
 from pathlib import Path
@@ -65,6 +64,8 @@ def run(plan: Plan) -> list[Row]:
 def read_all(seed: int, first: int, end: int, told: Path) -> None:
     """Read pictures, and add a line for each to the file `told`: what became of it, and how many
     megabytes it took."""
+    import resource  # only Unix has it
+
     warnings.simplefilter("ignore")
     now = _megabytes("VmSize") + 2 * MOST
     resource.setrlimit(resource.RLIMIT_AS, (now * 10**6, now * 10**6))

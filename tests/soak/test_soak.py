@@ -1,5 +1,6 @@
 """The soak suite in its short form: few of all, with narrow networks. tests/page has its load."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from tests.narrow import narrow_tiles
 from tests.soak import addresses, children, disk, kills, pictures
 from tests.soak.rows import Plan, Row, counted, table
 
-pytest.importorskip("resource", reason="kills, limits and mounts are those of Unix")
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills and limits are Unix's")
 
 
 @pytest.fixture(scope="module", autouse=True)
