@@ -33,7 +33,7 @@ if WORKER and sys.platform == "linux":
 os.environ["LRPSEG_DOMAINS"] = ""  # what whoever runs the tests has learned is no part of them
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
-LONGEST = ("page", "web", "learning", "lrp", "training", "folders", "pipeline", "formats")
+LONGEST = ("page", "web", "soak", "learning", "lrp", "training", "folders", "pipeline", "formats")
 """Folders whose tests start first: two workers that share the rest end together."""
 
 DOMAIN = {
