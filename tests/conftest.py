@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from lrpseg.core.memory import give_back_freed
+
 if TYPE_CHECKING:
     from xdist.scheduler import LoadFileScheduling
 
@@ -27,9 +29,7 @@ WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 if WORKER:  # each has a core, and ports of its own to look for a free one
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("GRADIO_SERVER_PORT", str(7860 + 100 * int(WORKER.removeprefix("gw"))))
-if WORKER and sys.platform == "linux":
-    # What has a megabyte or more goes back when it is freed: glibc would keep gigabytes.
-    ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD := -3, 1 << 20)
+    give_back_freed()
 os.environ["LRPSEG_DOMAINS"] = ""  # what whoever runs the tests has learned is no part of them
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 

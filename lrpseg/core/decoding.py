@@ -11,6 +11,7 @@ from PIL import ExifTags, Image, ImageCms, ImageOps, TiffImagePlugin, Unidentifi
 
 from lrpseg.core import MAX_PIXELS, depth
 from lrpseg.core.errors import ImageError
+from lrpseg.core.opening import open_image
 from lrpseg.core.pages import to_picture
 
 
@@ -46,7 +47,7 @@ def from_bytes(data: bytes, name: str, bits: int | None) -> Picture:
     if not data:
         raise ImageError(f"{name} is empty (0 bytes).")
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with open_image(data) as image:
             check_size(image.width, image.height, name)
             return from_pil(image, name, bits, data)
     except UnidentifiedImageError:

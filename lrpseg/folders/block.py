@@ -5,7 +5,6 @@ made of JSON types.
 """
 
 import errno
-import io
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +19,7 @@ from PIL import Image
 
 from lrpseg.core.errors import ImageError, LrpsegError
 from lrpseg.core.images import Picture, read_picture
+from lrpseg.core.opening import open_image
 from lrpseg.folders.job import Job
 from lrpseg.folders.plan import Planned
 from lrpseg.formats import FORMATS, Annotated, File, save_files
@@ -145,7 +145,7 @@ def _read_ahead(
 def _pixels(data: bytes) -> int:
     """How large a picture will be, by its header; what has none is found out when it is read."""
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with open_image(data) as image:
             return image.width * image.height
     except Exception:
         return 0

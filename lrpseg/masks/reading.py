@@ -1,6 +1,5 @@
 """Reads masks from images: of two values, of any depth, by palette index, by transparency."""
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ from PIL import Image
 
 from lrpseg.core.errors import ImageError
 from lrpseg.core.images import MAX_PIXELS
+from lrpseg.core.opening import open_image
 
 Mask = NDArray[np.bool_]
 
@@ -40,7 +40,7 @@ def read_indices(source: Path | bytes) -> NDArray[np.uint8] | Mask:
     `read_mask`, which says what is raised."""
     shown = "The mask" if isinstance(source, bytes) else str(source)
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+        with open_image(source) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise ImageError(f"{shown} has more than {MAX_PIXELS / 1e6:.0f} megapixels.")
             image.load()

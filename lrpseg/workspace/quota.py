@@ -1,6 +1,5 @@
 """What a visitor of a hosted page may take of the machine that all share."""
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from PIL import Image
 
 from lrpseg.core.errors import ImageError
 from lrpseg.core.files import folder_bytes
+from lrpseg.core.opening import open_image
 from lrpseg.workspace.errors import UnavailableError
 
 MAP_BYTES = 4
@@ -73,7 +73,7 @@ def check_size(mask: bytes, shape: tuple[int, int]) -> None:
 def pixel_size(data: bytes) -> tuple[int, int] | None:
     """(height, width) of an image file as its header says; None where that cannot be told."""
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with open_image(data) as image:
             return image.height, image.width
     except Image.DecompressionBombError as error:
         raise ImageError("The picture has too many pixels. Cut it into parts.") from error

@@ -10,10 +10,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import EpsImagePlugin, Image, ImageCms
 
 from lrpseg.core.errors import ImageError
 from lrpseg.core.images import MAX_PIXELS, enlarge_to, read_image
+from lrpseg.masks.reading import read_mask
 
 RED = (200, 30, 40)
 
@@ -198,6 +199,19 @@ def test_opencv_makes_no_room_for_what_a_cut_png_claims(monkeypatch: pytest.Monk
     monkeypatch.setattr(cv2, "imdecode", decode)
     with pytest.raises(ImageError, match="not an image"):
         read_image(bytes(data))
+
+
+def test_no_other_program_draws_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(*args: object, **options: object) -> None:
+        raise AssertionError("Ghostscript was asked")
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", run)
+    file = io.BytesIO()
+    Image.new("L", (30, 20), 99).save(file, "EPS")
+    with pytest.raises(ImageError, match="not an image that can be read"):
+        read_image(file.getvalue())
+    with pytest.raises(ImageError, match="no image or a damaged one"):
+        read_mask(file.getvalue())
 
 
 def test_paths_that_cannot_be_read(tmp_path: Path) -> None:

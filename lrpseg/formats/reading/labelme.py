@@ -6,7 +6,6 @@ https://github.com/wkentaro/labelme/blob/main/labelme/utils/shape.py.
 
 import base64
 import binascii
-import io
 import posixpath
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
+from lrpseg.core.opening import open_image
 from lrpseg.formats.errors import FormatError
 from lrpseg.formats.parts import Mask
 from lrpseg.formats.reading.base import (
@@ -227,7 +227,7 @@ def _mask(shape: dict[str, Any], points: Points, size: Size, what: str) -> Mask:
 def _crop(data: bytes, size: Size, what: str) -> Mask:
     """The mask of a box; any value but 0 belongs to it, as in labelme."""
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with open_image(data) as image:
             # Checked before the pixels are unpacked.
             if image.size != (size[1], size[0]):
                 raise FormatError(

@@ -7,10 +7,10 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from lrpseg.core.errors import ImageError
 from lrpseg.core.images import SUFFIXES
+from lrpseg.core.opening import open_image
 from lrpseg.formats.errors import FormatError
 from lrpseg.formats.indexed import LABELMAP_FILE, labelmap_names
 from lrpseg.formats.mvtec import COMBINED
@@ -223,5 +223,5 @@ def _digest(path: Path) -> str:
 
 
 def _has_palette(path: Path) -> bool:
-    with Image.open(path) as image:
+    with open_image(path) as image:
         return image.mode == "P"

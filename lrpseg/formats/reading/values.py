@@ -11,6 +11,7 @@ from PIL import Image
 
 from lrpseg.core.errors import ImageError
 from lrpseg.core.images import MAX_PIXELS
+from lrpseg.core.opening import open_image
 from lrpseg.formats.errors import FormatError
 from lrpseg.formats.parts import Mask
 from lrpseg.formats.reading.base import Reading, Size
@@ -58,7 +59,7 @@ def image_size(path: Path) -> Size:
     Raises `FormatError` where there is none, or for more than `MAX_PIXELS`.
     """
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             size = image.height, image.width
     except Image.DecompressionBombError:
         size = (MAX_PIXELS, 2)
@@ -140,7 +141,7 @@ def _numbers(path: Path) -> tuple[bool, NDArray[np.integer] | None]:
     """Whether the file has a palette, and (H, W) its indices or grey values; None for colours,
     transparency, and values that are no whole numbers of 0 to 65535."""
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             if image.mode == "P":
                 return True, np.array(image, np.uint8)
             if image.mode not in ("1", "L", "I;16", "I;16B", "I"):
@@ -170,7 +171,7 @@ def _refuse_picture(path: Path, values: NDArray[np.integer] | None) -> None:
     colours = None
     if values is None:
         try:
-            with Image.open(path) as image:
+            with open_image(path) as image:
                 if image.mode not in ("RGB", "YCbCr", "CMYK", "LAB", "HSV"):
                     return  # transparency says what is damage
                 colours = np.asarray(image.convert("RGB"))
