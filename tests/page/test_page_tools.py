@@ -181,6 +181,8 @@ def test_accepting_goes_on_to_what_is_not_accepted(page: Page, tmp_path: Path) -
         (tmp_path / name).write_bytes(INTACT.read_bytes())
     do.upload(page, *(tmp_path / name for name in reversed(names)))
     page.wait_for_function("document.querySelector('.lrpseg').lrpseg.item.name === 'z.png'")
+    for name in names:  # z opens before the others are there
+        page.get_by_test_id(f"thumb-{name}").wait_for()
     visited: list[str] = []
     for _ in range(4):
         page.wait_for_function(

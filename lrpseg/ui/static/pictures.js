@@ -78,8 +78,7 @@ export class Pictures {
     }
     await this.resumed;
     this.adding = false;
-    await this.refresh();
-    // What a person asked for meanwhile stays.
+    await this.refresh(); // what a person asks for meanwhile stays
     if (value.select && !this.moved) await this.select(value.select, true);
     else if (value.again && this.wanted === value.again) await this.select(value.again, true);
     else if (!this.wanted && this.items.length) {
@@ -156,10 +155,7 @@ export class Pictures {
     if (found) this.select(found.id);
   }
 
-  /**
-   * Somebody begins to add pictures: the first opens as soon as it is there, before the others are,
-   * unless another is asked for.
-   */
+  /** Pictures are being added: the first opens once it is there, unless another is asked for. */
   adds() {
     this.moved = false;
     this.adding = true;
