@@ -14,7 +14,7 @@ import { chose } from "./steps.js";
 /** @import { Item, Opened } from "./types.js" */
 
 /**
- * What the page's server side tells the editor: the workspace, a picture to be opened (`select`), or
+ * What the page's server side tells the editor: the workspace, a picture to open (`select`), or
  * one of which something changed (`again`).
  * @typedef {{ token: string, select?: string, again?: string }} Told
  */
@@ -155,7 +155,7 @@ export class Pictures {
     if (found) this.select(found.id);
   }
 
-  /** Pictures are being added: the first opens once it is there, unless another is asked for. */
+  /** Pictures are added: the first opens when it is there, unless another is asked for. */
   adds() {
     this.moved = false;
     this.adding = true;
@@ -176,7 +176,7 @@ export class Pictures {
   }
 
   /**
-   * Open a picture; `again`: nobody asked for it, and the open one is looked at anew. One at a time:
+   * Open a picture; `again`: nobody asked for it; the open one is looked at anew. One at a time:
    * a second load of the same picture could bring corrections of before a stroke.
    * @param {string} id
    */
