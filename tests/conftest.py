@@ -8,7 +8,9 @@ import ctypes
 import gc
 import json
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +34,8 @@ if WORKER:  # each has a core, and ports of its own to look for a free one
     give_back_freed()
 os.environ["LRPSEG_DOMAINS"] = ""  # what whoever runs the tests has learned is no part of them
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+# Of this process alone: a page whose clock jumps, in a test, removes uploads that are old by it.
+UPLOADS = os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="lrpseg-tests-")
 
 LONGEST = ("page", "web", "soak", "learning", "lrp", "training", "folders", "pipeline", "formats")
 """Folders whose tests start first: two workers that share the rest end together."""
@@ -50,6 +54,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return LONGEST.index(folder) if folder in LONGEST else len(LONGEST)
 
     items.sort(key=rank)
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(UPLOADS, ignore_errors=True)
 
 
 @pytest.hookimpl(optionalhook=True)

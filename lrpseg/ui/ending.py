@@ -18,11 +18,22 @@ SECONDS = 1.5
 """How long what is under way may take to end by itself."""
 
 
-def listen() -> None:
-    """From now on SIGTERM does what Ctrl+C does: it raises KeyboardInterrupt in the main thread.
-    Otherwise it would not even end the first process of a container."""
+def listen() -> threading.Event:
+    """From now on Ctrl+C and SIGTERM raise KeyboardInterrupt in the main thread. By itself SIGTERM
+    would not even end the first process of a container.
+
+    Returns what is set then: whoever starts a server may pass over the exception.
+    """
+    asked = threading.Event()
+
+    def ask(number: int, frame: FrameType | None) -> NoReturn:
+        asked.set()
+        raise KeyboardInterrupt
+
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, ask)
+    return asked
 
 
 def end(stop: Callable[[], None], seconds: float = SECONDS) -> None:

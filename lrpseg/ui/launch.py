@@ -4,7 +4,6 @@ import logging
 import os
 import tempfile
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -202,8 +201,7 @@ def launch(
     """
     give_back_freed()
     own_folder()
-    if block:
-        ending.listen()
+    asked = ending.listen() if block else None
     logins = parse_auth(auth)
     hosted = on_space() if hosted is None else hosted
     address = make_address(host, port, hosted, sites, root_path)
@@ -216,8 +214,9 @@ def launch(
     # Threads that still run networks when the process ends would abort it.
     try:
         page = replace(page, url=_serve(page, address, logins))
-        while block and demo.is_running:
-            time.sleep(0.1)
+        while asked and demo.is_running:
+            if asked.wait(0.1):
+                raise KeyboardInterrupt
     except KeyboardInterrupt:
         if not block:
             page.stop()
