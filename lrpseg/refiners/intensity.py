@@ -101,10 +101,7 @@ def refine(
             break
         seed = more
         np.maximum(place, _places(difference, seed, noise, config), out=place, where=around)
-    likelihood = np.zeros_like(place)
-    box = _box(place > 0)
-    marker = np.where(seed[box], place[box], 0)
-    likelihood[box] = filled(connected(marker, place[box]))
+    likelihood = filled(connected(np.where(seed, place, 0), place))
     threshold = float(np.float32(config.threshold))
     return Fitted(likelihood, threshold, fitted.converged, fitted.iterations)
 
@@ -177,12 +174,6 @@ def _two_means(values: Field) -> tuple[float, float]:
     if threshold is None:
         return float(values.mean()), float(values.mean())
     return float(values[values < threshold].mean()), float(values[values >= threshold].mean())
-
-
-def _box(mask: Mask) -> tuple[slice, slice]:
-    """The smallest rectangle around the pixels of a mask that is not empty."""
-    x, y, w, h = cv2.boundingRect(mask.astype(np.uint8))
-    return np.s_[y : y + h, x : x + w]
 
 
 def _rescaled(fitted: Fitted, threshold: float) -> Fitted:

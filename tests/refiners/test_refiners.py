@@ -36,10 +36,18 @@ def test_none_changes_nothing() -> None:
     )
 
 
+@pytest.mark.parametrize("many", [1000, 0])
+@pytest.mark.parametrize("share", [1, 0.5, 0.3])  # of pixels above 0: one part, nested ones, many
 @pytest.mark.parametrize("seed", range(4))
-def test_reconstruction_is_the_slow_one_at_every_threshold(seed: int) -> None:
+def test_reconstruction_is_the_slow_one_at_every_threshold(
+    seed: int, share: float, many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lrpseg.refiners.reconstruction._MANY", many)
     random = np.random.default_rng(seed)
     place = (random.random((18, 23)) * 8).round().astype(np.float32) / 8
+    place[random.random(place.shape) > share] = 0
+    if share < 0.4:
+        place[2:16, 2] = place[2:16, 20] = place[2, 2:21] = place[15, 2:21] = 0.5  # round others
     marker = np.where(random.random(place.shape) < 0.05, place, 0).astype(np.float32)
     joined, solid = connected(marker, place), filled(place)
     for level in np.arange(1, 9, dtype=np.float32) / 8:
