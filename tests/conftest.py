@@ -37,8 +37,9 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 # Of this process alone: a page whose clock jumps, in a test, removes uploads that are old by it.
 UPLOADS = os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="lrpseg-tests-")
 
-LONGEST = ("page", "web", "soak", "learning", "lrp", "training", "folders", "pipeline", "formats")
-"""Folders whose tests start first: two workers that share the rest end together."""
+LONGEST = ("page", "web", "learning", "lrp", "training", "folders", "pipeline", "soak", "formats")
+"""Folders whose tests start first: two workers that share the rest end together. The processes of
+"soak" come when the page's browser and servers are gone: memory holds one or the other."""
 
 DOMAIN = {
     "title": "Toy surfaces",

@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page
 
 from lrpseg.app.analyser import Segmenters
 from lrpseg.ui.launch import Page as RunningPage
+from lrpseg.workspace import reading
 from tests import page_support as do
 from tests.browser_support import chromium
 from tests.page_support import DAMAGED
@@ -18,6 +19,14 @@ from tests.page_support import DAMAGED
 def browser() -> Iterator[Browser]:
     with chromium() as started:
         yield started
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _few_in_memory() -> Iterator[None]:
+    """Servers keep little of what was looked at last: they live as long as all of these tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "_CACHE_BYTES", 40_000_000)
+        yield
 
 
 @pytest.fixture(scope="package")
