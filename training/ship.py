@@ -35,12 +35,13 @@ from training.data.datasets import DataSet
 from training.data.declared import DATA_FILE, Subject
 from training.loops import ranges
 from training.loops.calibration import calibrate, store
+from training.loops.entries import PER_CLASSIFIER
 from training.loops.loop import Plan
 from training.loops.resuming import plain
 from training.loops.validation import Validation
 from training.reports import classification, operating_points
 from training.shipping.card import write_texts
-from training.shipping.install import PER_CLASSIFIER, install
+from training.shipping.install import install
 from training.shipping.recipe import BEFORE, KINDS, START, WEIGHTS, Recipe, read_recipe
 from training.shipping.stages import Stages
 

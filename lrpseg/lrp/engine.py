@@ -18,12 +18,12 @@ import torch
 from torch import Tensor, nn
 
 from lrpseg.lrp import rules
-from lrpseg.lrp.graph import INPUT, LAYERS, Add, Graph, read_graph
+from lrpseg.lrp.graph import INPUT, LAYERS, Graph, read_graph
 from lrpseg.lrp.lean_rules import LEAN, Layer, Linear, ZBoxStep, root_mean_square
 from lrpseg.lrp.lean_steps import STEPS as PLAIN
 from lrpseg.lrp.lean_steps import LayerStep, Step
 from lrpseg.lrp.options import POOLINGS, STARTS
-from lrpseg.lrp.places import places
+from lrpseg.lrp.places import places, stage_ends
 from lrpseg.lrp.support import LeanLacksError, lacks
 from lrpseg.models.contract import Classifier
 from lrpseg.models.inputs import Normalisation
@@ -181,21 +181,10 @@ class LeanEngine:
 
 
 def _cut(model: Classifier, graph: Graph) -> int | None:
-    """The last node of the last stage that is no pool; see `LeanEngine.cut`."""
-    kinds = (*LAYERS, Add)
-    inner = [
-        i
-        for i, node in enumerate(graph.nodes)
-        if isinstance(node.module, kinds) and i not in _head(model, graph)
-    ]
-    cut = max(inner)
+    """The node that ends the last stage; see `LeanEngine.cut`."""
+    cut = stage_ends(model, graph)[-1]
     later = (node.sources for node in graph.nodes[cut + 1 :])
     return cut if all(min(sources) >= cut for sources in later) else None
-
-
-def _head(model: Classifier, graph: Graph) -> set[int]:
-    """Indices of the layers after the features."""
-    return {i for i in graph.layers() if model.stage_of(graph.nodes[i].name) is None}
 
 
 def _layer(module: nn.Conv2d | nn.Linear, relu: bool) -> Layer:

@@ -1,6 +1,6 @@
-"""Where in a network a layer stands: by that, and not by its name, a rule set chooses its rule."""
+"""Where in a network a layer stands, by which a rule set chooses its rule, and where stages end."""
 
-from lrpseg.lrp.graph import Graph
+from lrpseg.lrp.graph import INPUT, LAYERS, Add, Graph
 from lrpseg.models.contract import Classifier
 
 PLACES = ("first", "early", "middle", "late", "head")
@@ -33,3 +33,18 @@ def places(model: Classifier, graph: Graph) -> dict[int, str]:
         return "middle" if any(stages.get(j) == 3 for j in graph.before(i)) else "early"
 
     return {i: place(i) for i in layers}
+
+
+def stage_ends(model: Classifier, graph: Graph) -> list[int]:
+    """Index of the node that gives the features of each stage: its last one that is no pool."""
+    ends: dict[int, int] = {}
+    stages: dict[int, int] = {INPUT: 1}
+    for i, node in enumerate(graph.nodes):
+        own = model.stage_of(node.name)
+        if own is None and isinstance(node.module, LAYERS):
+            break  # the head begins
+        # A sum has no name of its own.
+        stages[i] = own or max(stages[s] for s in node.sources)
+        if isinstance(node.module, (*LAYERS, Add)):
+            ends[stages[i]] = i
+    return [ends[stage] for stage in sorted(ends)]

@@ -14,7 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lrpseg.lrp.graph import INPUT, LAYERS, Add, Graph, Node, read_graph
+from lrpseg.lrp.graph import INPUT, Add, Node, read_graph
+from lrpseg.lrp.lean_steps import pair
+from lrpseg.lrp.places import stage_ends
+from lrpseg.lrp.support import is_plain
 from lrpseg.models.contract import Classifier
 from lrpseg.models.inputs import Normalisation
 
@@ -99,7 +102,7 @@ class Quantized:
 
     def _step(self, node: Node, scale: float | None) -> Step:
         module, source = node.module, node.sources[0]
-        if isinstance(module, nn.Conv2d) and _is_plain(module):
+        if isinstance(module, nn.Conv2d) and is_plain(module):
             given = (self._scale, self._zero) if source == INPUT else (self._scales[source], 0)
             if given[0] is not None:
                 return _convolution(module, (given[0], given[1]), scale)
@@ -142,9 +145,7 @@ def _convolution(module: nn.Conv2d, given: tuple[float, int], scale: float | Non
 
 def _max_pool(module: nn.MaxPool2d) -> Step:
     """PyTorch's own has no bytes. Padding with 0 is as good as without: nothing is below it."""
-    kernel, stride, padding = (
-        _pair(v) for v in (module.kernel_size, module.stride, module.padding)
-    )
+    kernel, stride, padding = (pair(v) for v in (module.kernel_size, module.stride, module.padding))
 
     def pool(inputs: Inputs) -> Tensor:
         (x,) = inputs
@@ -164,14 +165,6 @@ def _max_pool(module: nn.MaxPool2d) -> Step:
     return pool
 
 
-def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else value
-
-
-def _is_plain(module: nn.Conv2d) -> bool:
-    return module.padding_mode == "zeros" and not isinstance(module.padding, str)
-
-
 @torch.inference_mode()
 def highest_outputs(model: Classifier, batches: Iterable[Tensor]) -> dict[str, float]:
     """The highest value that each layer or sum before a ReLU gives, by name, up to the last stage.
@@ -189,18 +182,3 @@ def highest_outputs(model: Classifier, batches: Iterable[Tensor]) -> dict[str, f
             if node.relu:
                 found[node.name] = max(found.get(node.name, 0.0), float(held[i].amax()))
     return found
-
-
-def stage_ends(model: Classifier, graph: Graph) -> list[int]:
-    """Index of the node that gives the features of each stage: its last one that is no pool."""
-    ends: dict[int, int] = {}
-    stages: dict[int, int] = {INPUT: 1}
-    for i, node in enumerate(graph.nodes):
-        own = model.stage_of(node.name)
-        if own is None and isinstance(node.module, LAYERS):
-            break  # the head begins
-        # A sum has no name of its own.
-        stages[i] = own or max(stages[s] for s in node.sources)
-        if isinstance(node.module, (*LAYERS, Add)):
-            ends[stages[i]] = i
-    return [ends[stage] for stage in sorted(ends)]

@@ -50,7 +50,7 @@ def _parts(graph: Graph) -> str | None:
             return module.what
         if not isinstance(module, LAYERS) and type(module) not in STEPS:
             return f"the module {type(module).__name__} ({node.name})"
-        if isinstance(module, nn.Conv2d) and not _is_plain(module):
+        if isinstance(module, nn.Conv2d) and not is_plain(module):
             return f"a convolution with groups or such padding ({node.name})"
         if isinstance(module, nn.MaxPool2d) and module.dilation not in (1, (1, 1)):
             return f"a max-pool with dilation ({node.name})"
@@ -65,7 +65,8 @@ def _parts(graph: Graph) -> str | None:
     return None
 
 
-def _is_plain(module: nn.Conv2d) -> bool:
+def is_plain(module: nn.Conv2d) -> bool:
+    """Whether a convolution has no groups, and pads with zeros by numbers."""
     return (
         module.groups == 1
         and module.padding_mode == "zeros"

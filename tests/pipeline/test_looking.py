@@ -80,92 +80,84 @@ def telling(assets: Path, log_odds: list[float], **choices: Any) -> tuple[Segmen
     return replace(made, look=told), told  # type: ignore[arg-type]
 
 
-@pytest.fixture
-def image() -> np.ndarray:
-    """(331, 545, 3): two rows of four tiles, with a dark spot."""
-    pixels = np.random.default_rng(0).integers(120, 220, (331, 545, 3), dtype=np.uint8)
-    pixels[100:140, 200:300] = 20
-    return pixels
-
-
 def alone(assets: Path, **choices: Any) -> Segmenter:
     return lrpseg.load(
         "toy", assets=assets, thresholder="simple", tiling="tiles", device="cpu", **choices
     )
 
 
-def test_a_tile_looks_the_same_as_it_is(assets: Path, image: np.ndarray) -> None:
+def test_a_tile_looks_the_same_as_it_is(assets: Path, large: np.ndarray) -> None:
     segmenter = lrpseg.load("toy", assets=assets, device="cpu")
     assert isinstance(segmenter.look, Quick)
-    pixels = torch.from_numpy(image[None, :224, :224].copy())
+    pixels = torch.from_numpy(large[None, :224, :224].copy())
     (odds,) = segmenter.look.tiles(pixels)[:, 0].tolist()
-    result = alone(assets)(image[:224, :224])
+    result = alone(assets)(large[:224, :224])
     assert 1 / (1 + np.exp(-odds)) == pytest.approx(result.probability, abs=1e-6)
 
 
-def test_tiles_in_doubt_give_what_they_give_alone(assets: Path, image: np.ndarray) -> None:
+def test_tiles_in_doubt_give_what_they_give_alone(assets: Path, large: np.ndarray) -> None:
     segmenter, look = telling(assets, [0.1 - SURE])
-    seen, expected = segmenter(image), alone(assets)(image)
+    seen, expected = segmenter(large), alone(assets)(large)
     assert look.seen == 8
     assert np.array_equal(seen.relevance, expected.relevance)
     assert seen.probability == expected.probability
 
 
-def test_surely_intact_tiles_are_done(assets: Path, image: np.ndarray) -> None:
+def test_surely_intact_tiles_are_done(assets: Path, large: np.ndarray) -> None:
     segmenter, _ = telling(assets, [-0.1 - SURE])
     segmenter = replace(segmenter, explainer=None)  # type: ignore[arg-type]
     told: list[tuple[int, int]] = []
-    result = segmenter(image, progress=lambda done, total: told.append((done, total)))
+    result = segmenter(large, progress=lambda done, total: told.append((done, total)))
     assert told[-1] == (8, 8)
     assert not result.damaged
     assert not result.relevance.any()
     assert result.probability == pytest.approx(1 / (1 + np.exp(0.1 + SURE)))
 
 
-def test_what_is_asked_for_anyway_is_explained(assets: Path, image: np.ndarray) -> None:
+def test_what_is_asked_for_anyway_is_explained(assets: Path, large: np.ndarray) -> None:
     segmenter, _ = telling(assets, [-9.0])
-    result = segmenter(image, explain_intact=True)
+    result = segmenter(large, explain_intact=True)
     assert not result.damaged
     assert result.explained
-    expected = alone(assets)(image, explain_intact=True)
+    expected = alone(assets)(large, explain_intact=True)
     assert np.array_equal(result.relevance, expected.relevance)
 
 
-@pytest.mark.parametrize("large", [True, False])
+@pytest.mark.parametrize("ranked", [True, False])
 def test_of_a_large_picture_the_most_suspicious_tiles_run_first(
-    assets: Path, image: np.ndarray, large: bool
+    assets: Path, large: np.ndarray, ranked: bool
 ) -> None:
     odds = [-9.0, 1.0, -1.0, 3.0, -9.0, 2.0, 0.0, 1.0]
     segmenter, _ = telling(assets, odds, batch=1)
-    segmenter = replace(segmenter, large=1 if large else 10**9)
+    segmenter = replace(segmenter, large=1 if ranked else 10**9)
     ran: list[bytes] = []
 
     def explainer(x: Tensor, select: Any) -> Any:
         ran.append(x.numpy().tobytes())
         return telling(assets, [0])[0].explainer(x, select)
 
-    steps = replace(segmenter, explainer=explainer).steps(image)
+    steps = replace(segmenter, explainer=explainer).steps(large)
     shown = [step.sketch((33, 54)) for step in steps if step.sketch is not None]
-    grid = [tile.of(image) for tile in lrpseg.tiling.TileGrid(331, 545)]
+    grid = [tile.of(large) for tile in lrpseg.tiling.TileGrid(331, 545)]
     norm = segmenter.domain.normalisation
     names = [norm(torch.from_numpy(t[None].copy())).numpy().tobytes() for t in grid]
     order = [names.index(tile) for tile in ran]
-    assert order == ([3, 5, 1, 7, 6, 2] if large else [1, 2, 3, 5, 6, 7])
+    assert order == ([3, 5, 1, 7, 6, 2] if ranked else [1, 2, 3, 5, 6, 7])
     assert all(sketch.any() for sketch in shown[1:])  # what is suspected, then what was found
     assert not shown[0].any()
 
 
-def test_a_stream_keeps_its_order_and_few_pictures(assets: Path, image: np.ndarray) -> None:
+def test_a_stream_keeps_its_order_and_few_pictures(assets: Path, large: np.ndarray) -> None:
     # Every 20th tile is in doubt: a batch of eight of them would take 160 pictures.
     segmenter, _ = telling(assets, [-9.0] * 19 + [5.0])
-    tile = image[:224, :224]
+    tile = large[:224, :224]
     taken = 0
 
     def images() -> Iterator[np.ndarray]:
         nonlocal taken
         for i in range(100):
             taken += 1
-            yield tile if i % 7 else image[:, :230]
+            yield tile if i % 7 else large[:, :230]
 
     shapes, ahead = [], 0
     for count, result in enumerate(segmenter.stream(images())):
@@ -175,14 +167,14 @@ def test_a_stream_keeps_its_order_and_few_pictures(assets: Path, image: np.ndarr
     assert ahead <= HELD + segmenter.batch + 1
 
 
-def test_a_network_with_a_likelihood_of_its_own(assets: Path, image: np.ndarray) -> None:
+def test_a_network_with_a_likelihood_of_its_own(assets: Path, large: np.ndarray) -> None:
     add_self_trained(assets / "toy")
     ranges(assets)
     choices = {"network": "self-trained"}
     segmenter = lrpseg.load("toy", assets=assets, thresholder="simple", device="cpu", **choices)
     assert isinstance(segmenter.look, Quick)
-    tiles = torch.from_numpy(np.stack([image[:224, :224], image[-224:, -224:]]))
-    result = alone(assets, **choices)(image[:224, :224])
+    tiles = torch.from_numpy(np.stack([large[:224, :224], large[-224:, -224:]]))
+    result = alone(assets, **choices)(large[:224, :224])
     odds = float(segmenter.look.tiles(tiles)[0, 0])
     assert 1 / (1 + np.exp(-odds)) == pytest.approx(result.probability, abs=1e-6)
 
@@ -206,10 +198,10 @@ def test_without_bytes_windows_are_looked_at(assets: Path, monkeypatch: pytest.M
     assert lrpseg.load("toy", assets=assets, device="cpu", engine="zennit").look is None
 
 
-def test_nan_is_no_intact_picture(assets: Path, image: np.ndarray) -> None:
+def test_nan_is_no_intact_picture(assets: Path, large: np.ndarray) -> None:
     segmenter, _ = telling(assets, [float("nan")])
     with pytest.raises(RelevanceError, match="NaN"):
-        segmenter(image)
+        segmenter(large)
 
 
 @pytest.mark.parametrize("value", [0, -1, float("inf")])

@@ -51,14 +51,6 @@ def test_windows_hold_each_tile_once_and_no_more_than_fits(
         assert (last.y, last.x) == max(ends)
 
 
-@pytest.fixture
-def large() -> np.ndarray:
-    """(331, 545, 3): a picture that counts as large, of no aligned size, with a dark spot."""
-    image = np.random.default_rng(0).integers(120, 220, (331, 545, 3), dtype=np.uint8)
-    image[100:140, 200:300] = 20
-    return image
-
-
 def load(tiling: str, **choices: object) -> Segmenter:
     made = lrpseg.load("toy", thresholder="simple", tiling=tiling, device="cpu", **choices)  # type: ignore[arg-type]
     return replace(made, large=330 * 500)

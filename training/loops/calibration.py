@@ -25,17 +25,16 @@ from torch import Tensor
 
 from lrpseg.core.devices import pick_device
 from lrpseg.domains import DOMAIN_FILE, Domain, load_domain
-from lrpseg.masks.render import save_text
 from lrpseg.models.checkpoints import (
-    checkpoint_hash,
     load_checkpoint,
     read_tensors,
     save_checkpoint,
 )
 from lrpseg.models.contract import Classifier
 from lrpseg.models.networks import NETWORKS, classifiers
-from training.command import told
+from training.command import add_data, told
 from training.data.declared import Subject
+from training.loops import entries
 from training.loops.validation import Validation
 
 Numbers = float | list[float]
@@ -96,8 +95,7 @@ def main(words: list[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     add = parser.add_argument
-    add("--data", type=Path, required=True, help="folder of the data set")
-    add("--domain", required=True, help="a domain's name, or its folder")
+    add_data(parser, domain=None)
     add("--network", choices=classifiers(NETWORKS), default="one-fc")
     add("--checkpoint", type=Path, help="instead of the domain's own; needs --out")
     add("--out", type=Path, help="a safetensors file to write instead of domain.json")
@@ -134,12 +132,8 @@ def main(words: list[str] | None = None) -> None:
 def store(domain: Domain, network: str, fitted: Mapping[str, Numbers]) -> None:
     """Write slope and offset of a domain's classifier into its `domain.json`, beside the hash of
     its weights."""
-    path = domain.folder / DOMAIN_FILE
-    entry = json.loads(path.read_text("utf-8"))
-    held: dict[str, Numbers | str] = {name: _short(value) for name, value in fitted.items()}
-    held["weights"] = checkpoint_hash(domain.checkpoint(network))
-    entry["calibration"] = entry.get("calibration", {}) | {network: held}
-    save_text(json.dumps(entry, indent=2) + "\n", path)
+    short = {name: _short(value) for name, value in fitted.items()}
+    entries.store(domain, "calibration", network, short)
 
 
 def _short(value: Numbers) -> Numbers:

@@ -9,11 +9,9 @@ them (`lrpseg.lrp.quantized`); `training.reports.tilings` reports what that chan
 """
 
 import argparse
-import json
 import random
 from collections.abc import Iterator, Sequence
 from itertools import chain, zip_longest
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,13 +21,12 @@ from lrpseg.core.devices import pick_device
 from lrpseg.core.images import enlarge_to, read_image
 from lrpseg.domains import DOMAIN_FILE, Domain, load_domain
 from lrpseg.lrp.quantized import highest_outputs
-from lrpseg.masks.render import save_text
-from lrpseg.models.checkpoints import checkpoint_hash
 from lrpseg.models.networks import NETWORKS, classifiers, load_calibrated
 from lrpseg.pipeline.tiling import TileGrid
-from training.command import told
+from training.command import add_data, told
 from training.data.datasets import DataError, Example
 from training.data.declared import Subject
+from training.loops import entries
 
 PICTURES = 64
 
@@ -71,11 +68,7 @@ def in_turns(examples: Sequence[Example], seed: int) -> list[Example]:
 
 def store(domain: Domain, network: str, highest: dict[str, float]) -> None:
     """Write what was measured into the domain's `domain.json`."""
-    path = domain.folder / DOMAIN_FILE
-    entry = json.loads(path.read_text("utf-8"))
-    held = {"weights": checkpoint_hash(domain.checkpoint(network)), "highest": highest}
-    entry["ranges"] = entry.get("ranges", {}) | {network: held}
-    save_text(json.dumps(entry, indent=2) + "\n", path)
+    entries.store(domain, "ranges", network, {"highest": highest})
 
 
 def main(words: list[str] | None = None) -> None:
@@ -84,8 +77,7 @@ def main(words: list[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     add = parser.add_argument
-    add("--data", type=Path, required=True, help="folder of the data set")
-    add("--domain", required=True, help="a domain's name, or its folder")
+    add_data(parser, domain=None)
     add("--network", choices=classifiers(NETWORKS), default="one-fc")
     add("--pictures", type=int, default=PICTURES)
     add("--seed", type=int, default=0)

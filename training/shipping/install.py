@@ -9,13 +9,11 @@ from lrpseg.core.errors import LrpsegError
 from lrpseg.domains import DOMAIN_FILE, Domain
 from lrpseg.masks.render import save_text
 from lrpseg.pipeline.curves import FILE_NAME
+from training.loops.entries import PER_CLASSIFIER
 from training.reports.operating_points import as_text
 
 SAME = ("format", "start", "pooling", "split", "images", "regions", "seed", "metric")
 """What has to be equal in two files whose curves go into one."""
-
-PER_CLASSIFIER = ("calibration", "ranges")
-"""Parts of a `domain.json` that have an entry for each classifier, of its very weights."""
 
 
 def install(made: Domain, network: str, into: Domain) -> Path:
