@@ -1,7 +1,6 @@
 """A domain's network with its weights, as it is used: what decides, and what it finds itself."""
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from torch import Tensor, device
 
@@ -12,11 +11,8 @@ from lrpseg.models.self_trained import Decider
 class Loaded:
     """A classifier by itself.
 
-    classifier: the network whose relevance is shown, calibrated. proposes: whether it gives a
-    likelihood by itself, from all stages of the classifier's features.
+    classifier: the network whose relevance is shown, calibrated.
     """
-
-    proposes: ClassVar[bool] = False
 
     def __init__(self, classifier: Classifier) -> None:
         self.classifier = classifier
@@ -61,8 +57,6 @@ class Loaded:
 
 class LoadedDecider(Loaded):
     """A network that proposes masks itself, and the classifier on whose features it does."""
-
-    proposes: ClassVar[bool] = True
 
     def __init__(self, decider: Decider) -> None:
         super().__init__(decider.classifier)

@@ -148,8 +148,8 @@ def _windows(parts: Parts) -> Look | None:
 def _quick(parts: Parts) -> Look | None:
     """In 8 bits where the device, the network and the domain have what that needs, else in
     windows."""
-    domain, network = parts.domain, parts.network
-    explained = NETWORKS[parts.name].explains(domain)
+    domain, network, declared = parts.domain, parts.network, NETWORKS[parts.name]
+    explained = declared.explains(domain)
     ranges = domain.ranges.get(explained)
     if ranges is None or not pays(parts.device) or not isinstance(parts.reason, LeanExplainer):
         return _windows(parts)
@@ -157,7 +157,9 @@ def _quick(parts: Parts) -> Look | None:
         if ranges.weights != checkpoint_hash(domain.checkpoint(explained)):
             raise CannotQuantizeError("ranges of these weights")
         highest, norm = ranges.highest, domain.normalisation
-        return Quick(network, Quantized(network.classifier, norm, highest, network.proposes), norm)
+        # What proposes masks reads all stages.
+        features = Quantized(network.classifier, norm, highest, every=declared.proposes)
+        return Quick(network, features, norm)
     except CannotQuantizeError as error:
         logger.warning("%s has no first look in 8 bits: it lacks %s.", explained, error)
         return _windows(parts)
