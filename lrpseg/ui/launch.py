@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import tempfile
 import threading
 from collections.abc import Sequence
@@ -214,6 +215,7 @@ def launch(
     # Threads that still run networks when the process ends would abort it.
     try:
         page = replace(page, url=_serve(page, address, logins))
+        sys.stdout.flush()  # the address, also where a file or another program reads it
         while asked and demo.is_running:
             if asked.wait(0.1):
                 raise KeyboardInterrupt

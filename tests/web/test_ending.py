@@ -68,5 +68,7 @@ def _url(server: subprocess.Popen[str], last: str) -> str:
     assert server.stdout is not None
     said = ""
     while not all(words in said for words in ("http://", "analysing", last)):
-        said += server.stdout.readline()
+        line = server.stdout.readline()
+        assert line, f"it ended after {said!r}"
+        said += line
     return said[said.index("http://") :].split()[0]
