@@ -67,6 +67,12 @@ def _from_opencv(data: bytes, name: str, bits: int | None) -> Picture:
         raise ImageError(
             f"{name} is not an image that can be read. Use PNG, JPEG, TIFF, WebP or BMP."
         )
+    if decoded.ndim == 3 and decoded.dtype not in (np.uint8, np.uint16):
+        # What its values mean, and so where white is, no file of this kind says.
+        raise ImageError(
+            f"{name} holds colours as {decoded.dtype} (HDR). Save it as PNG, JPEG or TIFF with 8 "
+            "or 16 bits a colour."
+        )
     said = _tags(data)
     if decoded.ndim == 2:
         values, notes = depth.grey(decoded, bits or said.bits)

@@ -60,6 +60,14 @@ def test_float_images_keep_their_scale(high: float, expected: int) -> None:
     assert abs(int(read[1]) - 128) <= 1
 
 
+@pytest.mark.parametrize("suffix", [".hdr", ".tiff"])
+def test_colours_in_floats_say_how_to_save_them(suffix: str) -> None:
+    written, data = cv2.imencode(suffix, np.full((4, 6, 3), 0.5, np.float32))
+    assert written
+    with pytest.raises(ImageError, match=r"float32 \(HDR\)\. Save it as PNG"):
+        read_image(data.tobytes())
+
+
 def test_float_image_with_nan_is_refused() -> None:
     with pytest.raises(ImageError, match="NaN"):
         read_image(encoded(Image.fromarray(np.array([[0.0, np.nan]], np.float32)), "TIFF"))
