@@ -41,6 +41,8 @@ class Classifier(nn.Module, ABC):
 
     side: of its square input in pixels; None: any multiple of `stages[-1].stride`. stages: from the
     finest on. classes: names of the damage that it tells, one or more; "intact" is none of them.
+    stands_for: fingerprints, in hexadecimal, of the features that these were before they were
+    stored with fewer bits: networks that were trained on those work on these as well.
 
     `forward` can be traced by `torch.fx`: no branch in it depends on values. Its last layer is an
     `nn.Linear` with a bias.
@@ -49,6 +51,7 @@ class Classifier(nn.Module, ABC):
     side: int | None
     stages: tuple[Stage, ...]
     classes: tuple[str, ...]
+    stands_for: tuple[str, ...] = ()
 
     @property
     @abstractmethod

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
@@ -14,32 +14,50 @@ from torch import Tensor, nn
 
 from lrpseg.core.errors import CheckpointError
 from lrpseg.core.files import atomically
-from lrpseg.models.contract import DAMAGED
+from lrpseg.models.contract import DAMAGED, Classifier
+from lrpseg.models.precision import FP16, PRECISIONS, plain
 
 Net = TypeVar("Net", bound=nn.Module)
 
 CLASSES = "classes"
 """Key of the class names in a file's metadata, a JSON list; those of one class have none."""
 
+PRECISION = "precision"
+"""Key of the name in `PRECISIONS` in a file's metadata; files of fp16 have none."""
+
+STANDS_FOR = "stands_for"
+"""Key of a classifier's `stands_for` in a file's metadata, a JSON list; most have none."""
+
 
 def save_checkpoint(
-    model: nn.Module, path: Path, network: str, metadata: dict[str, str] | None = None
+    model: nn.Module,
+    path: Path,
+    network: str,
+    metadata: dict[str, str] | None = None,
+    precision: str = FP16,
 ) -> None:
-    """Write the weights of `model` as safetensors, atomically; matrices and kernels as fp16.
+    """Write the weights of `model` as safetensors, as `save_tensors` does.
 
-    Vectors keep their type: the variances of batch norm would overflow. `metadata` (strings only)
-    is stored in the file's header next to the network's name, and the names of its classes where
-    there are several.
+    `metadata` (strings only) is stored in the file's header next to the network's name, and the
+    names of its classes where there are several.
     """
-    tensors = {
-        k: v.detach().to("cpu", torch.float16 if v.ndim >= 2 else v.dtype).contiguous()
-        for k, v in model.state_dict().items()
-    }
     about = {**(metadata or {}), "network": network}
     classes = getattr(model, "classes", DAMAGED)
     if len(classes) > 1:
         about[CLASSES] = json.dumps(list(classes))
-    data = save(tensors, metadata=about)
+    if isinstance(model, Classifier) and model.stands_for:
+        about[STANDS_FOR] = json.dumps(list(model.stands_for))
+    save_tensors(model.state_dict(), path, about, precision)
+
+
+def save_tensors(
+    tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str], precision: str = FP16
+) -> None:
+    """Write tensors by name as safetensors, atomically; precision: a name in `PRECISIONS`."""
+    about = {k: v for k, v in metadata.items() if k != PRECISION}
+    if precision != FP16:
+        about[PRECISION] = precision
+    data = save(PRECISIONS[precision](tensors), metadata=about)
     atomically(path, lambda file: file.write(data))
 
 
@@ -82,6 +100,8 @@ def fill(model: Net, path: Path, network: str, classes: Sequence[str] = DAMAGED)
     model.load_state_dict(
         {k: t.float() if t.is_floating_point() else t for k, t in tensors.items()}
     )
+    if isinstance(model, Classifier):
+        model.stands_for = tuple(json.loads(metadata.get(STANDS_FOR, "[]")))
     return model.eval().requires_grad_(False)
 
 
@@ -110,13 +130,24 @@ def _hash(path: Path, modified: int, size: int) -> str:
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """(tensors by name, metadata) of a safetensors file; raises `CheckpointError`."""
+    """(tensors by name, metadata) of a safetensors file; what it stores in 8 bits as float32.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or stored in a way that is not known here.
+    """
     if not path.is_file():
         raise _missing(path)
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return tensors, file.metadata() or {}
+            stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            metadata = file.metadata() or {}
+        held = metadata.get(PRECISION, FP16)
+        if held not in PRECISIONS:
+            raise CheckpointError(
+                f"{path} stores its weights as {held!r}, and this lrpseg knows "
+                f"{', '.join(PRECISIONS)}. Use a newer lrpseg, or other weights."
+            )
+        return plain(stored), metadata
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(
             f"{path} is damaged or is no safetensors file ({error}). Fetch or train it again."
