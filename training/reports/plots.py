@@ -1,6 +1,6 @@
 """Pictures of the report: precision-recall curves (Figures 4 to 7) and cases (Figures 9, 10)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -101,6 +101,45 @@ def effort(
         axes.errorbar(list(points), means, errors, marker="o", capsize=3, color=_COLOURS[2])
         axes.set(xlabel="learned corrections", title=name, xticks=list(points))
         axes.set_ylim(bottom=0)
+    _save(figure, path)
+
+
+def faithfulness(
+    path: Path,
+    title: str,
+    steps: Sequence[int],
+    curves: dict[str, dict[str, Sequence[Bar]]],
+    bars: dict[str, dict[str, Bar]],
+    points: Mapping[str, Sequence[tuple[float, float]]],
+) -> None:
+    """Save falls of the log-odds over the number of perturbed regions (by heatmap, then order, each
+    at `steps`), their means as bars, and what each mask keeps of the fall over its IoU (by kind of
+    mask)."""
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(16, 5.2), layout="constrained")
+    styles = dict(zip(("most", "least", "random"), ("-", ":", "--"), strict=True))
+    for (name, orders), colour in zip(curves.items(), _COLOURS, strict=False):
+        for order, found in orders.items():
+            means, errors = _with_errors(list(found))
+            left.plot(steps, means, styles[order], color=colour, label=f"{name}: {order}")
+            left.fill_between(steps, means - errors[0], means + errors[1], color=colour, alpha=0.1)
+    left.set_xscale("log", base=2)
+    left.set(xlabel="regions replaced", ylabel="fall of the log-odds", title=title, xticks=steps)
+    left.xaxis.set_major_formatter("{x:.0f}")
+    left.legend(fontsize=7, loc="upper left")
+    height = 0.8 / len(styles)
+    for index, order in enumerate(styles):
+        means, errors = _with_errors([found[order] for found in bars.values()])
+        places = np.arange(len(bars)) + index * height
+        middle.barh(places, means, height, xerr=errors, label=order, color=_COLOURS[index])
+    middle.set_yticks(np.arange(len(bars)) + height, list(bars), fontsize=7)
+    middle.invert_yaxis()
+    middle.set(xlabel="fall (mean over the steps, 95 % interval)")
+    middle.legend(fontsize=8)
+    for (name, reached), colour in zip(points.items(), _COLOURS, strict=False):
+        right.scatter(*np.array(reached).T, color=colour, alpha=0.8, label=name)
+    right.axhline(1, color="black", linewidth=0.8)
+    right.set(xlabel="IoU of the masks", ylabel="fall in a mask's order, of that by relevance")
+    right.legend(fontsize=8)
     _save(figure, path)
 
 
