@@ -28,17 +28,17 @@ from lrpseg.domains import DOMAIN_FILE, Domain, load_domain
 from lrpseg.masks.render import save_text
 from lrpseg.models.checkpoints import load_checkpoint, read_tensors, save_checkpoint
 from lrpseg.models.networks import NETWORKS, classifiers
-from lrpseg.models.tensors import checkpoint_hash
+from lrpseg.models.precision import FP16
+from lrpseg.models.tensors import checkpoint_hash, save_tensors
 from lrpseg.pipeline.curves import FILE_NAME as POINTS_FILE
 from training.command import told
 from training.data.datasets import DataSet
 from training.data.declared import DATA_FILE, Subject
 from training.loops import ranges
-from training.loops.calibration import calibrate, store
+from training.loops.calibration import fit, store
 from training.loops.entries import PER_CLASSIFIER
 from training.loops.loop import Plan
 from training.loops.resuming import plain
-from training.loops.validation import Validation
 from training.reports import classification, operating_points
 from training.shipping.card import write_texts
 from training.shipping.install import install
@@ -90,15 +90,15 @@ def ship(order: Order, say: Say = print) -> Domain:
     made = [_train(order, stages, number, pictures) for number in numbers]
     if not kind.measured:
         stages.do(
-            "weights", checkpoint_hash(made[-1]), [order.weights],
-            partial(_copy, made[-1], order.weights),
+            "weights", [checkpoint_hash(made[-1]), recipe.precision], [order.weights],
+            partial(_place, made[-1], order),
         )  # fmt: skip
         write_texts(order.recipe, order.out, dataset, None)
         return load_domain(order.out)
     stages.do(
         "weights",
         [checkpoint_hash(made[-1]), asdict(recipe.calibration) if recipe.calibration else None,
-         pictures],
+         pictures, recipe.precision],
         [order.weights, order.out / DOMAIN_FILE],
         partial(_weights, order, made[-1], dataset),
     )  # fmt: skip
@@ -184,36 +184,27 @@ def _weights(order: Order, made: Path, dataset: DataSet) -> None:
     for of in PER_CLASSIFIER:
         entry.get(of, {}).pop(network, None)  # it was of other weights
     entry["checkpoints"] = entry["checkpoints"] | {network: order.weights.name}
-    _copy(made, order.weights)
+    _place(made, order)
     save_text(json.dumps(entry, indent=2) + "\n", path)
     if plan is not None:
-        _calibrate(order, dataset, made, about)
+        _calibrate(order, dataset, about)
     if network in classifiers([network]):
         domain, device = load_domain(order.out), pick_device(order.device)
         highest = ranges.measure(domain, network, dataset.splits["train"], device)
         ranges.store(domain, network, highest)
 
 
-def _calibrate(order: Order, dataset: DataSet, made: Path, about: dict[str, str]) -> None:
+def _calibrate(order: Order, dataset: DataSet, about: dict[str, str]) -> None:
     """Fit the shipped file's probabilities, into it or into `domain.json` as the recipe says."""
     network, plan = order.recipe.network, order.recipe.calibration
     assert plan is not None
     domain, device = load_domain(order.out), pick_device(order.device)
     model = load_checkpoint(order.weights, network, domain.classes.names).to(device)
-    validation = Validation.of(
-        dataset.splits["val"], domain.normalisation, flips=True,
-        classes=domain.classes.names, size=model.tile,
-    )  # fmt: skip
-    slope, offset = calibrate(model, validation, device, plan.offset)
-    fitted = {"slope": slope, "offset": offset}
-    if min(slope if isinstance(slope, list) else [slope]) <= 0:
-        raise LrpsegError(
-            f"{made} cannot be calibrated: it tells damage from intact no better than chance. "
-            "Train longer, or from better weights."
-        )
+    val = dataset.splits["val"]
+    fitted = fit(model, Subject.known(domain), val, device, plan.offset)
     if plan.into == WEIGHTS:
         about = about | {"calibration": json.dumps(fitted)}
-        save_checkpoint(model, order.weights, network, about)
+        save_checkpoint(model, order.weights, network, about, order.recipe.precision)
     else:
         store(domain, network, fitted)
 
@@ -239,6 +230,14 @@ def _decides(domain: Domain, network: str) -> list[str]:
     """Hashes of all that decides what the network gives."""
     files = [checkpoint_hash(path) for path in NETWORKS[network].weights(domain)]
     return [*files, str(domain.calibration.get(network, ""))]
+
+
+def _place(made: Path, order: Order) -> None:
+    """What was trained, as the file that ships."""
+    if order.recipe.precision == FP16:  # as it was trained
+        _copy(made, order.weights)
+    else:
+        save_tensors(*read_tensors(made), order.weights, order.recipe.precision)
 
 
 def _copy(source: Path, target: Path) -> None:

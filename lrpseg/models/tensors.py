@@ -47,11 +47,11 @@ def save_checkpoint(
         about[CLASSES] = json.dumps(list(classes))
     if isinstance(model, Classifier) and model.stands_for:
         about[STANDS_FOR] = json.dumps(list(model.stands_for))
-    save_tensors(model.state_dict(), path, about, precision)
+    save_tensors(model.state_dict(), about, path, precision)
 
 
 def save_tensors(
-    tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str], precision: str = FP16
+    tensors: Mapping[str, Tensor], metadata: Mapping[str, str], path: Path, precision: str = FP16
 ) -> None:
     """Write tensors by name as safetensors, atomically; precision: a name in `PRECISIONS`."""
     about = {k: v for k, v in metadata.items() if k != PRECISION}

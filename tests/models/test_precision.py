@@ -163,7 +163,7 @@ def test_a_precision_of_tomorrow_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"'3-bit'.*knows fp16, 8-bit.*newer lrpseg"):
         read_tensors(path)
     with pytest.raises(OptionError, match="no precision '3-bit'"):
-        save_tensors({}, path, {}, "3-bit")
+        save_tensors({}, {}, path, "3-bit")
 
 
 def test_a_network_in_8_bits_is_half_as_large_and_nearly_the_same(tmp_path: Path) -> None:

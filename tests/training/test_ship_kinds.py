@@ -9,7 +9,9 @@ import torch
 
 import lrpseg
 from lrpseg.domains import load_domain
-from lrpseg.models.tensors import checkpoint_hash
+from lrpseg.models.checkpoints import load_network
+from lrpseg.models.contract import Classifier
+from lrpseg.models.tensors import checkpoint_hash, read_tensors
 from lrpseg.thresholders import THRESHOLDERS
 from tests.training.support import draw_blowholes
 from training import ship
@@ -26,6 +28,7 @@ SELF_TRAINED = f"""\
 kind = "self-trained"
 domain = "toy"
 network = "self-trained"
+precision = "8-bit"
 {CARD}
 [[training]]
 drawing = "blowholes-and-cracks"
@@ -34,6 +37,21 @@ epochs = 1
 crops = 4
 batch = 4
 size = 64
+"""
+CLASSIFIER = f"""\
+kind = "classifier"
+domain = "toy"
+network = "one-fc"
+precision = "8-bit"
+{CARD}
+[[training]]
+init = "none"
+epochs = 1
+crops = 4
+batch = 4
+[calibration]
+into = "weights"
+offset = true
 """
 UNET = f"""\
 kind = "unet"
@@ -86,6 +104,8 @@ def test_a_self_trained_network_ships_beside_the_classifier_that_decides(
     domain = load_domain(out)
     assert set(domain.checkpoints) == {"one-fc", "self-trained"}
     assert domain.classifier == "one-fc"
+    _, about = read_tensors(domain.checkpoint("self-trained"))
+    assert about["precision"] == "8-bit"
     points = lrpseg.load_operating_points(str(out), network="self-trained")
     assert (points.images, points.stale) == (2, False)
     result = lrpseg.load(str(out), network="self-trained", device="cpu")(
@@ -110,3 +130,26 @@ def test_a_unet_ships_as_weights_card_and_figures(data: Path, tmp_path: Path) ->
     assert "| epoch |" in (out / "unet-report.md").read_text()
     # It is a baseline of reports, not a network that could be chosen.
     assert load_domain(out).checkpoints == {}
+
+
+def test_a_classifier_that_holds_its_calibration_ships_in_8_bits(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit(model: Classifier, *_: object) -> dict[str, float]:
+        model.calibrate(2.0, 0.5)
+        return {"slope": 2.0, "offset": 0.5}
+
+    monkeypatch.setattr(ship, "fit", fit)
+    out = shipped(CLASSIFIER, "one-fc.safetensors", data, tmp_path)
+    trained = load_network(out / "training" / "run-1" / "best.safetensors", "one-fc")
+    tensors, about = read_tensors(out / "one-fc.safetensors")
+    assert about["precision"] == "8-bit"
+    assert json.loads(about["calibration"]) == {"slope": 2.0, "offset": 0.5}
+    held = trained.state_dict()
+    assert not torch.equal(tensors["features.18.weight"], held["features.18.weight"])
+    for name, tensor in tensors.items():
+        twice = 2.0 if name == "classifier.0.weight" else 1.0
+        if name != "classifier.0.bias":
+            wanted = twice * held[name]
+            assert (tensor - wanted).abs().max() < 0.01 * wanted.abs().max(), name
+    assert load_domain(out).ranges["one-fc"].weights == checkpoint_hash(out / "one-fc.safetensors")

@@ -24,6 +24,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from lrpseg.core.devices import pick_device
+from lrpseg.core.errors import LrpsegError
 from lrpseg.domains import DOMAIN_FILE, Domain, load_domain
 from lrpseg.models.checkpoints import (
     load_checkpoint,
@@ -33,6 +34,7 @@ from lrpseg.models.checkpoints import (
 from lrpseg.models.contract import Classifier
 from lrpseg.models.networks import NETWORKS, classifiers
 from training.command import add_data, told
+from training.data.datasets import Example
 from training.data.declared import Subject
 from training.loops import entries
 from training.loops.validation import Validation
@@ -79,6 +81,31 @@ def calibrate(
     return (slopes[0], shifts[0]) if len(fits) == 1 else (slopes, shifts)
 
 
+def fit(
+    model: Classifier,
+    subject: Subject,
+    examples: Sequence[Example],
+    device: torch.device,
+    offset: bool = True,
+) -> dict[str, Numbers]:
+    """Slope and offset on pictures of the validation split, by their names in `domain.json`;
+    changes `model`, which is on `device`.
+
+    Raises:
+        LrpsegError: it tells damage from intact no better than chance.
+    """
+    validation = Validation.of(
+        examples, subject.normalisation, flips=True, classes=subject.classes, size=model.tile
+    )
+    slope, shift = calibrate(model, validation, device, offset)
+    if 0 in np.ravel(slope):
+        raise LrpsegError(
+            "The network cannot be calibrated: it tells damage from intact no better than chance. "
+            "Train longer, or from better weights."
+        )
+    return {"slope": slope, "offset": shift}
+
+
 def in_words(slope: Numbers, offset: Numbers, classes: Sequence[str]) -> str:
     """Slope and offset for people."""
     slopes, offsets = (v if isinstance(v, list) else [v] for v in (slope, offset))
@@ -109,16 +136,8 @@ def main(words: list[str] | None = None) -> None:
     path = args.checkpoint or domain.checkpoint(args.network)
     subject = Subject.known(domain)
     model = load_checkpoint(path, args.network, subject.classes).to(device)
-    validation = Validation.of(
-        subject.read(args.data, args.seed).splits["val"], subject.normalisation, flips=True,
-        classes=subject.classes, size=model.tile,
-    )  # fmt: skip
-    slope, offset = calibrate(model, validation, device, offset=not args.keep_decisions)
-    if 0 in np.ravel(slope):
-        raise SystemExit(
-            f"{path} cannot be calibrated: it tells damage from intact no better than chance."
-        )
-    fitted = {"slope": slope, "offset": offset}
+    val = subject.read(args.data, args.seed).splits["val"]
+    fitted = fit(model, subject, val, device, offset=not args.keep_decisions)
     if args.out:
         _, about = read_tensors(path)
         about["calibration"] = json.dumps(fitted)
@@ -126,7 +145,7 @@ def main(words: list[str] | None = None) -> None:
     else:
         store(domain, args.network, fitted)
     where = args.out or domain.folder / DOMAIN_FILE
-    print(f"{where}: {in_words(slope, offset, subject.classes)}")
+    print(f"{where}: {in_words(fitted['slope'], fitted['offset'], subject.classes)}")
 
 
 def store(domain: Domain, network: str, fitted: Mapping[str, Numbers]) -> None:

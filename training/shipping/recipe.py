@@ -3,6 +3,7 @@
 kind = "classifier"            # a name in KINDS
 domain = "magnetic-tile"       # a name, or a folder relative to the file
 network = "one-fc"
+precision = "8-bit"            # a name in PRECISIONS (default: fp16)
 [card]                         # what people wrote for the model card
 [[training]]                   # one or more, each from the best epoch of the one before
 [calibration]
@@ -18,6 +19,7 @@ from lrpseg.core.errors import OptionError
 from lrpseg.core.registry import Registry
 from lrpseg.domains import DOMAIN_FILE
 from lrpseg.models.networks import NETWORKS
+from lrpseg.models.precision import FP16, PRECISIONS
 from training.loops import self_train, train, train_unet
 from training.loops.loop import Plan
 from training.shipping.tables import RecipeError, read_table
@@ -73,7 +75,8 @@ class CardTexts:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """name: of the file. text: the file as it is. trainings: configurations of `kind`, in order."""
+    """name: of the file. text: the file as it is. trainings: configurations of `kind`, in order.
+    precision: in which its weights are stored."""
 
     name: str
     text: str
@@ -83,6 +86,7 @@ class Recipe:
     trainings: tuple[Plan, ...]
     card: CardTexts
     calibration: CalibrationPlan | None
+    precision: str = FP16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +96,10 @@ class _File:
     kind: str
     domain: str
     network: str
+    precision: str = FP16
+
+    def __post_init__(self) -> None:
+        PRECISIONS[self.precision]
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -145,4 +153,5 @@ def read_recipe(path: Path) -> Recipe:
         trainings=trainings,
         card=read_table(CardTexts, sections["card"], path, "[card]"),
         calibration=calibration,
+        precision=file.precision,
     )
