@@ -139,6 +139,13 @@ def truth(call: Call) -> Response:
     return _packed(views.pack(found.astype("uint8")))
 
 
+def reason(call: Call) -> Response:
+    """How far the heatmap is the reason for the decision; measured where it is not known yet."""
+    service = call.service
+    found = service.reasons.of(service.analyser.segmenters, call.workspace, call.item)
+    return _json(found.as_json())
+
+
 def save_corrections(call: Call) -> Response:
     """A rectangle of corrections, (h, w) uint8 of 0, 1 and 2, row by row."""
     seconds = inputs.seconds(call.query.get("seconds", "0"))  # first: nothing is stored by halves
@@ -214,6 +221,7 @@ ROUTES: dict[tuple[str, str], Callable[[Call], Response]] = {
     ("GET", "/items/{id}/levels"): levels,
     ("GET", "/items/{id}/corrections"): corrections,
     ("GET", "/items/{id}/truth"): truth,
+    ("GET", "/items/{id}/reason"): reason,
     ("POST", "/items/{id}/corrections"): save_corrections,
     ("POST", "/items/{id}/settings"): save_settings,
     ("POST", "/items/{id}/choice"): save_choice,
@@ -242,19 +250,28 @@ BODIES: dict[Callable[[Call], Response], Callable[[Call], int]] = {
 """How large an unpacked body may be, for what takes one; of other requests no body is read."""
 
 
+SLOW = (reason,)
+"""What runs a network: one at a time, so that it keeps nobody else waiting for a thread."""
+
+
 def make_routes(service: Service) -> list[Route]:
     """The routes as Starlette takes them."""
-    writers = CapacityLimiter(WRITERS)
+    writers, measuring = CapacityLimiter(WRITERS), CapacityLimiter(1)
     return [
-        Route(PREFIX + path, _endpoint(service, handler, writers), methods=[method])
+        Route(
+            PREFIX + path,
+            _endpoint(service, handler, measuring if handler in SLOW else writers),
+            methods=[method],
+        )
         for (method, path), handler in ROUTES.items()
     ]
 
 
 def _endpoint(
-    service: Service, handler: Callable[[Call], Response], writers: CapacityLimiter
+    service: Service, handler: Callable[[Call], Response], limiter: CapacityLimiter
 ) -> Callable[..., Any]:
     limit_of = BODIES.get(handler)
+    own = limiter if handler in SLOW else None  # others may all look at once
 
     def begin(request: Request) -> Call:
         """The call without its body: token, picture and rectangle come first."""
@@ -270,11 +287,11 @@ def _endpoint(
 
     async def answer(request: Request) -> Response:
         if limit_of is None:
-            return await to_thread.run_sync(lambda: handler(begin(request)))
+            return await to_thread.run_sync(lambda: handler(begin(request)), limiter=own)
         call = await to_thread.run_sync(begin, request)
         most = bodies.packed_limit(call.limit) if call.packed else call.limit
         call = replace(call, raw=await bodies.read(request, most))
-        return await to_thread.run_sync(handler, call, limiter=writers)
+        return await to_thread.run_sync(handler, call, limiter=limiter)
 
     async def endpoint(request: Request) -> Response:
         try:

@@ -181,3 +181,28 @@ def test_files_may_be_dropped_anywhere(page: Page, tmp_path: Path) -> None:
         list(INTACT.read_bytes()),
     )
     do.ready(page, "dropped.png")
+
+
+@with_sample
+def test_explaining_says_what_the_heatmap_points_at_is_worth(page: Page) -> None:
+    """Asked for when it is opened, and told anew of another mask."""
+    asked: list[str] = []
+    page.on("request", lambda r: asked.append(r.url) if r.url.endswith("/reason") else None)
+    box, told = page.get_by_test_id("reason"), page.get_by_test_id("reason-told")
+    expect(box).to_be_visible()
+    assert not asked
+    box.locator("summary").click()
+    expect(told).to_contain_text("conservation error")
+    words = told.inner_text()
+    found = re.search(r"by ([\d.-]+) where relevance.* and by ([\d.-]+) at random", words)
+    assert found
+    assert float(found[1]) > float(found[2]) + 1
+    with page.expect_response(lambda r: r.url.endswith("/reason")):
+        do.choose_another_thresholder(page)
+    expect(told).to_contain_text("conservation error")
+    assert len(asked) == 2
+    box.locator("summary").click()
+    do.upload(page, INTACT)
+    do.show(page, INTACT.name)  # no heatmap: nothing to explain
+    expect(box).to_be_hidden()
+    assert len(asked) == 2

@@ -15,8 +15,9 @@ from tests.workspace_support import picture
 
 ROUTES = (
     ("GET", ""), ("GET", "/view"), ("GET", "/thumbnail"), ("GET", "/heatmap"), ("GET", "/levels"),
-    ("GET", "/corrections"), ("GET", "/truth"), ("POST", "/corrections?x=0&y=0&w=1&h=1"),
-    ("POST", "/settings"), ("POST", "/choice"), ("POST", "/anyway"), ("DELETE", ""),
+    ("GET", "/corrections"), ("GET", "/truth"), ("GET", "/reason"),
+    ("POST", "/corrections?x=0&y=0&w=1&h=1"), ("POST", "/settings"), ("POST", "/choice"),
+    ("POST", "/anyway"), ("DELETE", ""),
 )  # fmt: skip
 NUMBERS = ("1e30", "-1e30", "NaN", "Infinity", '"0.5"', "true", "[]", "9" * 5000)
 DEEP = ("[" * 90_000, '{"a":' * 15_000, "[" * 45_000 + "]" * 45_000)

@@ -14,6 +14,7 @@ import { News } from "./news.js";
 import { Panel } from "./panel.js";
 import { Pictures } from "./pictures.js";
 import { listenToPointers } from "./pointers.js";
+import { Reason } from "./reason.js";
 import { Steps } from "./steps.js";
 import { Store } from "./store.js";
 import { Strip } from "./strip.js";
@@ -59,6 +60,7 @@ export function start({ element, props, watch, select }) {
   const looks = new Looks({ root, events, view, client: store });
   const panel = new Panel(root, events);
   new Strip(root, events, (id) => store.blob(`/items/${id}/thumbnail`));
+  new Reason({ root, events, client: store });
   new Cleaner({ events });
   showMessages(root, events);
 
