@@ -39,7 +39,8 @@ browser: $(VENV)/installed-dev
 # The readers of other annotation tools, for the tests of what we export to them.
 foreign: $(VENV)-foreign/installed
 
-# What loads exports for training in Ultralytics and anomalib, beside the packages of $(VENV).
+# What loads exports for training in Ultralytics and anomalib, and Quantus, beside the packages of
+# $(VENV).
 loaders: $(VENV)-loaders/installed
 
 $(VENV)-loaders/installed: tests/foreign/loaders.txt $(VENV)/installed-dev
