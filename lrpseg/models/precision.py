@@ -37,14 +37,16 @@ def in_fp16(tensors: Tensors) -> dict[str, Tensor]:
 
 def in_8_bits(tensors: Tensors, fp16: Collection[str] = ()) -> dict[str, Tensor]:
     """As `in_fp16`, but matrices and kernels (C, ...) of `SMALL` values or more, other than those
-    named in `fp16`, as int8 (C, ...) beside their scales (C,) float32; `plain` is the way back.
+    named in `fp16` and those of one channel (C = 1), as int8 (C, ...) beside their scales (C,)
+    float32; `plain` is the way back.
 
     Raises:
         CheckpointError: one of them holds NaN or infinite values.
     """
     stored: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
-        if tensor.ndim < 2 or tensor.numel() < SMALL or name in fp16:
+        large = tensor.ndim >= 2 and tensor.shape[0] > 1 and tensor.numel() >= SMALL
+        if not large or name in fp16:
             stored |= in_fp16({name: tensor})
             continue
         if not torch.isfinite(tensor).all():

@@ -50,12 +50,14 @@ def test_names_shapes_and_types_of_what_is_stored(all_sizes: None) -> None:
     assert all(torch.equal(back[k].double(), v.double()) for k, v in tensors.items())
 
 
-def test_what_is_small_stays_fp16() -> None:
-    stored = in_8_bits({"a": torch.ones(2, 4095), "b": torch.ones(2, 4096)})
+def test_what_is_small_or_has_no_channels_stays_fp16() -> None:
+    places = torch.ones(1, 400, 100)  # of a transformer's pictures: one scale would be for all
+    stored = in_8_bits({"a": torch.ones(2, 4095), "b": torch.ones(2, 4096), "c": places})
     assert {k: v.dtype for k, v in stored.items()} == {
         "a": torch.float16,
         "b": torch.int8,
         "b.scale": torch.float32,
+        "c": torch.float16,
     }
 
 
