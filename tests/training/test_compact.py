@@ -120,9 +120,9 @@ def test_a_domain_in_8_bits_with_all_that_hangs_on_its_weights(
     compact.main(["--data", str(data), "--domain", str(toy)])  # there is nothing left to do
     assert checkpoint_hash(toy / "one-fc.safetensors") == found
 
-    text = precision.main(
-        ["--data", str(data), "--domain", str(toy), "--before", str(before), "--device", "cpu"]
-    )
+    given = ["--data", str(data), "--domain", str(toy), "--before", str(before), "--device", "cpu"]
+    assert precision.main([*given, "--crops"]).startswith("4 centre crops of val of 4 regions")
+    text = precision.main(given)
     assert text.startswith("4 whole val pictures of 4 regions, Toy surfaces:")
     assert text.count("| one-fc |") == text.count("| self-trained |") == 2
     (line,) = (t for t in text.splitlines() if t.startswith("- one-fc: "))

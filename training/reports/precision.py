@@ -1,5 +1,5 @@
-"""What storing weights with fewer bits changes: whole pictures of a split with a domain and with
-itself before.
+"""What storing weights with fewer bits changes: pictures of a split with a domain and with itself
+before.
 
     python -m training.reports.precision --data DIR --domain magnetic-tile --before OLD
 
@@ -15,23 +15,36 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from lrpseg.core.images import ImageSource
 from lrpseg.domains import load_domain
 from lrpseg.pipeline.defaults import default_settings
 from lrpseg.pipeline.segmenter import load
 from lrpseg.pipeline.settings import BEST
 from training.command import add_data, told
+from training.data.crops import centre_crop, load_example
 from training.data.declared import read_domain
-from training.reports.ways import agreement, counted, head, row
+from training.reports.ways import agreement, counted, head, row, truth_of
 
 
 def compare(
-    data: Path, domain: str, before: str, split: str, device: str, networks: Sequence[str] = ()
+    data: Path,
+    domain: str,
+    before: str,
+    split: str,
+    device: str,
+    networks: Sequence[str] = (),
+    crops: bool = False,
 ) -> str:
     """The table as Markdown; networks: all of the domain where none is given."""
     loaded = load_domain(domain)
     examples = read_domain(loaded, data).splits.get(split, ())
     if not examples:
         raise SystemExit(f"{data} has no pictures in the split {split}.")
+    images: list[ImageSource] = [e.image for e in examples]
+    truths = [truth_of(e) for e in examples]
+    if crops:
+        pairs = [centre_crop(*load_example(e)) for e in examples]
+        images, truths = [image for image, _ in pairs], [truth for _, truth in pairs]
     lines, agreed = head("size"), []
     for network in networks or loaded.checkpoints:
         settings = default_settings(load_domain(before), network=network)
@@ -39,11 +52,11 @@ def compare(
         made = []
         for where in (before, domain):
             segmenter = load(where, device=device, **choices)
-            made.append([segmenter(e.image) for e in examples])
+            made.append([segmenter(image) for image in images])
             size = load_domain(where).checkpoint(network).stat().st_size
-            lines.append(row(network, f"{size / 1e6:.1f} MB", examples, made[-1]))
+            lines.append(row(network, f"{size / 1e6:.1f} MB", examples, made[-1], truths))
         agreed.append(agreement(network, *made))
-    return "\n".join([counted(examples, split, loaded), "", *lines, "", *agreed])
+    return "\n".join([counted(examples, split, loaded, crops), "", *lines, "", *agreed])
 
 
 def main(words: Sequence[str] | None = None) -> str:
@@ -55,9 +68,12 @@ def main(words: Sequence[str] | None = None) -> str:
     parser.add_argument("--before", required=True, help="the domain's folder as it was before")
     parser.add_argument("--split", choices=["val", "test"], default="val")
     parser.add_argument("--network", action="append", default=[], help="one of them (default: all)")
+    parser.add_argument("--crops", action="store_true", help="centre crops, not whole pictures")
     parser.add_argument("--device", default="auto")
     args = parser.parse_args(words)
-    text = compare(args.data, args.domain, args.before, args.split, args.device, args.network)
+    text = compare(
+        args.data, args.domain, args.before, args.split, args.device, args.network, args.crops
+    )
     print(text)
     return text
 

@@ -24,7 +24,7 @@ from lrpseg.pipeline.segmenter import load
 from training.command import add_data, told
 from training.data.datasets import Example
 from training.data.declared import read_domain
-from training.reports.ways import agreement, counted, head, row
+from training.reports.ways import agreement, counted, head, row, truth_of
 
 ALONE = "tiles"
 """The tiling with which others are compared."""
@@ -43,11 +43,12 @@ def compare(
     examples = read_domain(loaded, data).splits.get(split, ())
     if not examples:
         raise SystemExit(f"{data} has no pictures in the split {split}.")
+    truths = [truth_of(e) for e in examples]
     lines, agreed = head("tiling"), []
     for network in networks or loaded.checkpoints:
         ways = [*(t for t in tilings or TILINGS if t != ALONE), ALONE]
         made = {tiling: _results(examples, domain, network, tiling, device) for tiling in ways}
-        lines += [row(network, tiling, examples, results) for tiling, results in made.items()]
+        lines += [row(network, way, examples, results, truths) for way, results in made.items()]
         agreed += [agreement(f"{network}, {way}", made[way], made[ALONE]) for way in ways[:-1]]
     return "\n".join([counted(examples, split, loaded), "", *lines, "", *agreed])
 

@@ -1,11 +1,11 @@
-"""Whole pictures segmented in two ways: figures of each, and how far both agree."""
+"""Pictures segmented in two ways: figures of each, and how far both agree."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from lrpseg.domains import Domain
-from lrpseg.masks.figures import count, iou
+from lrpseg.masks.figures import Mask, count, iou
 from lrpseg.pipeline.results import Result
 from training.data.crops import load_example
 from training.data.datasets import Example
@@ -19,7 +19,13 @@ def head(ways: str) -> list[str]:
     return [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
 
 
-def row(network: str, way: str, examples: Sequence[Example], results: Sequence[Result]) -> str:
+def row(
+    network: str,
+    way: str,
+    examples: Sequence[Example],
+    results: Sequence[Result],
+    truths: Sequence[Mask | None],
+) -> str:
     """Figures of one way: balanced accuracy, true positive and negative rate, expected calibration
     error, and mean IoU with the truth of those that show damage, an empty mask's being 0."""
     damaged = np.array([e.damaged for e in examples])
@@ -27,8 +33,7 @@ def row(network: str, way: str, examples: Sequence[Example], results: Sequence[R
     rates = classified(way, damaged, [e.region for e in examples], probability)
     whole = Classification(network, "", (rates,), reliability(damaged, probability))
     found, regions = [], []
-    for example, result in zip(examples, results, strict=True):
-        truth = load_example(example, 1)[1] if example.masked else None
+    for example, result, truth in zip(examples, results, truths, strict=True):
         if truth is not None and truth.any():
             found.append(count(result.mask, truth).iou)
             regions.append(example.region)
@@ -53,7 +58,13 @@ def agreement(told: str, one: Sequence[Result], other: Sequence[Result]) -> str:
     )
 
 
-def counted(examples: Sequence[Example], split: str, domain: Domain) -> str:
-    """What the table is of."""
+def truth_of(example: Example) -> Mask | None:
+    """Its true mask, (H, W); None where it has none."""
+    return load_example(example, 1)[1] if example.masked else None
+
+
+def counted(examples: Sequence[Example], split: str, domain: Domain, crops: bool = False) -> str:
+    """What the table is of: whole pictures, or centre crops."""
     regions = len({e.region for e in examples})
-    return f"{len(examples)} whole {split} pictures of {regions} regions, {domain.title}:"
+    told = f"centre crops of {split}" if crops else f"whole {split} pictures"
+    return f"{len(examples)} {told} of {regions} regions, {domain.title}:"
