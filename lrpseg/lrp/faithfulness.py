@@ -97,7 +97,9 @@ def start_of(start: Start, outputs: Tensor, classes: Tensor, count: int) -> Tens
 def local_mean(x: Tensor, window: int = WINDOW) -> Tensor:
     """(B, C, H, W) averaged over a window of odd side around each pixel, cut off at the border:
     what stands there without damage, in the surface's own colour and light."""
-    return F.avg_pool2d(x, window, 1, window // 2, count_include_pad=False)
+    half = window // 2
+    rows = F.avg_pool2d(x, (window, 1), 1, (half, 0), count_include_pad=False)
+    return F.avg_pool2d(rows, (1, window), 1, (0, half), count_include_pad=False)
 
 
 def region_sums(maps: Tensor, side: int = REGION) -> Tensor:
@@ -142,6 +144,7 @@ def falls(
     places: Tensor,
     steps: Sequence[int] = STEPS,
     side: int = REGION,
+    before: Tensor | None = None,
 ) -> Tensor:
     """By how much the log-odds fall as regions are replaced in their order (Samek et al. 2017, DOI
     10.1109/TNNLS.2016.2599820): with the most relevant first more is better, with the least
@@ -151,13 +154,14 @@ def falls(
     for it, as a constant one does, gives 0.
 
     Args:
-        log_odds: (B, C, H, W) to (B,). x, instead, places: as of `perturbed`.
+        log_odds: (B, C, H, W) to (B,). x, instead, places: as of `perturbed`. before: (B,) the
+            log-odds of `x`, where they are known.
 
     Returns:
         (B, len(steps)). Their mean is the area over the perturbation curve; over steps that grow by
         a factor, on a logarithmic axis.
     """
-    before = log_odds(x)
+    before = log_odds(x) if before is None else before
     after = [log_odds(perturbed(x, instead, places, count, side)) for count in steps]
     return before[:, None] - torch.stack(after, dim=1)
 

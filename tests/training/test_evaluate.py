@@ -12,7 +12,7 @@ from PIL import Image
 from sklearn.metrics import average_precision_score
 
 from lrpseg.domains import load_domain
-from lrpseg.lrp import RULE_SETS
+from lrpseg.lrp import POOLINGS, RULE_SETS, STARTS
 from lrpseg.masks.figures import Counts, count
 from lrpseg.models.checkpoints import save_checkpoint
 from lrpseg.pipeline.curves import UNION
@@ -21,7 +21,7 @@ from lrpseg.thresholders import THRESHOLDERS, Fitted
 from tests.conftest import DOMAIN, add_self_trained
 from tests.narrow import NARROW
 from training.loops.unet import UNet, save_unet
-from training.reports import beyond
+from training.reports import beyond, faithfulness
 from training.reports.evaluate import main
 from training.reports.segmentation import (
     Segmented,
@@ -183,6 +183,41 @@ def test_beyond_writes_a_whole_report(
     for picture in ("reliability.png", "worst.png"):
         with Image.open(out / picture) as image:
             assert min(image.size) > 200
+
+
+def test_faithfulness_writes_a_whole_report(
+    tiny: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assets, data = tmp_path / "assets", tiny[1]
+    shutil.copytree(tiny[0], assets)
+    monkeypatch.setenv("LRPSEG_ASSETS", str(assets))
+    add_self_trained(assets / "magnetic-tile")
+    words = ["--data", str(data), "--split", "val", "--out", str(tmp_path), "--device", "cpu"]
+    report = faithfulness.main([*words, "--limit", "3", "--few", "1", "--bfloat16"])
+    out = tmp_path / "magnetic-tile-val-faithfulness"
+    assert (out / "report.md").read_text("utf-8") == report
+    assert str(data) not in report
+    assert "3 of 4 damaged crops, of 3 regions" in report
+    results = json.loads((out / "results.json").read_text())
+    assert set(results["heatmaps"]) == {
+        "/".join(("one-fc", *rest)) for rest in product(RULE_SETS, STARTS, POOLINGS)
+    }
+    assert set(results["masks"]) == {
+        "/".join((network, *rest))
+        for network in ("one-fc", "self-trained")
+        for rest in product(RULE_SETS, beyond.SHOWN, REFINERS)
+        if network == "self-trained" or "support" not in rest
+    }
+    for layers in results["forgetting"].values():  # from the last layer to the first
+        first, *_, last = layers
+        assert first.startswith("classifier")
+        assert last == "features.0"
+    for held in results["heatmaps"].values():
+        assert f"| {held['fall']['most'][0]:.2f} (" in report
+        assert len(held["falls"]["random"]) == len(results["steps"])
+    with Image.open(out / "faithfulness.png") as image:
+        assert min(image.size) > 200
+    assert "(faithfulness.png)" in report
 
 
 def test_evaluate_without_the_split_says_so(

@@ -78,13 +78,14 @@ class Masked:
 @dataclass(frozen=True, eq=False)
 class Measured:
     """All that was measured. before, truth: of each classifier the log-odds (N,), and their falls
-    (N, steps) in the order of the true mask. forgetting: rank correlations (N, layers) with the
-    layers' names, on some of the cases."""
+    (N, steps) in the order of the true mask; rounding: see `Decision`. forgetting: rank
+    correlations (N, layers) with the layers' names, on some of the cases."""
 
     domain: Domain
     cases: Cases
     before: dict[str, Values] = field(default_factory=dict)
     truth: dict[str, Values] = field(default_factory=dict)
+    rounding: dict[str, float] = field(default_factory=dict)
     heatmaps: dict[Settings, Heatmap] = field(default_factory=dict)
     masks: dict[Settings, Masked] = field(default_factory=dict)
     forgetting: dict[Settings, tuple[Sequence[str], Values]] = field(default_factory=dict)
@@ -98,7 +99,7 @@ def heatmap(decision: Decision, relevance: Tensor, settings: Settings, seed: int
         "least": ranks(-sums, seed),
         "random": ranks(torch.zeros_like(sums), seed),
     }
-    start = decision.starts(settings.start).double()
+    start = decision.starts(settings.start).double().cpu()
     return Heatmap(
         relevance_mass(relevance, truth).numpy(),
         rank_accuracy(relevance, truth).numpy(),
@@ -157,9 +158,9 @@ def forgetting(
 
 def measure(
     domain: Domain, examples: Sequence[Example], networks: Sequence[str], few: int, seed: int,
-    device: torch.device,
+    device: torch.device, bfloat16: bool = False,
 ) -> Measured:  # fmt: skip
-    """All figures; `few`: crops on which networks forget."""
+    """All figures; `few`: crops on which networks forget; `bfloat16`: see `Decision`."""
     measured = Measured(domain, cases_of(examples, domain))
     some = cases_of(spread(examples, few, seed), domain)
     decisions: dict[str, Decision] = {}
@@ -167,11 +168,12 @@ def measure(
         explained = NETWORKS[network].explains(domain)
         if explained not in decisions:
             model = load_calibrated(domain, explained).to(device)
-            decisions[explained] = Decision(model, domain, measured.cases, device)
-            before = decisions[explained].starts("log-odds")
-            measured.before[explained] = before.double().numpy()
+            new = Decision(model, domain, measured.cases, device, bfloat16)
+            decisions[explained] = new
+            measured.before[explained] = new.before.double().cpu().numpy()
+            measured.rounding[explained] = new.rounding
             drawn = region_sums(torch.from_numpy(measured.cases.truth))
-            measured.truth[explained] = decisions[explained].falls(ranks(drawn, seed))
+            measured.truth[explained] = new.falls(ranks(drawn, seed))
         decision = decisions[explained]
         for rules in RULE_SETS:
             usual = default_settings(domain, network=network, rule_set=rules)
@@ -181,8 +183,8 @@ def measure(
                 continue
             for start, pooling in product(STARTS, POOLINGS):
                 key = usual.but(start=start, pooling=pooling)
-                made = maps_of(Loaded(decision.model), domain, key, measured.cases.images, device)
-                relevance = measured.cases.of(made.relevance)
+                found = maps_of(Loaded(decision.model), domain, key, measured.cases.images, device)
+                relevance = measured.cases.of(found.relevance)
                 measured.heatmaps[key] = heatmap(decision, relevance, key, seed)
             for pooling in POOLINGS:
                 key = usual.but(pooling=pooling)
@@ -203,6 +205,7 @@ def get_args_parser() -> argparse.ArgumentParser:
     add("--network", action="append", default=[], help="one of them (default: all)")
     add("--limit", type=int, help="damaged crops, in turn one of each region (default: all)")
     add("--few", type=int, default=4, help="of these, crops on which networks forget")
+    add("--bfloat16", action="store_true", help="run perturbed crops in 16 bits: faster with AMX")
     add("--out", type=Path, default=Path("docs/results"))
     add("--seed", type=int, default=0)
     add("--device", default="auto")
@@ -220,7 +223,7 @@ def main(words: Sequence[str] | None = None) -> str:
     damaged = masked(examples, domain, args.split, args.data)
     networks = args.network or [n for n in NETWORKS if n in domain.checkpoints]
     chosen = spread(damaged, args.limit, args.seed)
-    measured = measure(domain, chosen, networks, args.few, args.seed, device)
+    measured = measure(domain, chosen, networks, args.few, args.seed, device, args.bfloat16)
     return write_report(measured, len(damaged), args, device, shown_words(given))
 
 

@@ -75,12 +75,24 @@ def cases_of(examples: Sequence[Example], domain: Domain) -> Cases:
 
 class Decision:
     """A classifier's log-odds under perturbation of the cases; an order that came before is not
-    run again."""
+    run again. bfloat16: in 16 bits, which processors with AMX do three times as fast; `rounding`
+    is the most that it changes of the log-odds (N,) `before`."""
 
-    def __init__(self, model: Classifier, domain: Domain, cases: Cases, device: torch.device):
-        self.model, self.cases, self.device = model, cases, device
-        self.x = domain.normalisation(torch.from_numpy(cases.images)).to(device)
+    def __init__(
+        self, model: Classifier, domain: Domain, cases: Cases, device: torch.device,
+        bfloat16: bool = False,
+    ) -> None:  # fmt: skip
+        order = torch.channels_last
+        self.model, self.cases, self.device = model.to(memory_format=order), cases, device
+        x = domain.normalisation(torch.from_numpy(cases.images)).to(device)
+        self.x = x.contiguous(memory_format=order)
+        self.instead = local_mean(self.x)
+        self.bfloat16 = bfloat16
         self._known: dict[bytes, Values] = {}
+        self.before = self.starts("log-odds")
+        with torch.inference_mode():
+            self._before = torch.cat([self._log_odds(self._x(r), r) for r in self._rows()])
+        self.rounding = float((self.before - self._before).abs().max())
 
     @torch.inference_mode()
     def falls(self, places: Tensor) -> Values:
@@ -92,23 +104,35 @@ class Decision:
         return self._known[key]
 
     def _part(self, places: Tensor, rows: Tensor) -> Tensor:
-        x = self.x[torch.from_numpy(self.cases.picture)[rows].to(self.device)]
-        kinds = torch.from_numpy(self.cases.kind)[rows].to(self.device)[:, None]
-
         def log_odds(inputs: Tensor) -> Tensor:
-            return self.model.log_odds(self.model(inputs)).gather(1, kinds)[:, 0]
+            return self._log_odds(inputs, rows)
 
-        return falls(log_odds, x, local_mean(x), places[rows].to(self.device))
+        x, instead = self._x(rows), self.instead[self._pictures(rows)]
+        before = self._before[rows.to(self.device)]
+        return falls(log_odds, x, instead, places[rows].to(self.device), before=before)
+
+    def _log_odds(self, inputs: Tensor, rows: Tensor) -> Tensor:
+        """(B,) of the class of each row, for `inputs` (B, 3, side, side)."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+            outputs = self.model(inputs)
+        kinds = torch.from_numpy(self.cases.kind)[rows].to(self.device)[:, None]
+        return self.model.log_odds(outputs.float()).gather(1, kinds)[:, 0]
+
+    def _x(self, rows: Tensor) -> Tensor:
+        return self.x[self._pictures(rows)]
+
+    def _pictures(self, rows: Tensor) -> Tensor:
+        return torch.from_numpy(self.cases.picture)[rows].to(self.device)
 
     @torch.inference_mode()
     def starts(self, start: str) -> Tensor:
         """(N,) the relevance that LRP started from."""
         found = []
         for rows in self._rows():
-            outputs = self.model(self.x[torch.from_numpy(self.cases.picture)[rows]])
+            outputs = self.model(self._x(rows))
             kinds = torch.from_numpy(self.cases.kind)[rows].to(self.device)
             found.append(start_of(STARTS[start], outputs, kinds, len(self.model.classes)))
-        return torch.cat(found).cpu()
+        return torch.cat(found)
 
     def _rows(self) -> Sequence[Tensor]:
         return torch.arange(len(self.cases.picture)).split(BATCH)

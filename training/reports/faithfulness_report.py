@@ -53,6 +53,7 @@ def write_report(
             f"Fall: of the classifier's log-odds, mean over {', '.join(map(str, STEPS))} regions "
             f"of {REGION}x{REGION} pixels ({area} of the crop) that are replaced by the mean of "
             f"{WINDOW}x{WINDOW} pixels around each pixel. Log-odds before: {_starts(m)}.",
+            *_rounding(m, args.bfloat16),
             "",
             f"![Falls]({FIGURE})",
             "",
@@ -69,6 +70,13 @@ def write_report(
 def _starts(m: Measured) -> str:
     found = {NETWORKS[n].title: before.mean() for n, before in m.before.items()}
     return ", ".join(f"{title} {mean:.1f} on average" for title, mean in found.items())
+
+
+def _rounding(m: Measured, bfloat16: bool) -> list[str]:
+    if not bfloat16:
+        return []
+    most = max(m.rounding.values())
+    return [f"Perturbed crops ran in 16 bits, which moves the log-odds by up to {most:.2f}."]
 
 
 def _heatmaps(m: Measured, seed: int) -> list[str]:
