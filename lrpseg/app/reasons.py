@@ -53,15 +53,18 @@ class Reason:
     def sentences(self) -> list[str]:
         """For the page."""
         where = "" if self.whole else " in the part with most relevance"
+        relevant, likely, random = (
+            f"{self.log_odds - fall:.1f}" for fall in (self.relevant, self.likely, self.random)
+        )
         found = [
-            f"The classifier's log-odds of damage{where} are {self.log_odds:.1f}.",
-            f"Blurring {SHARE:.0%} of it lowers them by {self.relevant:.1f} where relevance is "
-            f"highest, by {self.likely:.1f} where the likelihood is, and by {self.random:.1f} at "
-            "random.",
+            f"The classifier's log-odds of damage{where}: {self.log_odds:.1f}.",
+            f"With {100 * SHARE:.0f} % of it blurred: {relevant} where relevance is highest, "
+            f"{likely} where the mask is most likely, {random} at random.",
         ]
         if self.error is not None:
             found.append(
-                f"Relevance misses what it started from by {self.error:.0%} (conservation error)."
+                "The sum of the relevance differs from what it started from by "
+                f"{100 * self.error:.0f} % (conservation error)."
             )
         return found
 

@@ -63,9 +63,9 @@ def test_what_has_no_heatmap_is_not_measured(
 def test_the_sentences_say_which_part_was_measured() -> None:
     whole = Reason(4.0, 3.5, 3.0, 0.1, 0.25, whole=True)
     assert " ".join(whole.sentences()) == (
-        "The classifier's log-odds of damage are 4.0. Blurring 5% of it lowers them by 3.5 where "
-        "relevance is highest, by 3.0 where the likelihood is, and by 0.1 at random. Relevance "
-        "misses what it started from by 25% (conservation error)."
+        "The classifier's log-odds of damage: 4.0. With 5 % of it blurred: 0.5 where relevance is "
+        "highest, 1.0 where the mask is most likely, 3.9 at random. The sum of the relevance "
+        "differs from what it started from by 25 % (conservation error)."
     )
     part = Reason(4.0, 3.5, 3.0, 0.1, None, whole=False).sentences()
     assert len(part) == 2

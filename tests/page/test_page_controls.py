@@ -194,9 +194,9 @@ def test_explaining_says_what_the_heatmap_points_at_is_worth(page: Page) -> None
     box.locator("summary").click()
     expect(told).to_contain_text("conservation error")
     words = told.inner_text()
-    found = re.search(r"by ([\d.-]+) where relevance.* and by ([\d.-]+) at random", words)
+    found = re.search(r"blurred: ([\d.-]+) where relevance.* ([\d.-]+) at random", words)
     assert found
-    assert float(found[1]) > float(found[2]) + 1
+    assert float(found[1]) < float(found[2]) - 1
     with page.expect_response(lambda r: r.url.endswith("/reason")):
         do.choose_another_thresholder(page)
     expect(told).to_contain_text("conservation error")
