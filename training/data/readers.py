@@ -53,6 +53,7 @@ _TILE_NAME = re.compile(r"exp\d+_num_(\d+)$")
 _REGION_GAP = 150
 _ONE_REGION = range(85602, 88202)  # one crack in fifteen pictures, wider apart than the gap
 TILE_CLASSES = ("Free", "Crack", "Blowhole")
+MORE_TILE_CLASSES = ("Break", "Fray", "Uneven")
 
 
 def tile_regions(names: Iterable[str]) -> dict[str, str]:
@@ -88,9 +89,33 @@ def read_magnetic_tile(root: Path, plan: DataPlan, seed: int = 0) -> DataSet:
     Splits and regions come from the plan's file where there is one, else from the names and `seed`.
     With classes in the plan, `MT_Free` is intact and each kind that it names is of that class.
     """
+    kinds = ("Free", *plan.classes) if plan.classes else TILE_CLASSES
+    found, report = _tiles(root, plan, kinds)
+    return with_splits(
+        "magnetic-tile", found, root / plan.splits, seed, report, lambda: tile_regions(found)
+    )
+
+
+def read_magnetic_tile_more(root: Path, plan: DataPlan, seed: int = 0) -> DataSet:
+    """The other damage kinds of the set (Break, Fray, Uneven), by themselves.
+
+    The rule of regions needs the names of all kinds, so that the plan's file has to hold both
+    splits and regions.
+    """
+    path = root / plan.splits
+    if not path.is_file():
+        raise DataError(f"{path} is missing: it holds splits and regions of these pictures.")
+    found, report = _tiles(root, plan, MORE_TILE_CLASSES)
+    return with_splits("magnetic-tile-more", found, path, seed, report, dict)
+
+
+def _tiles(
+    root: Path, plan: DataPlan, kinds: Iterable[str]
+) -> tuple[dict[str, Example], list[str]]:
+    """Examples of some kinds of tiles by name, and what was left out and why."""
     found: dict[str, Example] = {}
     report = []
-    for kind in ("Free", *plan.classes) if plan.classes else TILE_CLASSES:
+    for kind in kinds:
         folder = root / f"MT_{kind}" / "Imgs"
         if not folder.is_dir():
             raise DataError(f"{folder} is missing. {root} should hold MT_{kind}/Imgs/*.jpg.")
@@ -111,9 +136,7 @@ def read_magnetic_tile(root: Path, plan: DataPlan, seed: int = 0) -> DataSet:
                 shown,
                 tuple((c, mask) for c in shown),
             )
-    return with_splits(
-        "magnetic-tile", found, root / plan.splits, seed, report, lambda: tile_regions(found)
-    )
+    return found, report
 
 
 # ------------------------------------------------------------------------------------- concrete
@@ -265,5 +288,6 @@ def _region(kind: str, inside: Path, name: str) -> str:
 
 
 READERS.add("magnetic-tile", read_magnetic_tile)
+READERS.add("magnetic-tile-more", read_magnetic_tile_more)
 READERS.add("concrete-crack", read_concrete_crack)
 READERS.add("folder", read_folder)

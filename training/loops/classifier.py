@@ -11,6 +11,7 @@ from lrpseg.core.errors import CheckpointError, LrpsegError, OptionError
 from lrpseg.core.registry import Registry
 from lrpseg.models.checkpoints import read_tensors, save_checkpoint
 from lrpseg.models.contract import DAMAGED, Classifier
+from lrpseg.models.inputs import Normalisation
 from lrpseg.models.networks import NETWORKS
 from training.data.crops import Augmentation
 from training.data.training_crops import TrainingCrops
@@ -103,18 +104,20 @@ def classification_loss(outputs: Tensor, labels: Tensor, smoothing: float = 0.0)
 
 
 class ClassifierTask(Task):
-    """A classifier learns from image-level labels; `out`/best.safetensors is the best epoch's."""
+    """A classifier learns from image-level labels; `out`/best.safetensors is the best epoch's by
+    `validation`, or without one the last epoch's."""
 
     def __init__(
         self,
         model: Classifier,
         crops: TrainingCrops,
-        validation: Validation,
+        normalise: Normalisation,
+        validation: Validation | None,
         config: Config,
         out: Path,
         device: torch.device,
     ) -> None:
-        self.network, self.crops, self.normalise = model, crops, validation.normalise
+        self.network, self.crops, self.normalise = model, crops, normalise
         self.classifier, self.validation = model, validation
         self.config, self.out, self.device = config, out, device
 
@@ -128,6 +131,8 @@ class ClassifierTask(Task):
         return classification_loss(outputs, targets[0], self.config.label_smoothing)
 
     def judge(self, network: nn.Module) -> Judged:
+        if self.validation is None:
+            return Judged({}, None, "the last epoch is kept")
         assert isinstance(network, Classifier)
         found = self.validation(network, self.device)
         judgement = Scores.mean(SELECTS[self.config.select](found))

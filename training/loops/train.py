@@ -50,7 +50,9 @@ def main(config: Config, data: Path, out: Path, resume: bool, accelerator: str =
         dataset.splits["val"], subject.normalisation, flips=config.flip_val, drawn=drawn,
         classes=subject.classes, size=model.tile,
     )  # fmt: skip
-    task = ClassifierTask(model, crops, validation, config, out, fabric.device)
+    task = ClassifierTask(
+        model, crops, subject.normalisation, validation, config, out, fabric.device
+    )
     history = train(fabric, task, config, out, resume)
 
     # The figures that are reported are those of the file that ships: fp16 weights, float32 maths.

@@ -1,0 +1,1 @@
+"""Evidence by leaving regions out in turn: methods, each trained on the other regions' pictures."""

@@ -1,0 +1,72 @@
+"""Tokens of many pictures, computed once and kept on the disk."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from lrpseg.core.files import atomically
+from lrpseg.core.images import read_image
+from lrpseg.witness.space import centred
+from lrpseg.witness.tokens import PatchTokens
+from training.data.datasets import Example
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Tokens of the patches of N pictures, each picture's `centred`.
+
+    values: (P, C) float16 of all patches. first: (N + 1,) place of each picture's first one.
+    shapes: (N, 2), rows and columns of each.
+    """
+
+    values: Tensor
+    first: list[int]
+    shapes: list[tuple[int, int]]
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    def __getitem__(self, index: int) -> Tensor:
+        """(p, C) float32 of one picture."""
+        return self.values[self.first[index] : self.first[index + 1]].float()
+
+    def some(self, indices: Sequence[int], each: int, seed: int = 0) -> Tensor:
+        """(n, C) float32: `each` patches at random of each of these pictures, or all it has."""
+        random = np.random.default_rng(seed)
+        rows = []
+        for index in indices:
+            first, end = self.first[index], self.first[index + 1]
+            rows.append(first + random.permutation(end - first)[:each])
+        return self.values[torch.from_numpy(np.concatenate(rows))].float()
+
+    @classmethod
+    def of(
+        cls, examples: Sequence[Example], sees: PatchTokens, weights: str, cache: Path
+    ) -> "Tokens":
+        """Those of the examples' pictures; weights: hash of the encoder's file. What `cache` has of
+        the same pictures, weights and ways of seeing is not computed again."""
+        cache.mkdir(parents=True, exist_ok=True)
+        parts, shapes = [], []
+        for example in tqdm(examples, desc="tokens"):
+            found = _cached(example, sees, weights, cache)
+            shapes.append((found.shape[0], found.shape[1]))
+            parts.append(found.reshape(-1, found.shape[2]))
+        first = np.cumsum([0, *map(len, parts)]).tolist()
+        return cls(torch.from_numpy(np.concatenate(parts)), first, shapes)
+
+
+def _cached(example: Example, sees: PatchTokens, weights: str, cache: Path) -> np.ndarray:
+    key = hashlib.sha256(example.image.read_bytes())
+    key.update(f"{weights} {sees.blocks} {sees.enlarged} {sees.normalisation}".encode())
+    path = cache / f"{key.hexdigest()[:32]}.npy"
+    if path.is_file():
+        return np.load(path)
+    found = centred(sees(read_image(example.image))).half().cpu().numpy()
+    atomically(path, lambda file: np.save(file, found))
+    return found
