@@ -90,9 +90,10 @@ def _logistic(
     damaged = [i for i in known if examples[i].damaged]
     intact = [i for i in known if not examples[i].damaged]
     space = _space(tokens, intact, seed)
-    torch.manual_seed(seed)
     random = np.random.default_rng(seed)
     layer = nn.Linear(space.components.shape[1], 1)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
     steps = max(LEAST, PASSES * len(damaged) // PICTURES)
     optimizer: torch.optim.Optimizer = torch.optim.AdamW(
         layer.parameters(), lr=RATE, weight_decay=DECAY
@@ -104,11 +105,14 @@ def _logistic(
         return space(patches) / space.spread.clamp(min=1e-4)
 
     ready = {i: seen(tokens[i]).half() for i in known}
-    for _ in range(steps):
+    for step in range(steps):
         chosen = [*random.choice(damaged, PICTURES), *random.choice(intact, PICTURES)]
         parts = [ready[i].float() for i in chosen]
         values = layer(torch.cat(parts))[:, 0].split([len(part) for part in parts])
-        odds = torch.stack([v.topk(min(HIGHEST, len(v))).values.mean() for v in values])
+        # A layer that calls damage intact never looks there again: at first it looks at what is
+        # least like the mean.
+        by = [p.square().sum(dim=1) for p in parts] if step < steps // 10 else values
+        odds = torch.stack([v[_top(of)].mean() for v, of in zip(values, by, strict=True)])
         loss = binary_cross_entropy_with_logits(odds, labels)
         optimizer.zero_grad()
         loss.backward()
@@ -116,6 +120,11 @@ def _logistic(
         schedule.step()
     layer.requires_grad_(False)
     return lambda patches: layer(seen(patches))[:, 0]
+
+
+def _top(values: Tensor) -> Tensor:
+    """Places of the highest few."""
+    return values.topk(min(HIGHEST, len(values))).indices
 
 
 METHODS.add("nearest", _nearest)
