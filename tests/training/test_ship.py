@@ -209,6 +209,7 @@ def test_shipped_recipes_say_what_the_shipped_files_were_made_with(path: Path) -
     into = recipe.calibration.into if recipe.calibration else None
     assert (recipe.network in domain.calibration) == (into == "domain")
     assert ("calibration" in about) == (into == "weights")
+    assert about.get("precision", "fp16") == recipe.precision
 
 
 @pytest.mark.parametrize(
@@ -223,6 +224,7 @@ def test_shipped_recipes_say_what_the_shipped_files_were_made_with(path: Path) -
         (("[[training]]", "[[trainings]]"), "no key 'trainings'"),
         (('kind = "classifier"', 'kind = "tree"'), "kind is 'tree'"),
         (('network = "narrow"', 'network = "broad"'), "network is 'broad'"),
+        (("[card]", 'precision = "3-bit"\n[card]'), "the file: There is no precision '3-bit'"),
         (("offset = true", "offset = 1"), "offset is 1, which is no true or false"),
         (("offset = true", 'into = "air"'), "not 'air'"),
         (("offset = true", "offset = "), "cannot be read"),
