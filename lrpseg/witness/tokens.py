@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import pairwise, product
 
 import cv2
 import numpy as np
@@ -21,11 +21,11 @@ thing is, earlier ones only its edges; chosen by leaving regions out (docs/resul
 ENLARGED = 1.75
 """Pictures are enlarged by this, so that a patch is 8 pixels of the surface."""
 
-WINDOW = 640
-"""Longest side in pixels of what is seen at once: attention costs the square of it."""
+MOST = 80
+"""Patches along a side that are seen at once: attention costs the square of all of them."""
 
-OVERLAP = 64
-"""Pixels that neighbouring windows of larger pictures share."""
+SHARED = 8
+"""Patches that neighbouring windows of larger pictures share, at least."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,25 @@ class PatchTokens:
 
     @torch.inference_mode()
     def __call__(self, pixels: NDArray[np.uint8]) -> Tensor:
-        """(H, W, 3) uint8 RGB to float32 (h, w, C), of patches that cover it evenly."""
+        """(H, W, 3) uint8 RGB to float32 (h, w, C) on the CPU, of patches that cover it evenly.
+
+        A picture of more than `MOST` patches along a side is seen in windows.
+        """
         height, width = (max(1, round(n * self.enlarged / PATCH)) for n in pixels.shape[:2])
         size = (width * PATCH, height * PATCH)
         shrinks = size[0] < pixels.shape[1]
         how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
         shown = np.asarray(cv2.resize(pixels, size, interpolation=how), np.uint8)
+        found = torch.empty(height, width, self.channels)
+        for rows, columns in product(windows(height), windows(width)):
+            part = shown[rows.pixels, columns.pixels]
+            found[rows.kept, columns.kept] = self._window(part)[rows.inside, columns.inside].cpu()
+        return found
+
+    def _window(self, shown: NDArray[np.uint8]) -> Tensor:
+        """(H, W, 3) of whole patches to (h, w, C) float32, on the encoder's device."""
         where = self.encoder.cls_token.device
-        x = self.normalisation(torch.from_numpy(shown[None]).to(where))
+        x = self.normalisation(torch.from_numpy(np.ascontiguousarray(shown[None])).to(where))
         with torch.autocast(where.type, torch.bfloat16, enabled=_halves(where)):
             found = self.encoder(x)
         return torch.cat([found[block - 1][0].float() for block in self.blocks], dim=-1)
@@ -68,18 +79,44 @@ def _halves(where: torch.device) -> bool:
     return where.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
-def windows(height: int, width: int, most: int = WINDOW, overlap: int = OVERLAP) -> Iterator[
-    tuple[slice, slice]
-]:  # fmt: skip
-    """Rectangles of a picture (height, width) that are seen at once: all of it where no side is
-    longer than `most`, else the fewest of about one size that share `overlap` pixels at least."""
+@dataclass(frozen=True)
+class Window:
+    """Along one axis, in patches: `start` to `stop` are seen at once, and of these `first` to
+    `last` kept, ends exclusive."""
 
-    def parts(length: int) -> list[slice]:
-        if length <= most:
-            return [slice(0, length)]
-        count = math.ceil((length - overlap) / (most - overlap))
-        side = math.ceil((length + (count - 1) * overlap) / count)
-        starts = (round(i * (length - side) / (count - 1)) for i in range(count))
-        return [slice(start, start + side) for start in starts]
+    start: int
+    stop: int
+    first: int
+    last: int
 
-    yield from product(parts(height), parts(width))
+    @property
+    def pixels(self) -> slice:
+        """What is seen, in pixels."""
+        return slice(self.start * PATCH, self.stop * PATCH)
+
+    @property
+    def kept(self) -> slice:
+        """Where what is kept lies in the picture."""
+        return slice(self.first, self.last)
+
+    @property
+    def inside(self) -> slice:
+        """Where what is kept lies in the window."""
+        return slice(self.first - self.start, self.last - self.start)
+
+
+def windows(count: int, most: int = MOST, shared: int = SHARED) -> Iterator[Window]:
+    """Windows along an axis of `count` patches: all of it where it is no longer than `most`, else
+    the fewest, evenly spaced, that share `shared` patches at least, of which each keeps its half.
+
+    >>> [(w.start, w.stop, w.first, w.last) for w in windows(100, 60, 10)]
+    [(0, 60, 0, 50), (40, 100, 50, 100)]
+    """
+    if count <= most:
+        yield Window(0, count, 0, count)
+        return
+    parts = math.ceil((count - shared) / (most - shared))
+    starts = [i * (count - most) // (parts - 1) for i in range(parts)]
+    edges = [0, *((a + most + b) // 2 for a, b in pairwise(starts)), count]
+    for start, (first, last) in zip(starts, pairwise(edges), strict=True):
+        yield Window(start, start + most, first, last)

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -42,17 +43,29 @@ def test_without_enlarging_a_patch_is_its_own_size(encoder: VisionTransformer) -
     assert PatchTokens(encoder, (1,), 1.0)(picture).shape == (3, 2, 12)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (640, 640), (641, 30), (1500, 700), (6000, 4000)])
-def test_windows_cover_all_and_overlap(size: tuple[int, int]) -> None:
-    seen = np.zeros(size, np.uint8)
-    found = list(windows(*size))
-    for rows, columns in found:
-        assert 0 <= rows.start < rows.stop <= size[0]
-        assert 0 <= columns.start < columns.stop <= size[1]
-        assert max(rows.stop - rows.start, columns.stop - columns.start) <= 640
-        seen[rows, columns] += 1
-    assert seen.min() == 1
-    for axis in (0, 1):
-        spans = sorted({(w[axis].start, w[axis].stop) for w in found})
-        for (_, end), (start, _) in pairwise(spans):
-            assert end - start >= 63  # to rounding
+@pytest.mark.parametrize("count", [1, 79, 80, 81, 152, 153, 500])
+def test_windows_keep_each_patch_once_and_away_from_their_edges(count: int) -> None:
+    found = list(windows(count))
+    assert [p for w in found for p in range(w.first, w.last)] == list(range(count))
+    for w in found:
+        assert 0 <= w.start <= w.first < w.last <= w.stop <= count
+        assert w.stop - w.start <= 80
+        assert w.first - w.start >= 4 or w.first == 0
+        assert w.stop - w.last >= 4 or w.last == count
+    for a, b in pairwise(found):
+        assert a.stop - b.start >= 8
+    assert len(found) == max(1, -(-(count - 8) // 72))
+
+
+def test_a_large_picture_is_put_together_from_windows(
+    encoder: VisionTransformer,
+) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (100 * 8, 24, 3), dtype=np.uint8)
+    found = PatchTokens(encoder, (1,))(picture)
+    assert found.shape == (100, 3, 12)
+    first, second = windows(100)
+    # What a window keeps is what it gives by itself, wherever the others lie.
+    shown = np.asarray(cv2.resize(picture, (42, 1400), interpolation=cv2.INTER_CUBIC), np.uint8)
+    for w in (first, second):
+        alone = PatchTokens(encoder, (1,), 1.0)(shown[w.pixels])
+        assert torch.equal(found[w.kept], alone[w.inside])
