@@ -75,7 +75,8 @@ class PatchTokens:
 def _halves(where: torch.device) -> bool:
     """Whether a device multiplies bfloat16 faster than float32."""
     if where.type == "cpu":
-        return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+        told: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+        return any(told.get(name, False) for name in ("amx_bf16", "avx512_bf16"))
     return where.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
