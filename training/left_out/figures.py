@@ -1,7 +1,8 @@
 """What scores of left-out pictures say of a method."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -10,9 +11,16 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from training.reports.classification import Bin, Classified, Rate, classified, reliability
+from training.reports.classification import (
+    Bin,
+    Classified,
+    Rate,
+    calibration_error,
+    classified,
+    reliability,
+)
 
-ROUNDS = 2000
+ROUNDS = 500
 FALSE_ALARMS = (0.01, 0.05)
 """Shares of intact pictures at whose scores recall is told."""
 
@@ -37,9 +45,8 @@ class Figures:
 
     @property
     def calibration_error(self) -> float:
-        """As of `Classification.calibration_error`, 0 to 1."""
-        total = sum(b.count for b in self.bins)
-        return sum(b.count * abs(b.probability - b.damaged) for b in self.bins) / max(1, total)
+        """Of the probabilities, 0 to 1; see `training.reports.classification`."""
+        return calibration_error(self.bins)
 
 
 def cross_fitted(scores: Scores, labels: Labels, folds: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -74,9 +81,7 @@ def figures(
         _resampled(ranked, labels, names, lambda s, y: float(roc_auc_score(y, s)), seed),
         classified("left out", labels, regions, probability, seed),
         tuple(
-            _resampled(
-                ranked, labels, names, lambda s, y, share=share: recall_at(s, y, share), seed
-            )
+            _resampled(ranked, labels, names, partial(recall_at, share=share), seed)
             for share in FALSE_ALARMS
         ),
         tuple(missed),
@@ -90,7 +95,13 @@ def recall_at(scores: Scores, labels: Labels, share: float) -> float:
     return float((scores[labels] > limit).mean())
 
 
-def _resampled(scores: Scores, labels: Labels, names: NDArray, value, seed: int) -> Rate:  # type: ignore[no-untyped-def]
+def _resampled(
+    scores: Scores,
+    labels: Labels,
+    names: NDArray[np.str_],
+    value: Callable[[Scores, Labels], float],
+    seed: int,
+) -> Rate:
     """A figure with its 95 % interval: damaged and intact regions are resampled, each by itself."""
     random = np.random.default_rng(seed)
     groups = [
@@ -98,7 +109,7 @@ def _resampled(scores: Scores, labels: Labels, names: NDArray, value, seed: int)
         for kind in (True, False)
     ]
     found = []
-    for _ in range(ROUNDS // 4):
+    for _ in range(ROUNDS):
         rows = np.concatenate(
             [
                 members[i]

@@ -56,6 +56,13 @@ class Bin:
     damaged: float
 
 
+def calibration_error(bins: Sequence[Bin]) -> float:
+    """Mean distance of probability and damaged share over the pictures (Guo et al. 2017,
+    arXiv 1706.04599, section 2), 0 to 1."""
+    total = sum(b.count for b in bins)
+    return sum(b.count * abs(b.probability - b.damaged) for b in bins) / max(1, total)
+
+
 @dataclass(frozen=True)
 class Classification:
     """One network on one split; `about` says what the rows were measured on.
@@ -73,10 +80,8 @@ class Classification:
 
     @property
     def calibration_error(self) -> float:
-        """Mean distance of probability and damaged share over the pictures (Guo et al. 2017,
-        arXiv 1706.04599, section 2), 0 to 1."""
-        total = sum(b.count for b in self.bins)
-        return sum(b.count * abs(b.probability - b.damaged) for b in self.bins) / max(1, total)
+        """See `calibration_error`."""
+        return calibration_error(self.bins)
 
     @property
     def crops(self) -> Classified:
