@@ -13,6 +13,10 @@ from training.data.datasets import Example
 DOMAIN_HELP = "a domain's name, or its folder; its data.toml says how --data is read"
 SPLITS = ("train", "val", "test", "audit")
 
+PLACES = frozenset({"--data", "--more", "--cache"})
+NAMED = frozenset({"--domain", "--encoder"})
+"""Options whose words tell of a machine, see `shown_words`."""
+
 
 @contextmanager
 def told() -> Iterator[None]:
@@ -25,14 +29,14 @@ def told() -> Iterator[None]:
 
 
 def shown_words(words: Sequence[str]) -> list[str]:
-    """A command's words as its report shows them: without the place where data lies on a machine,
-    and a domain's folder by its name."""
+    """A command's words as its report shows them: without the places where data lies on a machine,
+    and a domain's folder, or a file, by its name."""
     shown = []
     for before, word in zip(["", *words], words, strict=False):
-        if before == "--data":
+        if before in PLACES:
             shown.append("DIR")
         else:
-            shown.append(Path(word).resolve().name if before == "--domain" else word)
+            shown.append(Path(word).resolve().name if before in NAMED else word)
     return shown
 
 

@@ -238,7 +238,7 @@ def test_from_pictures_to_a_report(
             report.main([*words[:5], "3", *words[8:]])
     text = (tmp_path / "out" / "own-left-out" / "report.md").read_text()
     assert "6 damaged pictures of 6 regions and 6 intact ones" in text
-    assert str(pictures) not in text
+    assert "--data DIR --domain own --folds 2 --encoder encoder.safetensors --cache DIR" in text
     held = json.loads((tmp_path / "out" / "own-left-out" / "results.json").read_text())
     rows = held["damaged"]
     assert list(rows) == ["DINOv2, nearest", "DINOv2, logistic", "Narrow", "all together"]
