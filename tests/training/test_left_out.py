@@ -104,6 +104,7 @@ def test_scores_of_nothing_miss_and_say_how_unsure_that_is() -> None:
     wanted = [r for r in dict.fromkeys(regions) if r[0] == "d"
               and not any(c for c, of in zip(called, regions, strict=True) if of == r)]  # fmt: skip
     assert sorted(found.missed) == sorted(wanted)
+    assert found.regions["d0"] == (int(called[0]) + int(called[3]), 2)
 
 
 def test_a_folds_own_labels_do_not_decide_about_it() -> None:
@@ -239,6 +240,8 @@ def test_from_pictures_to_a_report(
     text = (tmp_path / "out" / "own-left-out" / "report.md").read_text()
     assert "6 damaged pictures of 6 regions and 6 intact ones" in text
     assert "--data DIR --domain own --folds 2 --encoder encoder.safetensors --cache DIR" in text
+    for i in range(6):
+        assert f"| damaged | damaged/{i}.png | " in text
     held = json.loads((tmp_path / "out" / "own-left-out" / "results.json").read_text())
     rows = held["damaged"]
     assert list(rows) == ["DINOv2, nearest", "DINOv2, logistic", "Narrow", "all together"]

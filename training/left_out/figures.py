@@ -33,15 +33,20 @@ class Figures:
     """Of one method on N pictures that were left out.
 
     decided: at a probability of 0.5, which was fitted on the other folds' scores. recall: at each
-    of `FALSE_ALARMS`, with intervals over regions. missed: damaged regions none of whose pictures
-    was called. bins: reliability of the probabilities.
+    of `FALSE_ALARMS`, with intervals over regions. regions: of each damaged region the pictures
+    that were called, and all. bins: reliability of the probabilities.
     """
 
     auroc: Rate
     decided: Classified
     recall: tuple[Rate, ...]
-    missed: tuple[str, ...]
+    regions: dict[str, tuple[int, int]]
     bins: tuple[Bin, ...]
+
+    @property
+    def missed(self) -> tuple[str, ...]:
+        """Damaged regions none of whose pictures was called."""
+        return tuple(region for region, (called, _) in self.regions.items() if not called)
 
     @property
     def calibration_error(self) -> float:
@@ -76,7 +81,7 @@ def figures(
     probability = 1 / (1 + np.exp(-odds))
     names = np.array(regions)
     called = odds > 0
-    missed = [str(r) for r in np.unique(names[labels]) if not called[labels & (names == r)].any()]
+    of = {str(r): called[labels & (names == r)] for r in np.unique(names[labels])}
     return Figures(
         _resampled(ranked, labels, names, lambda s, y: float(roc_auc_score(y, s)), seed),
         classified("left out", labels, regions, probability, seed),
@@ -84,7 +89,7 @@ def figures(
             _resampled(ranked, labels, names, partial(recall_at, share=share), seed)
             for share in FALSE_ALARMS
         ),
-        tuple(missed),
+        {region: (int(c.sum()), len(c)) for region, c in of.items()},
         reliability(labels, probability),
     )
 

@@ -10,6 +10,8 @@ and then all of them together (a logistic function of their scores, fitted on ot
 
 import argparse
 import json
+import shlex
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -152,6 +154,18 @@ def table(found: Mapping[str, tuple[Figures, float | None]]) -> str:
     return "\n".join(lines)
 
 
+def by_region(results: Mapping[str, Mapping[str, tuple[Figures, float | None]]]) -> str:
+    """The damaged regions of each kind, as Markdown: what each method called of them."""
+    methods = list(next(iter(results.values())))
+    lines = [f"| kind | region | {' | '.join(methods)} |", "|---" * (2 + len(methods)) + "|"]
+    for kind, found in results.items():
+        for region in found[methods[0]][0].regions:
+            counts = [found[name][0].regions[region] for name in methods]
+            cells = [f"{called} of {every}" for called, every in counts]
+            lines.append(f"| {kind} | {region} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def about(examples: Sequence[Example], folds: Sequence[int]) -> str:
     """The folds, as Markdown."""
     kinds = sorted({e.kind for e in examples if e.damaged})
@@ -233,9 +247,7 @@ def report(
     results: Mapping[str, Mapping[str, tuple[Figures, float | None]]],
 ) -> str:  # fmt: skip
     """As Markdown."""
-    import sys
-
-    command = " ".join(shown_words(sys.argv[1:] if words is None else words))
+    command = shlex.join(shown_words(sys.argv[1:] if words is None else words))
     damaged = [e for e in examples if e.damaged]
     lines = [
         f"# {subject.name}: regions left out in turn",
@@ -253,9 +265,9 @@ def report(
     ]
     for title, found in results.items():
         lines += ["", f"## {title[:1].upper()}{title[1:]}", "", table(found)]
-        for name, (f, _) in found.items():
-            if f.missed:
-                lines += ["", f"Missed by {name}: {', '.join(f.missed)}."]
+    lines += ["", "## Regions", "", "Pictures that were called, of all; each kind by itself.", ""]
+    kinds = [kind for kind in results if kind in {e.kind for e in damaged}]
+    lines.append(by_region({kind: results[kind] for kind in kinds}))
     return "\n".join([*lines, "", "## Folds", "", about(examples, folds)])
 
 
