@@ -145,7 +145,7 @@ def drawn_tokens() -> tuple[Tokens, list[Example]]:
         if e.damaged:
             values[index, :6, 0] += 12
     first = [36 * i for i in range(len(every) + 1)]
-    return Tokens(values.reshape(-1, 8).half(), first, [(6, 6)] * len(every)), every
+    return Tokens(values.reshape(-1, 8).half(), first, [(6, 6)] * len(every), 4), every
 
 
 @pytest.mark.parametrize("name", list(METHODS))

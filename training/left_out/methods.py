@@ -62,8 +62,7 @@ def left_out(
 
 
 def _space(tokens: Tokens, known: Sequence[int], seed: int) -> Space:
-    blocks = 2 if tokens.values.shape[1] % 2 == 0 else 1
-    return Space.of(tokens.some(known, SAMPLE, seed), tokens.values.shape[1] // blocks)
+    return Space.of(tokens.some(known, SAMPLE, seed), tokens.block)
 
 
 def _nearest(tokens: Tokens, examples: Sequence[Example], known: Sequence[int], seed: int) -> Judge:

@@ -22,12 +22,13 @@ class Tokens:
     """Tokens of the patches of N pictures, each picture's `centred`.
 
     values: (P, C) float16 of all patches. first: (N + 1,) place of each picture's first one.
-    shapes: (N, 2), rows and columns of each.
+    shapes: (N, 2), rows and columns of each. block: numbers of one of the encoder's blocks.
     """
 
     values: Tensor
     first: list[int]
     shapes: list[tuple[int, int]]
+    block: int
 
     def __len__(self) -> int:
         return len(self.shapes)
@@ -58,12 +59,12 @@ class Tokens:
             shapes.append((found.shape[0], found.shape[1]))
             parts.append(found.reshape(-1, found.shape[2]))
         first = np.cumsum([0, *map(len, parts)]).tolist()
-        return cls(torch.from_numpy(np.concatenate(parts)), first, shapes)
+        return cls(torch.from_numpy(np.concatenate(parts)), first, shapes, sees.encoder.width)
 
 
 def _cached(example: Example, sees: PatchTokens, weights: str, cache: Path) -> np.ndarray:
     key = hashlib.sha256(example.image.read_bytes())
-    key.update(f"{weights} {sees.blocks} {sees.enlarged} {sees.normalisation}".encode())
+    key.update(f"{weights} {tuple(sees.blocks)} {sees.enlarged} {sees.normalisation}".encode())
     path = cache / f"{key.hexdigest()[:32]}.npy"
     if path.is_file():
         return np.load(path)

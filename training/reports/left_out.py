@@ -53,11 +53,14 @@ def load_encoder(path: Path, depth: int) -> VisionTransformer:
 
 def by_tokens(
     names: Sequence[str], examples: Sequence[Example], folds: Sequence[int],
-    encoder: Path, cache: Path, device: torch.device, seed: int,
+    encoder: Path, sees: tuple[Sequence[int], float], cache: Path, device: torch.device, seed: int,
 ) -> dict[str, Verdicts]:  # fmt: skip
-    """Verdicts of the methods on an encoder's tokens."""
-    model = load_encoder(encoder, max(BLOCKS)).to(device)
-    tokens = Tokens.of(examples, PatchTokens(model), checkpoint_hash(encoder), cache)
+    """Verdicts of the methods on an encoder's tokens; sees: blocks and enlargement."""
+    blocks, enlarged = sees
+    model = load_encoder(encoder, max(blocks)).to(device)
+    tokens = Tokens.of(
+        examples, PatchTokens(model, blocks, enlarged), checkpoint_hash(encoder), cache
+    )
     return {
         f"DINOv2, {name}": left_out(METHODS[name], tokens, examples, folds, seed) for name in names
     }
@@ -196,6 +199,8 @@ def get_args_parser() -> argparse.ArgumentParser:
     add("--more", type=Path, help="folder of the set's other kinds of damage")
     add("--encoder", type=Path, help="DINOv2 ViT-S/14 as safetensors, with timm's names")
     add("--method", choices=list(METHODS), nargs="*", default=list(METHODS), help="on its tokens")
+    add("--blocks", type=int, nargs="+", default=BLOCKS, help="whose tokens, from 1 on")
+    add("--enlarged", type=float, default=ENLARGED, help="how far pictures are, for it")
     add("--classifier", action="append", default=[], metavar="TITLE=FOLDER")
     add("--folds", type=int, default=FOLDS)
     add("--cache", type=Path, default=Path("runs/tokens"), help="where tokens are kept")
@@ -214,7 +219,14 @@ def main(words: Sequence[str] | None = None) -> None:
     verdicts: dict[str, Verdicts] = {}
     if args.encoder:
         verdicts |= by_tokens(
-            args.method, examples, folds, args.encoder, args.cache, device, args.seed
+            args.method,
+            examples,
+            folds,
+            args.encoder,
+            (args.blocks, args.enlarged),
+            args.cache,
+            device,
+            args.seed,
         )
     for given in args.classifier:
         title, _, folder = given.partition("=")
@@ -257,10 +269,11 @@ def report(
         f"{len(damaged)} damaged pictures of {len({e.region for e in damaged})} regions and "
         f"{len(examples) - len(damaged)} intact ones, all of train and val; each is judged by what "
         f"was trained on the other {args.folds - 1} of {args.folds} folds. Tokens are of pictures "
-        f"enlarged {ENLARGED} times, blocks {' and '.join(map(str, BLOCKS))}. Balanced accuracy, "
-        "TPR, TNR and calibration are at a probability of 0.5, fitted on the other folds' scores; "
-        "95 % intervals resample regions. A region is missed where none of its pictures is called. "
-        "IoU of the map: mean over damaged pictures at the one threshold that suits all best. "
+        f"enlarged {args.enlarged:g} times, of blocks {', '.join(map(str, args.blocks))}. "
+        "Balanced accuracy, TPR, TNR and calibration are at a probability of 0.5, fitted on the "
+        "other folds' scores; 95 % intervals resample regions. A region is missed where none of "
+        "its pictures is called. IoU of the map: mean over damaged pictures at the one threshold "
+        "that suits all best. "
         f"Seed {args.seed}.",
     ]
     for title, found in results.items():
