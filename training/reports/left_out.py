@@ -158,12 +158,16 @@ def table(found: Mapping[str, tuple[Figures, float | None]]) -> str:
 
 
 def by_region(results: Mapping[str, Mapping[str, tuple[Figures, float | None]]]) -> str:
-    """The damaged regions of each kind, as Markdown: what each method called of them."""
+    """The damaged regions of each kind, as Markdown: what each method called of them. Where each is
+    a single picture, those that no method missed are left out."""
     methods = list(next(iter(results.values())))
     lines = [f"| kind | region | {' | '.join(methods)} |", "|---" * (2 + len(methods)) + "|"]
     for kind, found in results.items():
+        single = all(every == 1 for _, every in found[methods[0]][0].regions.values())
         for region in found[methods[0]][0].regions:
             counts = [found[name][0].regions[region] for name in methods]
+            if single and all(called for called, _ in counts):
+                continue
             cells = [f"{called} of {every}" for called, every in counts]
             lines.append(f"| {kind} | {region} | {' | '.join(cells)} |")
     return "\n".join(lines)
