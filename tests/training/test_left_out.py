@@ -229,6 +229,8 @@ def test_from_pictures_to_a_report(
         made = (tmp_path / "folds" / "fold-1" / "best.safetensors").stat().st_mtime_ns
         classifier.main(train)  # done before
         assert (tmp_path / "folds" / "fold-1" / "best.safetensors").stat().st_mtime_ns == made
+        classifier.main([*train, "--epochs", "2"])  # with other settings it was not
+        assert (tmp_path / "folds" / "fold-1" / "best.safetensors").stat().st_mtime_ns > made
         words = [
             "--data", str(pictures), "--domain", "own", "--folds", "2",
             "--encoder", str(tmp_path / "encoder.safetensors"), "--cache", str(tmp_path / "tokens"),

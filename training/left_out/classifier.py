@@ -4,7 +4,8 @@
         --recipe training/recipes/magnetic-tile-128n.toml --training 2 --out runs/left-out
 
 Writes --out/fold-K/best.safetensors, the last epoch's: nothing that is left out chooses anything.
-A fold that is there is not trained again; one that was killed goes on after its last epoch.
+A fold that is there is not trained again with the same settings, pictures and start; one that was
+killed goes on after its last epoch.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from lrpseg.masks.render import save_text
 from lrpseg.models.contract import Classifier
 from lrpseg.models.tensors import checkpoint_hash
 from training.command import told
@@ -23,6 +25,7 @@ from training.data.readers import read
 from training.data.training_crops import TrainingCrops
 from training.loops.classifier import ClassifierTask, Config, initialise
 from training.loops.loop import make_fabric, train
+from training.loops.resuming import plain
 from training.loops.train import BEST
 from training.shipping.recipe import read_recipe
 
@@ -33,7 +36,11 @@ def train_fold(
     """Train on the fold's known pictures, and return the weights file; goes on where it was."""
     folder = out / f"fold-{fold.index}"
     done = folder / "done.json"
-    made_from = {"start": checkpoint_hash(Path(config.init)), "known": [e.name for e in fold.known]}
+    made_from = {
+        "start": checkpoint_hash(Path(config.init)),
+        "config": plain(replace(config, init="")),
+        "known": [e.name for e in fold.known],
+    }
     if done.is_file() and json.loads(done.read_text("utf-8")) == made_from:
         return folder / BEST
     fabric = make_fabric(config, folder, accelerator)
@@ -45,7 +52,7 @@ def train_fold(
     )  # fmt: skip
     task = ClassifierTask(model, crops, subject.normalisation, None, config, folder, fabric.device)
     train(fabric, task, config, folder, resume=True)
-    done.write_text(json.dumps(made_from), "utf-8")
+    save_text(json.dumps(made_from), done)
     (folder / "last.ckpt").unlink()  # 150 MB, of no use any more
     return folder / BEST
 
