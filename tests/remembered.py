@@ -32,7 +32,7 @@ class RememberedSegmenters(Segmenters):
     def steps(self, image: object, settings: Settings, explain_intact: bool = False) -> Steps:
         yield from ()  # all in one
         pixels = read_image(image)  # type: ignore[arg-type]
-        weights = weights_hash(load_domain(settings.domain), settings.network)
+        weights = weights_hash(load_domain(settings.domain), settings)
         key = repr((pixels.shape, settings.evidence(), weights, explain_intact)).encode()
         path = self._folder / hashlib.sha256(key + pixels.tobytes()).hexdigest()
         with FileLock(self._folder / "lock"):

@@ -39,7 +39,7 @@ class Segmenters:
         """The segmenter of these settings; thresholder and refiner are not looked at."""
         names = settings.evidence()
         # By the weights too: files that are replaced while the page runs count at once.
-        weights = weights_hash(load_domain(settings.domain), settings.network)
+        weights = weights_hash(load_domain(settings.domain), settings)
         key = (*names.values(), weights)
         with self._lock:
             if key not in self._loaded:

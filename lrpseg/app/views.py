@@ -89,7 +89,7 @@ def operating_points(settings: Settings, class_name: str | None = None) -> Opera
     try:
         domain = load_domain(settings.domain)
         changed = operating_points_file(domain).stat().st_mtime_ns
-        weights = weights_hash(domain, settings.network)
+        weights = weights_hash(domain, settings)
     except (LrpsegError, OSError):
         return None
     chosen = {name: getattr(settings, name) for name in MEASURED}

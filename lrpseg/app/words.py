@@ -10,7 +10,26 @@ from lrpseg.workspace import Item
 
 
 def verdict(item: Item, domain: Domain | None) -> str:
-    """The classifier's decision in words; `domain` is None where it is no longer there."""
+    """The decision in words, and whether network and witness disagree; `domain` is None where it is
+    no longer there."""
+    return " ".join(part for part in (_decision(item, domain), _doubt(item)) if part)
+
+
+def _doubt(item: Item) -> str:
+    """What each of the two says where they disagree; "" where they do not."""
+    layer = next((layer for layer in item.layers if layer.doubtful), None)
+    if layer is None or layer.network is None or layer.witness is None:
+        return ""
+    told = (
+        f"Doubtful: the network alone says {probability_words(layer.network)}, the witness "
+        f"{probability_words(layer.witness)}."
+    )
+    if layer.explained and layer.network <= 0.5 and not item.explain_intact:
+        told += " The heatmap is the witness's."
+    return told
+
+
+def _decision(item: Item, domain: Domain | None) -> str:
     if domain is None:
         return f"{item.settings.domain} is no longer here: the mask stays, choose another domain."
     if item.probability is None:

@@ -17,8 +17,12 @@ from lrpseg.core.files import data_folder
 from lrpseg.domains.classes import ClassSet, check_name
 from lrpseg.models.inputs import Calibration, Normalisation, Ranges
 from lrpseg.models.networks import NETWORKS, classifiers
+from lrpseg.witness.verdict import Verdict
+from lrpseg.witness.witness import WitnessFiles
 
 DOMAIN_FILE = "domain.json"
+SHARED = "shared"
+"""Folder, beside those of domains, of weights that several domains use."""
 FIRST_DOMAIN = "magnetic-tile"
 """The one where none is given; the menus show it at the start, where it is there."""
 
@@ -30,6 +34,7 @@ class Domain:
     intact: what a picture without damage is called; classes: the kinds of damage. base: the domain
     that this one was learned from; None: it stands by itself. decides: the classifier that decides
     beside networks that segment, None: the first one. calibration, ranges: of classifiers, by name.
+    witnesses: by name, the usual one first.
     """
 
     name: str
@@ -43,6 +48,7 @@ class Domain:
     decides: str | None = None
     calibration: Mapping[str, Calibration] = field(default_factory=dict)
     ranges: Mapping[str, Ranges] = field(default_factory=dict)
+    witnesses: Mapping[str, WitnessFiles] = field(default_factory=dict)
 
     @property
     def classifier(self) -> str:
@@ -143,7 +149,7 @@ def load_domain(name: str | os.PathLike[str], assets: Path | None = None) -> Dom
             if below is None:
                 raise ValueError(f"the domain {entry['based_on']!r}, on which it is based, is gone")
             base = _parse(below, _read(below))
-            entry = _read(below) | {"checkpoints": {}} | entry
+            entry = _read(below) | {"checkpoints": {}, "witnesses": {}} | entry
         return _parse(folder, entry, base)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise OptionError(
@@ -207,6 +213,11 @@ def _parse(folder: Path, entry: dict[str, Any], base: Domain | None = None) -> D
         network: Ranges({k: float(v) for k, v in held["highest"].items()}, str(held["weights"]))
         for network, held in entry.get("ranges", {}).items()
     }
+    witnesses = dict(base.witnesses) if base else {}
+    for name, held_by_witness in entry.get("witnesses", {}).items():
+        witnesses[name] = _witness(folder, held_by_witness)
+    if witnesses and len(classes) > 1:
+        raise ValueError("a witness tells damage from intact, and no kinds of damage")
     return Domain(
         name=os.path.basename(os.path.abspath(folder)),  # of "." too
         folder=folder,
@@ -219,6 +230,25 @@ def _parse(folder: Path, entry: dict[str, Any], base: Domain | None = None) -> D
         decides=decides,
         calibration=calibration,
         ranges=ranges,
+        witnesses=witnesses,
+    )
+
+
+def _witness(folder: Path, entry: dict[str, Any]) -> WitnessFiles:
+    """Its encoder lies beside `domain.json`, or is one that domains share."""
+    names = str(entry["encoder"]), str(entry["judge"])
+    if any(Path(name).name != name for name in names):
+        raise ValueError(f"files of a witness are named without a folder: {', '.join(names)}")
+    places = (folder, folder.parent / SHARED, assets_folder() / SHARED)
+    encoder = next((p for at in places if (p := at / names[0]).is_file()), places[-1] / names[0])
+    slope, offset = map(float, entry["alone"])
+    network, score, both = map(float, entry["together"])
+    return WitnessFiles(
+        encoder=encoder,
+        judge=folder / names[1],
+        encoder_weights=str(entry["encoder_weights"]),
+        judge_weights=str(entry["judge_weights"]),
+        verdict=Verdict((slope, offset), (network, score, both)),
     )
 
 

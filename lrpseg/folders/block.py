@@ -58,7 +58,8 @@ def annotate_block(
 
     A row has name, status ("damaged", "intact" or "failed"), reason, probability, threshold, width,
     height, pixels of the mask, and `records`: for each format the record that `assemble` takes;
-    where the picture was read in a way that is not plain, also `read`: `Picture.notes`.
+    where the picture was read in a way that is not plain, also `read`: `Picture.notes`; where a
+    witness was asked, `doubtful`: whether it and the network disagree.
     """
     rows: dict[int, Row] = {}
 
@@ -163,6 +164,8 @@ def _write(planned: Planned, result: Result, job: Job, out: Path, notes: Sequenc
     )  # fmt: skip
     if notes:
         row["read"] = list(notes)
+    if any(layer.witness is not None for layer in result.layers):
+        row["doubtful"] = result.doubtful
     if len(layers) == 1:
         (threshold,) = thresholds.values()
         row["threshold"] = threshold if wanted else None

@@ -90,7 +90,7 @@ class Job:
         return cls(
             settings=settings,
             options=ExportOptions.of(loaded, **(options or {})),
-            weights=weights_hash(loaded, settings.network),
+            weights=weights_hash(loaded, settings),
             **rest,
         )
 

@@ -75,13 +75,15 @@ def _list(rows: Iterable[Row]) -> _Listed:
             continue
         slim = {k: row[k] for k in ("position", "name", "status", "probability", "pixels")}
         slim["classes"] = row.get("classes", {})
+        slim["doubtful"] = row.get("doubtful", False)
         for name, found in slim["classes"].items():
             total = listed.classes.setdefault(name, {"pictures": 0, "pixels": 0})
             total["pictures"] += found["pixels"] > 0
             total["pixels"] += found["pixels"]
         if len(listed.first) < SHOWN:
             listed.first.append(slim)
-        entry = (-abs(row["probability"] - 0.5), -row["position"], slim)
+        certain = abs(row["probability"] - 0.5) - slim["doubtful"]
+        entry = (-certain, -row["position"], slim)
         if len(doubtful) < SHOWN:
             heapq.heappush(doubtful, entry)
         else:

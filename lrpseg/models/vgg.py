@@ -60,6 +60,14 @@ class Vgg(Classifier):
     def classify(self, last: Tensor) -> Tensor:
         return self.classifier(torch.flatten(self.features[-1](last), 1))
 
+    def parts(self, stage: int) -> tuple[nn.Sequential, nn.Sequential]:
+        """What comes up to the max-pool of `stage`, from 1 on, and what follows it: `forward` is
+        one after the other. Both are made of this network's own layers."""
+        pools = [i for i, m in enumerate(self.features) if isinstance(m, nn.MaxPool2d)]
+        end = pools[stage - 1] + 1
+        rest = [*self.features[end:], nn.Flatten(1), *self.classifier]
+        return self.features[:end], nn.Sequential(*rest)
+
     def stage_of(self, name: str) -> int | None:
         part, _, rest = name.partition(".")
         if part != "features":

@@ -7,6 +7,7 @@ from lrpseg.domains import Domain, load_domain
 from lrpseg.models.networks import NETWORKS, classifiers
 from lrpseg.pipeline.curves import measured_curves, own_iou
 from lrpseg.pipeline.settings import BEST, DEFAULTS, MEASURED, Settings, checked
+from lrpseg.pipeline.testifying import usual_witness
 
 UNMEASURED = {"rule_set": "ours", "thresholder": "simple", "refiner": "none"}
 """What is chosen beside a domain's first classifier where nothing was measured."""
@@ -32,7 +33,8 @@ def default_settings(
         best = _of_learned(domain, wanted.get("network") or own[0], wanted)
     else:
         best = _measured_best(domain, wanted, classifiers_only)
-    return Settings(**{**DEFAULTS, "domain": domain.name, **best, **wanted})
+    witness = {"witness": usual_witness(domain.witnesses)}
+    return Settings(**{**DEFAULTS, "domain": domain.name, **witness, **best, **wanted})
 
 
 def after_choosing(changed: str, values: Mapping[str, Any]) -> Settings:

@@ -13,13 +13,16 @@ from torch import Tensor, sigmoid
 from lrpseg.core.errors import RelevanceError
 from lrpseg.pipeline.found import Found, Map
 from lrpseg.pipeline.tiling import Tile, TileGrid
+from lrpseg.witness.witness import Testimony
 
 
 @dataclass(frozen=True)
 class Step:
-    """A part of the work is done: so many tiles of all. sketch: the relevance that was found so
-    far, at most of all classes, at a size (height, width); to be asked for while the rest runs.
-    looked: tiles that are done, or had a first look."""
+    """A part of the work is done: so many tiles, and windows of a witness, of all.
+
+    sketch: the relevance that was found so far, at most of all classes, at a size (height, width);
+    to be asked for while the rest runs. looked: what is done, or had a first look.
+    """
 
     done: int
     total: int
@@ -35,7 +38,9 @@ class Job:
     smaller than a tile. grid: of the canvas. large: whether it counts as a large picture.
     relevance, likelihood: a map of the canvas for each class; probability, explained: a value for
     each class. likelihood stays None where the network gives none by itself. suspicion: (rows,
-    columns) of the grid, how much a first look suspects each tile; None before one.
+    columns) of the grid, how much a first look suspects each tile; None before one. testimony:
+    what the witness says; None before it has spoken, or without one. heard, windows: of the witness
+    that are done, and in all.
     """
 
     image: NDArray[np.uint8]
@@ -50,6 +55,9 @@ class Job:
     done: int = 0
     looked: int = 0
     suspicion: Map | None = None
+    testimony: Testimony | None = None
+    heard: int = 0
+    windows: int = 0
 
     @classmethod
     def of(
@@ -87,6 +95,7 @@ class Job:
             self.image, self.canvas, self.grid, len(self.probability), proposes, self.large
         )
         made.explain_all = True
+        made.testimony = self.testimony
         return made
 
     def count(self, rows: Sequence[Sequence[float]]) -> None:
@@ -120,7 +129,8 @@ class Job:
     @property
     def step(self) -> Step:
         """Where it stands."""
-        return Step(self.done, len(self.grid), self.sketch, max(self.done, self.looked))
+        done, total = self.done + self.heard, len(self.grid) + self.windows
+        return Step(done, total, self.sketch, max(self.done, self.looked) + self.heard)
 
     def sketch(self, size: tuple[int, int]) -> Map:
         """See `Step`. Until there is relevance, it is what a first look suspects."""

@@ -19,7 +19,8 @@ from lrpseg.models.networks import NETWORKS
 from lrpseg.pipeline.curves import UNION, UNUSABLE, operating_points_file, read_curves
 from lrpseg.pipeline.defaults import default_settings
 from lrpseg.pipeline.operating_curve import OperatingPoints, points_of
-from lrpseg.pipeline.settings import MEASURED, taking
+from lrpseg.pipeline.settings import MEASURED, Settings, taking
+from lrpseg.pipeline.testifying import witness_of
 
 
 @taking(*MEASURED)
@@ -81,12 +82,16 @@ def load_operating_points(
     return points
 
 
-def weights_hash(domain: Domain, network: str) -> str:
-    """SHA-256 of each of the weights files that decide, and the network's calibration, joined by
-    "+"."""
+def weights_hash(domain: Domain, settings: Settings) -> str:
+    """SHA-256 of each of the weights files that decide, the network's calibration, and what the
+    witness is known by, joined by "+"."""
+    network = settings.network
     hashes = [checkpoint_hash(path) for path in NETWORKS[network].weights(domain)]
     if network in domain.calibration:
         hashes.append(str(domain.calibration[network]))
+    witness = witness_of(domain, settings.witness)
+    if witness is not None:
+        hashes.append(str(witness))
     return "+".join(hashes)
 
 

@@ -48,6 +48,8 @@ class Layer(Found):
             explained=found.explained,
             relevance=found.relevance,
             own_likelihood=found.own_likelihood,
+            network=found.network,
+            witness=found.witness,
             image=image,
             settings=settings,
         )
@@ -122,8 +124,13 @@ class Result:
         return any(layer.damaged for layer in self.layers)
 
     @property
+    def doubtful(self) -> bool:
+        """Whether network and witness disagree about some class."""
+        return any(layer.doubtful for layer in self.layers)
+
+    @property
     def explained(self) -> bool:
-        """Whether LRP ran for some class."""
+        """Whether some class has a reason to see, see `Found`."""
         return any(layer.explained for layer in self.layers)
 
     @property

@@ -21,7 +21,9 @@ from lrpseg.pipeline.jobs import Job, Step, probabilities
 from lrpseg.pipeline.looking import SURE, TILINGS, Look, Parts, in_doubt, pixels_of
 from lrpseg.pipeline.results import Result
 from lrpseg.pipeline.settings import OPTIONS, Settings, taking
+from lrpseg.pipeline.testifying import heard, witness_of
 from lrpseg.pipeline.tiling import TILE, Tile, TileGrid
+from lrpseg.witness.witness import Witness, load_witness
 
 DEFAULT_BATCH = 8
 
@@ -87,7 +89,9 @@ def load(
     )
     look = TILINGS[settings.tiling](Parts(loaded, settings.network, network, reason, where))
     explainer = deciding(network, reason)
-    return Segmenter(loaded, explainer, settings, where, batch, side, look)
+    files = witness_of(loaded, settings.witness)
+    witness = None if files is None else load_witness(files, where)
+    return Segmenter(loaded, explainer, settings, where, batch, side, look, witness=witness)
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,8 @@ class Segmenter:
     """A first look at tiles, which spares those that are surely intact; None: each runs."""
     large: int = LARGE
     """Pixels from which on a picture is a large one."""
+    witness: Witness | None = None
+    """Who else is asked about the picture; None: the network decides alone."""
 
     def __call__(
         self,
@@ -146,16 +152,31 @@ class Segmenter:
             job = job.again()
             for _ in self._batches(job):
                 yield job.step
-        return self._result(job, damaged)
+        return self._result(job, damaged, explain_intact)
 
     def _batches(self, job: Job) -> Iterator[tuple[int, int]]:
-        """Run all tiles of a picture; yields (tiles done, tiles in all) after each batch."""
+        """Run all tiles of a picture, and hear the witness; yields (tiles done, tiles in all) after
+        each batch, and each window of the witness."""
         todo = [(job, tile) for tile in job.grid]
         if self._looks(job):
             todo = yield from self._looked_at(job)
         for first in range(0, len(todo), self.batch):
             self._run(todo[first : first + self.batch], None)
             yield job.done, len(job.grid)
+        yield from self._hear(job)
+
+    def _hear(self, job: Job) -> Iterator[tuple[int, int]]:
+        """Hear the witness on a picture, if there is one and it has not spoken; yields as
+        `_batches`, after each window."""
+        if self.witness is None or job.testimony is not None:
+            return
+        steps = self.witness.steps(job.image)
+        while job.testimony is None:
+            try:
+                job.heard, _ = next(steps)
+                yield job.done, len(job.grid)
+            except StopIteration as end:
+                job.testimony = end.value
 
     def _looks(self, job: Job) -> bool:
         """Whether the picture's tiles get a first look."""
@@ -245,7 +266,9 @@ class Segmenter:
         grid = TileGrid(height, width, self.settings.overlap, self.side)
         large = height * width >= self.large
         proposes = NETWORKS[self.settings.network].evidence == "likelihood"
-        return Job.of(image, enlarged, grid, len(self.domain.classes), proposes, large)
+        job = Job.of(image, enlarged, grid, len(self.domain.classes), proposes, large)
+        job.windows = 0 if self.witness is None else len(self.witness.tokens.layout(image.shape))
+        return job
 
     def _run(self, pending: Sequence[Pending], progress: Progress | None) -> None:
         """Classify a batch of tiles, explain the damaged ones, and merge what comes back."""
@@ -272,13 +295,17 @@ class Segmenter:
 
     def _finish(self, job: Job, explain_intact: bool, progress: Progress | None) -> Result:
         damaged = job.explained
+        _tell(self._hear(job), None)
         if explain_intact and not all(damaged):
             job = job.again()
             _tell(self._batches(job), progress)
-        return self._result(job, damaged)
+        return self._result(job, damaged, explain_intact)
 
-    def _result(self, job: Job, damaged: list[bool]) -> Result:
+    def _result(self, job: Job, damaged: list[bool], explain_all: bool) -> Result:
         found = job.found(self.domain.classes.names, damaged)
+        if self.witness is not None and job.testimony is not None:
+            verdict = self.witness.verdict
+            found = [heard(each, job.testimony, verdict, explain_all) for each in found]
         return Result.of(job.image, self.settings, found)
 
 

@@ -18,6 +18,7 @@ from lrpseg.core.registry import Registry
 from lrpseg.lrp import DEFAULT_POOLING, DEFAULT_START, ENGINES, POOLINGS, RULE_SETS, STARTS
 from lrpseg.models.networks import NETWORKS
 from lrpseg.pipeline.looking import TILINGS
+from lrpseg.pipeline.testifying import NO_WITNESS, WITNESSES
 from lrpseg.pipeline.tiling import DEFAULT_OVERLAP
 from lrpseg.refiners import DEFAULT_REFINER, REFINERS
 from lrpseg.thresholders import THRESHOLDERS
@@ -117,6 +118,17 @@ class Settings:
         registry=REFINERS,
         best=True,
         evidence=False,
+        menu=True,
+    )
+    witness: str = option(
+        NO_WITNESS,
+        title="Witness",
+        help="A second opinion, from a network that was never told of damage. Where the two "
+        "disagree, the picture is doubtful.",
+        usage="who else is asked whether there is damage",
+        flag="--witness",
+        registry=WITNESSES,
+        measured=False,
         menu=True,
     )
     start: str = option(

@@ -10,6 +10,7 @@ from lrpseg.domains import known_domain, list_domains
 from lrpseg.models.networks import NETWORKS
 from lrpseg.pipeline.defaults import default_settings
 from lrpseg.pipeline.settings import MENUS, OPTIONS, Settings
+from lrpseg.pipeline.testifying import NO_WITNESS, WITNESSES
 from lrpseg.ui import texts
 
 Pairs = list[tuple[str, str]]
@@ -22,6 +23,8 @@ def offered(name: str, domain: str) -> Pairs:
         return _domains()
     if name == "network":
         return _networks(domain)[0]
+    if name == "witness":
+        return _witnesses(domain)
     registry = OPTIONS[name].registry
     assert registry is not None, name
     return texts.choices(registry)
@@ -37,6 +40,8 @@ def menus(settings: Settings) -> list[Any]:
             found.append(domains(value))
         elif name == "network":
             found.append(networks(settings.domain, value))
+        elif name == "witness":
+            found.append(gr.update(choices=_witnesses(settings.domain, value), value=value))
         else:
             found.append(value)
     return found
@@ -62,6 +67,13 @@ def _domains(shown: str | None = None) -> Pairs:
     if shown is not None:
         found.setdefault(shown, f"{shown} (no longer here)")
     return [(title, name) for name, title in found.items()]
+
+
+def _witnesses(name: str, shown: str | None = None) -> Pairs:
+    """Those of a domain, and none; and `shown`, also where the domain has it no more."""
+    domain = known_domain(name)
+    have = {NO_WITNESS, *(domain.witnesses if domain else ()), shown}
+    return [(entry.title, n) for n, entry in WITNESSES.items() if n in have]
 
 
 def _networks(name: str, value: str | None = None) -> tuple[Pairs, str | None]:

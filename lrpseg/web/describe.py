@@ -25,6 +25,7 @@ def summary(item: Item) -> dict[str, Any]:
         "reason": item.reason,
         "read": item.read.splitlines(),
         "probability": item.probability,
+        "doubtful": item.doubtful,
         "width": item.width,
         "height": item.height,
         "revision": item.revision,

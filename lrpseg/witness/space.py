@@ -42,6 +42,11 @@ class Space:
         spread = values[-kept:].clamp(min=0).sqrt()
         return cls(scale.float(), mean.float(), vectors[:, -kept:].float(), spread.float())
 
+    def to(self, where: torch.device) -> "Space":
+        """The same on another device."""
+        parts = (self.scale, self.mean, self.components, self.spread)
+        return Space(*(part.to(where) for part in parts))
+
     def __call__(self, tokens: Tensor) -> Tensor:
         """(..., C) tokens of a `centred` picture to (..., D)."""
         return (tokens * self.scale - self.mean) @ self.components

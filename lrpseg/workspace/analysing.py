@@ -123,7 +123,7 @@ class Analysable(Readable):
         settings = settings or item.settings
         explain = item.explain_intact if explain_intact is None else explain_intact
         domain = load_domain(settings.domain)
-        weights = weights_hash(domain, settings.network)
+        weights = weights_hash(domain, settings)
         key = analysis_key(item.sha256, settings, weights, explain)
         path = self._folder(item) / f"relevance-{key}.json"
         known = read_known(path, domain.classes.names)

@@ -56,6 +56,7 @@ def provenance(workspace: Workspace, which: Which) -> dict[str, Any]:
         **asdict(item.settings),
         "probability": item.probability,
         "damaged": item.damaged,
+        "doubtful": item.doubtful,
         "explained": item.explained,
         "threshold": item.used_threshold if len(item.layers) == 1 else item.threshold,
         "own_threshold": item.own_threshold,
@@ -66,6 +67,8 @@ def provenance(workspace: Workspace, which: Which) -> dict[str, Any]:
         "classes": {
             name: {
                 "probability": layers[name].probability,
+                "network_probability": layers[name].network,
+                "witness_probability": layers[name].witness,
                 "damaged": layers[name].damaged,
                 "explained": layers[name].explained,
                 "threshold": layers[name].used_threshold,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lrpseg.pipeline.found import disagree
 from lrpseg.pipeline.settings import DEFAULTS, OPTIONS, Settings
 from lrpseg.workspace.errors import WorkspaceError
 
@@ -29,7 +30,7 @@ class ItemLayer:
     and False before the analysis. threshold: that somebody chose, None for nobody: then
     `own_threshold`, the thresholder's own, counts; both 0 to 1. min_area, max_hole: of cleaning, in
     pixels. drawn: whether there are corrections. truth: name of the file of the true mask, "" for
-    none. id: in the database.
+    none. network, witness: see `Found`. id: in the database.
     """
 
     id: int
@@ -43,6 +44,13 @@ class ItemLayer:
     max_hole: int
     drawn: bool
     truth: str
+    network: float | None = None
+    witness: float | None = None
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether network and witness disagree."""
+        return disagree(self.network, self.witness)
 
     @property
     def has_truth(self) -> bool:
@@ -136,8 +144,13 @@ class Item:
         return any(layer.damaged for layer in self.layers)
 
     @property
+    def doubtful(self) -> bool:
+        """Whether network and witness disagree about some class."""
+        return any(layer.doubtful for layer in self.layers)
+
+    @property
     def explained(self) -> bool:
-        """Whether LRP ran for some class."""
+        """Whether some class has a reason to see, see `Found`."""
         return any(layer.explained for layer in self.layers)
 
     @property

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from lrpseg.masks.render import save_text
 from lrpseg.pipeline.results import Result
@@ -18,6 +19,8 @@ class Known:
     probability: float
     damaged: bool
     explained: bool
+    network: float | None = None
+    witness: float | None = None
 
     def layer(self) -> ItemLayer:
         """As a layer of a picture, on which nobody chose or drew anything."""
@@ -33,21 +36,26 @@ class Known:
             max_hole=0,
             drawn=False,
             truth="",
+            network=self.network,
+            witness=self.witness,
         )
 
 
 def known_of(result: Result) -> tuple[Known, ...]:
     """What a result says of its classes, in their order."""
-    return tuple(Known(e.name, e.probability, e.damaged, e.explained) for e in result.layers)
+    return tuple(
+        Known(e.name, e.probability, e.damaged, e.explained, e.network, e.witness)
+        for e in result.layers
+    )
 
 
 def save_known(known: Sequence[Known], path: Path) -> None:
     """Write it to a file; that of one class does not name it, as before there were several."""
-    if len(known) == 1:
-        (only,) = known
-        kept = {k: v for k, v in asdict(only).items() if k != "name"}
+    told = [{k: v for k, v in asdict(entry).items() if v is not None} for entry in known]
+    if len(told) == 1:
+        kept: dict[str, Any] = {k: v for k, v in told[0].items() if k != "name"}
     else:
-        kept = {"layers": [asdict(entry) for entry in known]}
+        kept = {"layers": told}
     save_text(json.dumps(kept), path)
 
 

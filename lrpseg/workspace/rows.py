@@ -71,10 +71,13 @@ def adopt(
     thresholder's own thresholds on them."""
     arrange(db, item.id, [found.name for found in known])
     for place, (found, threshold) in enumerate(zip(known, own, strict=True)):
-        values = (found.probability, found.damaged, found.explained, threshold)
+        values = (
+            found.probability, found.damaged, found.explained, found.network, found.witness,
+            threshold,
+        )  # fmt: skip
         db.execute(
-            "UPDATE layers SET probability=?, damaged=?, explained=?, own_threshold=? "
-            "WHERE item=? AND place=?",
+            "UPDATE layers SET probability=?, damaged=?, explained=?, network=?, witness=?, "
+            "own_threshold=? WHERE item=? AND place=?",
             (*values, item.id, place),
         )
     explained = any(found.explained for found in known)
@@ -114,8 +117,8 @@ def arrange(db: sqlite3.Connection, id: str, names: Sequence[str]) -> None:
         "DELETE FROM layers WHERE item=? AND place IS NULL AND NOT drawn AND truth=''", (id,)
     )
     db.execute(  # what was found and chosen belongs to an analysis that is no longer shown
-        "UPDATE layers SET probability=NULL, damaged=0, explained=0, threshold=NULL, "
-        "own_threshold=NULL WHERE item=? AND place IS NULL",
+        "UPDATE layers SET probability=NULL, damaged=0, explained=0, network=NULL, "
+        "witness=NULL, threshold=NULL, own_threshold=NULL WHERE item=? AND place IS NULL",
         (id,),
     )
 

@@ -99,11 +99,18 @@ _NOW_OF_CLASSES = """
 """
 _HOW_IT_WAS_READ = "ALTER TABLE items ADD COLUMN read TEXT NOT NULL DEFAULT ''"
 
+# Probabilities by each alone, where a witness was asked.
+_WITNESS = """
+    ALTER TABLE layers ADD COLUMN network REAL;
+    ALTER TABLE layers ADD COLUMN witness REAL;
+"""
+
 MIGRATIONS: tuple[tuple[Part, ...], ...] = (
     (_PICTURES,),
     (_ACCEPTED_ELSEWHERE,),
     (_CLASSES_AND_STROKES, take_over_classes, _NOW_OF_CLASSES),
     (_HOW_IT_WAS_READ,),
+    (_WITNESS,),
 )
 """Step i brings a database of version i to version i + 1. A released step never changes."""
 

@@ -107,7 +107,7 @@ class Workspace(Correctable):
             raise UnavailableError(self.read_only)
         id, sha256 = uuid.uuid4().hex, hashlib.sha256(data).hexdigest()
         domain = load_domain(settings.domain)
-        weights = weights_hash(domain, settings.network)
+        weights = weights_hash(domain, settings)
         folder = self.folder / "items" / id
         width = height = 0
         status, reason, notes = "waiting", None, read or ()

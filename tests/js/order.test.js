@@ -59,3 +59,11 @@ test("what changed takes its place, what is new comes last, what is gone goes", 
   assert.deepEqual(merged(list, [], []), list);
   assert.deepEqual(merged([], [list[0]], ["a"]), [list[0]]);
 });
+
+test("of the least certain, those on which network and witness disagree come first", () => {
+  const list = [
+    { name: "a", probability: 0.5 }, { name: "b", probability: 0.99, doubtful: true },
+    { name: "c", probability: 0.6, doubtful: true }, { name: "d", probability: null },
+  ];
+  assert.deepEqual(sorted(list, "certainty").map((i) => i.name), ["c", "b", "a", "d"]);
+});

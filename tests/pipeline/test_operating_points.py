@@ -20,7 +20,7 @@ from lrpseg.pipeline.curves import FILE_NAME, FORMAT
 from lrpseg.pipeline.defaults import default_settings
 from lrpseg.pipeline.operating_curve import columns
 from lrpseg.pipeline.operating_points import load_operating_points, weights_hash
-from lrpseg.pipeline.settings import BEST, MEASURED
+from lrpseg.pipeline.settings import BEST, MEASURED, Settings
 from lrpseg.refiners import REFINERS
 from lrpseg.thresholders import THRESHOLDERS
 from training.data.datasets import DataError
@@ -291,5 +291,8 @@ def test_weights_hash_names_all_files_that_decide() -> None:
     domain = load_domain("magnetic-tile")
     own, beside = (checkpoint_hash(domain.checkpoints[n]) for n in ("self-trained", "128n"))
     assert domain.classifier == "128n"
-    assert weights_hash(domain, "128n") == beside
-    assert weights_hash(domain, "self-trained") == f"{own}+{beside}"
+    settings = Settings(
+        domain="magnetic-tile", network="128n", rule_set="ours", thresholder="simple"
+    )
+    assert weights_hash(domain, settings) == beside
+    assert weights_hash(domain, settings.but(network="self-trained")) == f"{own}+{beside}"

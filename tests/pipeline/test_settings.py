@@ -28,7 +28,7 @@ def test_every_field_is_declared_for_people() -> None:
         if option.registry is not None and name in DEFAULTS:
             assert DEFAULTS[name] in option.registry, name
     assert set(BEST) < set(MEASURED)
-    assert set(MENUS) <= {*MEASURED, "domain"}
+    assert set(MENUS) <= {*MEASURED, "domain", "witness"}
 
 
 def test_settings_are_given_by_name_alone() -> None:

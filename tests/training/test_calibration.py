@@ -22,6 +22,7 @@ from lrpseg.models.checkpoints import (
 from lrpseg.models.networks import NETWORKS
 from lrpseg.models.vgg import Vgg
 from lrpseg.pipeline.operating_points import weights_hash
+from lrpseg.pipeline.settings import Settings
 from training.data.datasets import Example
 from training.loops import calibration
 from training.loops.calibration import platt
@@ -156,7 +157,8 @@ def test_a_checkpoint_is_calibrated_from_the_command_line(tmp_path: Path) -> Non
     calibrated = load_domain(folder)
     assert log_odds(load_classifier(calibrated, "one-fc"), x) == pytest.approx(after, abs=0.02)
     assert log_odds(load_deciding(calibrated), x) == before
-    assert weights_hash(calibrated, "one-fc").startswith(
+    settings = Settings(domain=str(folder), network="one-fc", rule_set="ours", thresholder="simple")
+    assert weights_hash(calibrated, settings).startswith(
         checkpoint_hash(folder / "one-fc.safetensors") + "+"
     )
 

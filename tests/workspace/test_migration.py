@@ -161,7 +161,7 @@ def test_one_that_fails_half_way_is_as_it_was(
 ) -> None:
     make_old(tmp_path)
     before = held_by(tmp_path)
-    *first, (tables, fill, drop), _ = schema_module.MIGRATIONS
+    *first, (tables, fill, drop), _, _ = schema_module.MIGRATIONS
 
     def failing(db: sqlite3.Connection, folder: Path) -> None:
         fill(db, folder)  # type: ignore[operator]
@@ -179,7 +179,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from lrpseg.workspace import Workspace, schema
-*first, (tables, fill, drop), _ = schema.MIGRATIONS
+*first, (tables, fill, drop), _, _ = schema.MIGRATIONS
 def killed(db, folder):
     fill(db, folder)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -14,9 +14,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from lrpseg.core.devices import pick_device
 from lrpseg.masks.render import save_text
 from lrpseg.models.contract import Classifier
 from lrpseg.models.tensors import checkpoint_hash
+from lrpseg.models.vgg import Vgg
 from training.command import told
 from training.data.datasets import DataError, Example
 from training.data.declared import Subject
@@ -27,6 +29,7 @@ from training.loops.classifier import ClassifierTask, Config, initialise
 from training.loops.loop import make_fabric, train
 from training.loops.resuming import plain
 from training.loops.train import BEST
+from training.loops.upper import Each, FeatureCrops, Features, UpperTask, features_of
 from training.shipping.recipe import read_recipe
 
 
@@ -57,6 +60,34 @@ def train_fold(
     return folder / BEST
 
 
+def train_upper(
+    fold: Fold, examples: Sequence[Example], features: Features, subject: Subject, config: Config,
+    frozen: int, out: Path, accelerator: str = "auto",
+) -> Path:  # fmt: skip
+    """As `train_fold`, of what lies above the `frozen` stages alone, on features of `examples`."""
+    folder = out / f"fold-{fold.index}"
+    done = folder / "done.json"
+    known = [e.name for e in fold.known]
+    made_from = {
+        "start": checkpoint_hash(Path(config.init)),
+        "config": plain(replace(config, init="")) | {"frozen": frozen},
+        "known": known,
+    }
+    if done.is_file() and json.loads(done.read_text("utf-8")) == made_from:
+        return folder / BEST
+    fabric = make_fabric(config, folder, accelerator)
+    model = initialise(config.network, config.init, config.seed, subject.classes)
+    assert isinstance(model, Vgg)
+    here = [i for i, e in enumerate(examples) if e.name in set(known)]
+    crops = FeatureCrops(
+        features, examples, here, config.crops, config.augmentation.drawn, config.seed
+    )
+    train(fabric, UpperTask(model, crops, config, frozen, folder), config, folder, resume=True)
+    save_text(json.dumps(made_from), done)
+    (folder / "last.ckpt").unlink()
+    return folder / BEST
+
+
 def pictures(subject: Subject, data: Path, more: Path | None = None) -> list[Example]:
     """All pictures of train and val, and those of `more` kinds of damage, if any.
 
@@ -84,6 +115,14 @@ def main(words: Sequence[str] | None = None) -> None:
     add("--start", type=Path, required=True, help="starting weights of the features")
     add("--epochs", type=int, help="instead of the recipe's")
     add("--crops", type=int, help="of an epoch, instead of the recipe's")
+    add(
+        "--frozen",
+        type=int,
+        default=0,
+        metavar="N",
+        help="stages that stay as they start: what is above is trained on features computed once",
+    )
+    add("--cache", type=Path, default=Path("runs/features"), help="where those features are kept")
     add("--folds", type=int, default=FOLDS)
     add("--out", type=Path, required=True)
     add("--accelerator", default="auto", help="auto, cuda, mps or cpu")
@@ -97,9 +136,26 @@ def main(words: Sequence[str] | None = None) -> None:
     changes = {k: v for k in ("epochs", "crops") if (v := getattr(args, k)) is not None}
     config = replace(config, init=str(args.start), stop=0, **changes)
     subject = Subject.of(recipe.domain)
-    for fold in leave_out(pictures(subject, args.data, args.more), args.folds, config.seed):
+    examples = pictures(subject, args.data, args.more)
+    features = None
+    if args.frozen:
+        model = initialise(config.network, config.init, config.seed, subject.classes)
+        if not isinstance(model, Vgg):
+            raise DataError(f"Stages of {config.network} cannot be frozen: it is no VGG.")
+        device = pick_device("auto" if args.accelerator == "auto" else args.accelerator)
+        lower = model.parts(args.frozen)[0].to(device).eval()
+        features = features_of(
+            examples, lower, f"{checkpoint_hash(args.start)} {args.frozen}", subject.normalisation,
+            config.augmentation, Each(), args.cache, device, config.seed,
+        )  # fmt: skip
+    for fold in leave_out(examples, args.folds, config.seed):
         print(f"fold {fold.index}: {len(fold.known)} known, {len(fold.left_out)} left out")
-        train_fold(fold, subject, config, args.out, args.accelerator)
+        if features is None:
+            train_fold(fold, subject, config, args.out, args.accelerator)
+        else:
+            train_upper(
+                fold, examples, features, subject, config, args.frozen, args.out, args.accelerator
+            )
 
 
 if __name__ == "__main__":

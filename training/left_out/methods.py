@@ -13,13 +13,17 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from lrpseg.core.registry import Registry
-from lrpseg.witness.nearest import HIGHEST, highest, nearest
+from lrpseg.witness.coreset import coreset
+from lrpseg.witness.judges import LEAST_SPREAD, Judge, Logistic, Nearest
+from lrpseg.witness.nearest import HIGHEST, highest
 from lrpseg.witness.space import Space
 from training.data.datasets import Example
 from training.left_out.tokens import Tokens
 
-BANK = 15
-"""Patches of each intact picture in the bank."""
+BANK = 60
+"""Patches of each intact picture from which the bank is chosen."""
+KEPT = 12_000
+"""Patches of the bank."""
 SAMPLE = 90
 """Patches of each picture from which the space is found."""
 
@@ -35,9 +39,6 @@ class Verdicts:
     scores: NDArray[np.float64]
     maps: list[NDArray[np.float32]] | None = None
 
-
-Judge = Callable[[Tensor], Tensor]
-"""From the tokens (p, C) of a picture to a value (p,) of each patch."""
 
 Method = Callable[[Tokens, Sequence[Example], Sequence[int], int], Judge]
 """From tokens, examples, the indices of those that may be known, and a seed, to a judge."""
@@ -70,7 +71,7 @@ def _nearest(tokens: Tokens, examples: Sequence[Example], known: Sequence[int], 
     intact = [i for i in known if not examples[i].damaged]
     space = _space(tokens, intact, seed)
     bank = space(tokens.some(intact, BANK, seed))
-    return lambda patches: nearest(space(patches), bank)
+    return Nearest(space, bank[coreset(bank, KEPT)])
 
 
 PICTURES = 16
@@ -101,7 +102,7 @@ def _logistic(
     labels = torch.cat([torch.ones(PICTURES), torch.zeros(PICTURES)])
 
     def seen(patches: Tensor) -> Tensor:
-        return space(patches) / space.spread.clamp(min=1e-4)
+        return space(patches) / space.spread.clamp(min=LEAST_SPREAD)
 
     ready = {i: seen(tokens[i]).half() for i in known}
     for step in range(steps):
@@ -118,7 +119,7 @@ def _logistic(
         optimizer.step()
         schedule.step()
     layer.requires_grad_(False)
-    return lambda patches: layer(seen(patches))[:, 0]
+    return Logistic(space, layer.weight[0].clone(), layer.bias.clone())
 
 
 def _top(values: Tensor) -> Tensor:

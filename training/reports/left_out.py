@@ -24,8 +24,8 @@ from lrpseg.core.devices import pick_device
 from lrpseg.masks.render import save_text
 from lrpseg.models.checkpoints import load_checkpoint
 from lrpseg.models.tensors import checkpoint_hash, read_tensors
-from lrpseg.models.vit import VisionTransformer
 from lrpseg.witness.tokens import BLOCKS, ENLARGED, PatchTokens
+from lrpseg.witness.witness import load_encoder
 from training.command import add_data, shown_words, told
 from training.data.crops import load_example
 from training.data.datasets import DataError, Example
@@ -37,18 +37,6 @@ from training.left_out.methods import METHODS, Verdicts, left_out
 from training.left_out.tokens import Tokens
 from training.loops.train import BEST
 from training.loops.validation import Validation, classify
-
-
-def load_encoder(path: Path, depth: int) -> VisionTransformer:
-    """The first blocks of the encoder in a safetensors file, with timm's names."""
-    held, _ = read_tensors(path)
-    width = held["cls_token"].shape[-1] if "cls_token" in held else 384
-    model = VisionTransformer(depth, width, width // 64)
-    wanted = model.state_dict()
-    if wanted.keys() - held.keys():
-        raise DataError(f"{path} holds no ViT-S/14: it lacks {min(wanted.keys() - held.keys())}.")
-    model.load_state_dict({name: held[name].float() for name in wanted})
-    return model.eval().requires_grad_(False)
 
 
 def by_tokens(

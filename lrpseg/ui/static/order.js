@@ -38,8 +38,9 @@ export function merged(items, changed, gone) {
 }
 
 /**
- * By name as people sort it, or by how near the probability is to a toss-up.
- * @template {Pick<Item, "name" | "probability">} T
+ * By name as people sort it, or by doubt: first those on which network and witness disagree, each
+ * by how near the probability is to a toss-up.
+ * @template {Pick<Item, "name" | "probability" | "doubtful">} T
  * @param {T[]} items
  * @param {string} order  "name" or "certainty"
  */
@@ -47,7 +48,8 @@ export function sorted(items, order) {
   /** @type {(a: T, b: T) => number} */
   const byName = (a, b) => a.name.localeCompare(b.name, undefined, { numeric: true });
   /** @type {(item: T) => number} */
-  const doubt = (i) => (i.probability === null ? 1 : Math.abs(i.probability - 0.5));
+  const doubt = (i) =>
+    i.probability === null ? 1 : Math.abs(i.probability - 0.5) - (i.doubtful ? 1 : 0);
   if (order === "name") return [...items].sort(byName);
   return [...items].sort((a, b) => doubt(a) - doubt(b) || byName(a, b));
 }

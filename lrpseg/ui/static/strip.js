@@ -99,11 +99,15 @@ export class Strip {
    * @param {Item} item
    */
   update(button, item) {
-    const [icon, words] = STATUS[item.status] || ["?", item.status];
+    const doubt = item.doubtful && ["todo", "empty"].includes(item.status);
+    const [icon, status] = STATUS[item.status] || ["?", item.status];
+    const words = doubt ? `${status}, doubtful` : status;
     button.dataset.status = item.status;
     button.classList.toggle("selected", item.id === this.selected);
     button.setAttribute("aria-current", String(item.id === this.selected));
-    within(button, ".badge").textContent = `${icon} ${words}${tiles(item)}`;
+    button.classList.toggle("doubtful", Boolean(doubt));
+    within(button, ".badge").textContent =
+      doubt ? `${icon} doubtful` : `${icon} ${words}${tiles(item)}`;
     within(button, ".label").textContent = item.name.split("/").pop() ?? "";
     button.title = [item.name, ...(item.reason ? [item.reason] : item.read ?? [])].join("\n");
     button.setAttribute("aria-label", `${item.name}, ${words}`);

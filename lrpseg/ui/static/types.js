@@ -45,6 +45,7 @@
  * @property {number} height
  * @property {number} revision  raised by each change at the server
  * @property {number | null} probability  of damage, 0 to 1
+ * @property {boolean} [doubtful]  whether network and witness disagree
  * @property {string} [reason]  why it failed
  * @property {string[]} [read]  what was not plain about reading it
  * @property {number} [tiles]
