@@ -146,7 +146,7 @@ def main(words: Sequence[str] | None = None) -> None:
         lower = model.parts(args.frozen)[0].to(device).eval()
         features = features_of(
             examples, lower, f"{checkpoint_hash(args.start)} {args.frozen}", subject.normalisation,
-            config.augmentation, Each(), args.cache, device, config.seed,
+            config.augmentation, Each(), args.cache, device, config.seed, model.tile,
         )  # fmt: skip
     for fold in leave_out(examples, args.folds, config.seed):
         print(f"fold {fold.index}: {len(fold.known)} known, {len(fold.left_out)} left out")

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from lrpseg.core.files import atomically
 from lrpseg.models.checkpoints import save_checkpoint
 from lrpseg.models.inputs import Normalisation
+from lrpseg.models.networks import INPUT_SIZE
 from lrpseg.models.vgg import Vgg
 from training.data.crops import Augmentation, load_example, random_crop
 from training.data.datasets import DataError, Example
@@ -29,8 +30,6 @@ from training.loops.resuming import plain
 
 FROZEN = 4
 """Stages of VGG-A that stay as they start; of five."""
-
-BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -65,13 +64,14 @@ def features_of(
     cache: Path,
     device: torch.device,
     seed: int = 0,
+    size: int = INPUT_SIZE,
 ) -> Features:
-    """Those of crops of all examples; weights: what the lower stages are known by.
+    """Those of crops of all examples; weights: what the lower stages are known by; size: of a crop.
 
     What `cache` has of the same pictures and settings is not computed again; a run that was killed
     goes on after its last picture.
     """
-    vary = asdict(augmentation) | {"drawn": 0.0}
+    vary = [asdict(augmentation) | {"drawn": 0.0}, size]
     cache.mkdir(parents=True, exist_ok=True)
     parts: list[np.ndarray] = []
     owner, damaged, drawn = [], [], []
@@ -82,9 +82,11 @@ def features_of(
         key = hashlib.sha256(about.encode() + example.image.read_bytes()).hexdigest()[:32]
         path = cache / f"{key}.npy"
         if not path.is_file():
-            image, mask = load_example(example)
+            image, mask = load_example(example, size)
             crops = [
-                random_crop(image, mask, augmentation, np.random.default_rng((seed, index, k)), d)
+                random_crop(
+                    image, mask, augmentation, np.random.default_rng((seed, index, k)), d, size
+                )
                 for k, d in enumerate(wanted)
             ]
             x = normalise(torch.from_numpy(np.stack(crops)).to(device))
