@@ -24,9 +24,7 @@ def _doubt(item: Item) -> str:
         f"Doubtful: the network alone says {probability_words(layer.network)}, the witness "
         f"{probability_words(layer.witness)}."
     )
-    if layer.explained and layer.network <= 0.5 and not item.explain_intact:
-        told += " The heatmap is the witness's."
-    return told
+    return f"{told} The heatmap is the witness's." if item.by_witness else told
 
 
 def _decision(item: Item, domain: Domain | None) -> str:
@@ -59,6 +57,8 @@ def points_note(
     """Why the operating points may not hold for this picture, if there is a reason."""
     if points is None:
         return "Nothing was measured with these settings: what to expect is not known."
+    if item.by_witness:
+        return "Measured on heatmaps of the network: of the witness's, what to expect is not known."
     if points.stale:
         return "The network has changed since this was measured: take it as a rough guide."
     differs = [] if image is None else unlike(image, points.pictures)

@@ -154,6 +154,12 @@ class Item:
         return any(layer.explained for layer in self.layers)
 
     @property
+    def by_witness(self) -> bool:
+        """Whether what is shown of it is the witness's: the network alone saw no damage."""
+        missed = (layer.network for layer in self.layers if layer.explained)
+        return not self.explain_intact and any(p is not None and p <= 0.5 for p in missed)
+
+    @property
     def threshold(self) -> float | None:
         """That all layers share; None where they differ, or nobody chose one."""
         return _shared(layer.threshold for layer in self.layers)
