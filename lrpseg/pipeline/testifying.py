@@ -61,8 +61,9 @@ def heard(found: Found, testimony: Testimony, verdict: Verdict, explain_all: boo
     """What the network found, after the witness has spoken.
 
     The probability is that of both, and decides. Damage that the network did not see is shown as
-    the witness sees it; of what both together take for intact the mask is empty, unless
-    everything is to be explained.
+    the witness sees it; of what both together take for intact the mask is empty. Where everything
+    is to be explained, it is as the one sees it that speaks for damage: the witness where it alone
+    does, else the network.
     """
     probability = verdict.of_both(found.probability, testimony.score)
     damaged = probability > 0.5
@@ -70,12 +71,16 @@ def heard(found: Found, testimony: Testimony, verdict: Verdict, explain_all: boo
         found, probability=probability, damaged=damaged, network=found.probability,
         witness=verdict.witness(testimony.score),
     )  # fmt: skip
-    if explain_all or (damaged and found.explained):
+    objects = said.doubtful and found.probability <= 0.5
+    if not objects and (explain_all or (damaged and found.explained)):
         return said
     shape = found.relevance.shape
     height, width = shape[:2]
     own = found.own_likelihood
-    relevance = _spread(verdict.relevance(testimony.patches), (height, width)) if damaged else None
+    shown = damaged or explain_all
+    relevance = _spread(verdict.relevance(testimony.patches), (height, width)) if shown else None
+    if explain_all and relevance is not None and not relevance.any():
+        return said
     if relevance is None or not relevance.any():
         nothing = _read_only(np.zeros(shape, np.float32))
         return replace(

@@ -155,9 +155,15 @@ class Item:
 
     @property
     def by_witness(self) -> bool:
-        """Whether what is shown of it is the witness's: the network alone saw no damage."""
-        missed = (layer.network for layer in self.layers if layer.explained)
-        return not self.explain_intact and any(p is not None and p <= 0.5 for p in missed)
+        """Whether what is shown of it is the witness's: the network alone saw no damage, see
+        `lrpseg.pipeline.testifying.heard`."""
+        return any(
+            layer.network is not None
+            and layer.network <= 0.5
+            and (layer.doubtful or not self.explain_intact)
+            for layer in self.layers
+            if layer.explained
+        )
 
     @property
     def threshold(self) -> float | None:

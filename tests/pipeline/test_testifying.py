@@ -77,6 +77,19 @@ def test_what_the_network_alone_took_for_damage_can_be_intact(own: bool) -> None
     assert np.array_equal(asked.relevance, found(0.6).relevance)
 
 
+@pytest.mark.parametrize(("score", "witnesss"), [(3.0, True), (1.0, False)])
+def test_whoever_asks_sees_the_reason_of_who_speaks_for_damage(
+    score: float, witnesss: bool
+) -> None:
+    network = replace(found(0.1), explained=True, relevance=np.ones((16, 24), np.float32))
+    got = heard(network, said(score), PLAIN, True)
+    assert (got.damaged, got.explained, got.doubtful) == (False, True, witnesss)
+    assert np.array_equal(got.relevance, network.relevance) != witnesss
+    # Unless there is nothing to see.
+    flat = Said(score, np.full((2, 3), 1, np.float32))
+    assert np.array_equal(heard(network, flat, PLAIN, True).relevance, network.relevance)
+
+
 def test_a_picture_that_is_alike_all_over_shows_nothing() -> None:
     flat = Said(UPSET, np.full((2, 3), UPSET, np.float32))
     got = heard(found(0.1), flat, PLAIN, False)

@@ -81,10 +81,12 @@ def test_who_disagrees_and_whose_heatmap_it_is(
 
 
 @pytest.mark.usefixtures("only_toy")
-def test_whoever_asks_for_the_reason_sees_the_networks(workspace: Workspace) -> None:
-    item = heard(workspace, 0.1, 0.9, 0.8, explain_intact=True)
-    assert item.doubtful
-    assert not item.by_witness
+@pytest.mark.parametrize(("network", "witness"), [(0.1, 0.9), (0.1, 0.2), (0.9, 0.1)])
+def test_whoever_asks_for_the_reason_sees_that_of_who_objects(
+    workspace: Workspace, network: float, witness: float
+) -> None:
+    item = heard(workspace, network, witness, 0.3, explain_intact=True)
+    assert item.by_witness == (witness > 0.5)
 
 
 @pytest.mark.usefixtures("only_toy")
