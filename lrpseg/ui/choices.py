@@ -30,6 +30,11 @@ def offered(name: str, domain: str) -> Pairs:
     return texts.choices(registry)
 
 
+def useful(name: str, pairs: Pairs) -> bool:
+    """Whether there is something to choose: few domains have a witness."""
+    return name != "witness" or len(pairs) > 1
+
+
 def menus(settings: Settings) -> list[Any]:
     """Updates of all menus, in the order of `MENUS`, that show `settings`, also where its domain or
     network is no longer here."""
@@ -41,7 +46,8 @@ def menus(settings: Settings) -> list[Any]:
         elif name == "network":
             found.append(networks(settings.domain, value))
         elif name == "witness":
-            found.append(gr.update(choices=_witnesses(settings.domain, value), value=value))
+            pairs = _witnesses(settings.domain, value)
+            found.append(gr.update(choices=pairs, value=value, visible=useful(name, pairs)))
         else:
             found.append(value)
     return found

@@ -102,5 +102,6 @@ def _menu(name: str, first: Settings) -> gr.Dropdown:
     option, value = OPTIONS[name], getattr(first, name)
     offered = choices.offered(name, first.domain)
     return gr.Dropdown(
-        offered, value=value, label=option.title, info=option.help, elem_id=element(name)
-    )
+        offered, value=value, label=option.title, info=option.help, elem_id=element(name),
+        visible=choices.useful(name, offered),
+    )  # fmt: skip

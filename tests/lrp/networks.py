@@ -39,10 +39,13 @@ def unlike_new(model: Classifier) -> Classifier:
     return model
 
 
-def pictures(model: Classifier, batch: int, seed: int = 1) -> torch.Tensor:
-    """(batch, 3, side, side) float64, with a flat part: equal activations, many zeros."""
+def pictures(model: Classifier, batch: int, seed: int = 1, flat: bool = True) -> torch.Tensor:
+    """(batch, 3, side, side) float64, with a flat part: equal activations, many zeros. Without
+    `flat` it is dark instead: which of equal activations is the largest is up to rounding, which
+    processors do differently."""
     torch.manual_seed(seed)
     side = model.side or 32
     images = torch.randint(0, 256, (batch, side, side, 3), dtype=torch.uint8)
-    images[:, side // 6 : side // 2, side // 8 :] = 17
+    part = images[:, side // 6 : side // 2, side // 8 :]
+    part[:] = 17 if flat else part // 8
     return NORMALISATION(images).double()

@@ -27,7 +27,7 @@ def assert_equal(found: Tensor, expected: Tensor) -> None:
 def compare(model: Classifier, rule_set: RuleSet, start: str, pooling: str, batch: int = 2) -> None:
     from lrpseg.lrp.zennit import ZennitEngine
 
-    x = pictures(model, batch)
+    x = pictures(model, batch, flat=pooling != "max")
     classes = torch.arange(batch) % len(model.classes)
     options = (model, rule_set, NORMALISATION, start, pooling)
     expected = ZennitEngine(*options).relevance(x, classes)
