@@ -184,3 +184,17 @@ def test_arguments_are_of_the_kind_that_is_asked_for(name: str, value: object) -
     assert told("t", 1, 3, True, None, None) == ["t", 1.0, 3, True, None, ""]
     with pytest.raises(messages.SaidError, match=name):
         told(**GOOD | {name: value})
+
+
+def test_a_program_of_before_a_setting_need_not_send_it() -> None:
+
+    with gr.Blocks() as demo:
+        block = SimpleNamespace(
+            inputs=[gr.Textbox("magnetic-tile"), gr.Number(None), gr.Textbox(""), gr.Textbox("")]
+        )
+    messages.keep_quiet(demo)
+    given: list[object] = ["concrete-crack", 0.5]
+    demo.validate_inputs(block, given)  # type: ignore[arg-type]
+    assert given == ["concrete-crack", 0.5, "", ""]
+    with pytest.raises(Exception, match="4 values are expected; 1 came"):
+        demo.validate_inputs(block, ["concrete-crack"])  # type: ignore[arg-type]
