@@ -19,10 +19,11 @@ from lrpseg.core.moved import moved
 from lrpseg.version import __version__
 
 if TYPE_CHECKING:
+    from lrpseg.pipeline.loading import load
     from lrpseg.pipeline.operating_curve import OperatingPoint, OperatingPoints
     from lrpseg.pipeline.operating_points import load_operating_points
     from lrpseg.pipeline.results import Result
-    from lrpseg.pipeline.segmenter import Segmenter, load
+    from lrpseg.pipeline.segmenter import Segmenter
     from lrpseg.pipeline.settings import Settings
 
 __all__ = [
@@ -43,7 +44,7 @@ _LATER = {
     "Result": "results",
     "Segmenter": "segmenter",
     "Settings": "settings",
-    "load": "segmenter",
+    "load": "loading",
     "load_operating_points": "operating_points",
 }
 """Names that bring PyTorch along, and where in `lrpseg.pipeline` they are: imported at first use,

@@ -15,9 +15,10 @@ from typing import Any
 from lrpseg.app import spaces
 from lrpseg.core.errors import LrpsegError
 from lrpseg.domains import load_domain
+from lrpseg.pipeline.loading import DEFAULT_BATCH, load
 from lrpseg.pipeline.operating_points import weights_hash
 from lrpseg.pipeline.results import Map, Result
-from lrpseg.pipeline.segmenter import DEFAULT_BATCH, Segmenter, Steps, load
+from lrpseg.pipeline.segmenter import Segmenter, Steps
 from lrpseg.pipeline.settings import Settings
 from lrpseg.workspace import Item, NoSuchItem, Workspace
 

@@ -4,8 +4,8 @@ import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from lrpseg.pipeline.loading import load
 from lrpseg.pipeline.results import Result
-from lrpseg.pipeline.segmenter import load
 
 T = TypeVar("T", bound=Callable)
 

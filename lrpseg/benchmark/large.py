@@ -24,8 +24,8 @@ from lrpseg.core.images import MAX_PIXELS, read_image
 from lrpseg.domains import FIRST_DOMAIN
 from lrpseg.domains.samples import shipped_samples
 from lrpseg.masks.figures import iou
+from lrpseg.pipeline.loading import load
 from lrpseg.pipeline.looking import TILINGS
-from lrpseg.pipeline.segmenter import load
 from lrpseg.pipeline.settings import Settings
 from lrpseg.version import __version__
 

@@ -30,8 +30,8 @@ from lrpseg.lrp.support import lean_lacks
 from lrpseg.lrp.zennit import ZennitEngine
 from lrpseg.models.contract import Classifier
 from lrpseg.models.networks import INPUT_SIZE
+from lrpseg.pipeline.loading import load
 from lrpseg.pipeline.results import Result
-from lrpseg.pipeline.segmenter import load
 from lrpseg.refiners import REFINERS
 from lrpseg.thresholders import THRESHOLDERS, Fitted, bmm_reference, gmm_reference
 from lrpseg.version import __version__

@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from lrpseg.domains import FIRST_DOMAIN
-from lrpseg.pipeline.segmenter import DEFAULT_BATCH
+from lrpseg.pipeline.loading import DEFAULT_BATCH
 from lrpseg.pipeline.settings import DEFAULTS, OPTIONS
 
 BEST = "(default: what made the best masks on the domain's validation images)"

@@ -12,8 +12,9 @@ from lrpseg.core.errors import OptionError
 from lrpseg.domains import DOMAIN_FILE, Domain, load_domain
 from lrpseg.formats import FORMATS, ExportOptions
 from lrpseg.pipeline.defaults import default_settings
+from lrpseg.pipeline.loading import DEFAULT_BATCH, load
 from lrpseg.pipeline.operating_points import load_operating_points, weights_hash
-from lrpseg.pipeline.segmenter import DEFAULT_BATCH, Segmenter, load
+from lrpseg.pipeline.segmenter import Segmenter
 from lrpseg.pipeline.settings import MEASURED, OPTIONS, Settings
 from lrpseg.version import __version__
 

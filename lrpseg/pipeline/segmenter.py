@@ -1,31 +1,23 @@
-"""The object to use: `lrpseg.load(...)` gives a `Segmenter`, which turns images into results."""
+"""The object to use: a `Segmenter`, from `lrpseg.load(...)`, turns images into results."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from lrpseg.core.devices import pick_device
-from lrpseg.core.errors import OptionError
 from lrpseg.core.images import ImageSource, enlarge_to, read_image
-from lrpseg.domains import FIRST_DOMAIN, Domain, load_domain
-from lrpseg.lrp import RULE_SETS, Explainer, make_explainer
-from lrpseg.lrp.explainer import deciding
+from lrpseg.domains import Domain
+from lrpseg.lrp import Explainer
 from lrpseg.models.networks import NETWORKS
-from lrpseg.pipeline.defaults import default_settings
 from lrpseg.pipeline.jobs import Job, Step, probabilities
-from lrpseg.pipeline.looking import SURE, TILINGS, Look, Parts, in_doubt, pixels_of
+from lrpseg.pipeline.looking import SURE, Look, in_doubt, pixels_of
 from lrpseg.pipeline.results import Result
-from lrpseg.pipeline.settings import OPTIONS, Settings, taking
-from lrpseg.pipeline.testifying import heard, witness_of
+from lrpseg.pipeline.settings import Settings
+from lrpseg.pipeline.testifying import heard
 from lrpseg.pipeline.tiling import TILE, Tile, TileGrid
-from lrpseg.witness.witness import Witness, load_witness
-
-DEFAULT_BATCH = 8
+from lrpseg.witness.witness import Witness
 
 LARGE = 2_000_000
 """Pixels from which on a picture is large: what a first look suspects most runs first."""
@@ -41,57 +33,6 @@ Pending = tuple[Job, Tile]
 
 Steps = Generator[Step, None, Result]
 """Yields as often as somebody else may have a turn; returns the result."""
-
-
-@taking(*(name for name in OPTIONS if name != "domain"))
-def load(
-    domain: str = FIRST_DOMAIN,
-    *,
-    device: str = "auto",
-    batch: int = DEFAULT_BATCH,
-    assets: Path | None = None,
-    **choices: Any,
-) -> "Segmenter":
-    """Load a segmenter.
-
-    Args:
-        domain: what is inspected: a shipped domain's name, or a folder that holds a `domain.json`.
-        device: "auto" (CUDA, MPS, CPU), or a name that PyTorch knows.
-        batch: tiles that run at once; it bounds the memory.
-        assets: folder of domains, instead of the shipped one.
-        {choices}
-
-    What is not given, or None, becomes what made the best masks on the domain's validation images,
-    beside what is given (`lrpseg.pipeline.defaults`).
-
-    Raises:
-        OptionError: a name or value that does not exist; the message lists those that do.
-        CheckpointError: the weights are missing, damaged, or of another network.
-    """
-    if batch < 1:
-        raise OptionError(f"A batch has at least one tile; {batch} was given.")
-    loaded = load_domain(domain, assets)
-    settings = replace(default_settings(loaded, **choices), domain=loaded.name)
-    where = pick_device(device)
-    network = NETWORKS[settings.network].load(loaded).to(where)
-    side = network.side or TILE
-    if choices.get("overlap") is None and settings.overlap >= side:
-        settings = replace(settings, overlap=side // 4)  # small tiles: the usual one is all of it
-    if not 0 <= settings.overlap < side:
-        raise OptionError(f"The overlap is 0 to {side - 1} pixels; {settings.overlap} was given.")
-    reason = make_explainer(
-        network.classifier,
-        RULE_SETS[settings.rule_set],
-        loaded.normalisation,
-        settings.start,
-        settings.pooling,
-        settings.engine,
-    )
-    look = TILINGS[settings.tiling](Parts(loaded, settings.network, network, reason, where))
-    explainer = deciding(network, reason)
-    files = witness_of(loaded, settings.witness)
-    witness = None if files is None else load_witness(files, where)
-    return Segmenter(loaded, explainer, settings, where, batch, side, look, witness=witness)
 
 
 @dataclass(frozen=True)

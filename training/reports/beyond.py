@@ -28,7 +28,7 @@ from lrpseg.masks.render import save_text
 from lrpseg.models.networks import NETWORKS
 from lrpseg.pipeline.curves import UNION
 from lrpseg.pipeline.defaults import default_settings
-from lrpseg.pipeline.segmenter import load
+from lrpseg.pipeline.loading import load
 from lrpseg.pipeline.settings import BEST, Settings
 from lrpseg.refiners import DEFAULT_REFINER, REFINERS
 from lrpseg.thresholders import THRESHOLDERS

@@ -27,7 +27,7 @@ from lrpseg.models.inputs import Normalisation
 from lrpseg.models.networks import INPUT_SIZE, NETWORKS, classifiers, load_calibrated
 from lrpseg.pipeline.curves import UNION
 from lrpseg.pipeline.defaults import default_settings
-from lrpseg.pipeline.segmenter import load
+from lrpseg.pipeline.loading import load
 from lrpseg.pipeline.settings import BEST, Settings
 from lrpseg.pipeline.tiling import TileGrid
 from lrpseg.refiners import DEFAULT_REFINER

@@ -18,7 +18,7 @@ from pathlib import Path
 from lrpseg.core.images import ImageSource
 from lrpseg.domains import load_domain
 from lrpseg.pipeline.defaults import default_settings
-from lrpseg.pipeline.segmenter import load
+from lrpseg.pipeline.loading import load
 from lrpseg.pipeline.settings import BEST
 from training.command import add_data, told
 from training.data.crops import centre_crop, load_example

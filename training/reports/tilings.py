@@ -18,9 +18,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from lrpseg.domains import load_domain
+from lrpseg.pipeline.loading import load
 from lrpseg.pipeline.looking import TILINGS
 from lrpseg.pipeline.results import Result
-from lrpseg.pipeline.segmenter import load
 from training.command import add_data, told
 from training.data.datasets import Example
 from training.data.declared import read_domain
