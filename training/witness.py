@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from lrpseg.core.assets import SHARED
 from lrpseg.core.devices import pick_device
 from lrpseg.domains import DOMAIN_FILE
-from lrpseg.domains.domain import SHARED
 from lrpseg.masks.render import save_text
 from lrpseg.models.precision import EIGHT_BITS
 from lrpseg.models.tensors import checkpoint_hash, save_tensors

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lrpseg.core.assets import assets_folder, shared_file
 from lrpseg.core.errors import CheckpointError, OptionError
 from lrpseg.core.files import data_folder
 from lrpseg.domains.classes import ClassSet, check_name
@@ -21,8 +22,6 @@ from lrpseg.witness.verdict import Verdict
 from lrpseg.witness.witness import WitnessFiles
 
 DOMAIN_FILE = "domain.json"
-SHARED = "shared"
-"""Folder, beside those of domains, of weights that several domains use."""
 FIRST_DOMAIN = "magnetic-tile"
 """The one where none is given; the menus show it at the start, where it is there."""
 
@@ -80,15 +79,6 @@ class Domain:
                 f"(it has: {have}). Train one with `python -m training.loops.train`."
             )
         return self.checkpoints[network]
-
-
-def assets_folder() -> Path:
-    """Where shipped files are: $LRPSEG_ASSETS, else inside the package, else beside it."""
-    if os.environ.get("LRPSEG_ASSETS"):
-        return Path(os.environ["LRPSEG_ASSETS"])
-    package = Path(__file__).parents[1]
-    packaged = package / "assets"
-    return packaged if packaged.is_dir() else package.parent / "assets"
 
 
 def learned_folder() -> Path | None:
@@ -236,16 +226,14 @@ def _parse(folder: Path, entry: dict[str, Any], base: Domain | None = None) -> D
 
 def _witness(folder: Path, entry: dict[str, Any]) -> WitnessFiles:
     """Its encoder lies beside `domain.json`, or is one that domains share."""
-    names = str(entry["encoder"]), str(entry["judge"])
-    if any(Path(name).name != name for name in names):
-        raise ValueError(f"files of a witness are named without a folder: {', '.join(names)}")
-    places = (folder, folder.parent / SHARED, assets_folder() / SHARED)
-    encoder = next((p for at in places if (p := at / names[0]).is_file()), places[-1] / names[0])
+    judge = str(entry["judge"])
+    if Path(judge).name != judge:
+        raise ValueError(f"a witness's judge is named without a folder, not {judge!r}")
     slope, offset = map(float, entry["alone"])
     network, score, both = map(float, entry["together"])
     return WitnessFiles(
-        encoder=encoder,
-        judge=folder / names[1],
+        encoder=shared_file(str(entry["encoder"]), folder),
+        judge=folder / judge,
         encoder_weights=str(entry["encoder_weights"]),
         judge_weights=str(entry["judge_weights"]),
         verdict=Verdict((slope, offset), (network, score, both)),

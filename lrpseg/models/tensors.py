@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from lrpseg.core.assets import shared_file
 from lrpseg.core.errors import CheckpointError
 from lrpseg.core.files import atomically
 from lrpseg.models.contract import DAMAGED, Classifier
@@ -25,6 +26,10 @@ CLASSES = "classes"
 PRECISION = "precision"
 """Key of the name in `PRECISIONS` in a file's metadata; files of fp16 have none."""
 
+BELOW, BELOW_WEIGHTS = "below", "below_weights"
+"""Keys, in a file's metadata, of the file whose tensors it has where it holds none of its own: name
+and SHA-256. Networks that were trained above the same frozen layers share them so."""
+
 STANDS_FOR = "stands_for"
 """Key of a classifier's `stands_for` in a file's metadata, a JSON list; most have none."""
 
@@ -35,6 +40,7 @@ def save_checkpoint(
     network: str,
     metadata: dict[str, str] | None = None,
     precision: str = FP16,
+    below: Path | None = None,
 ) -> None:
     """Write the weights of `model` as safetensors, as `save_tensors` does.
 
@@ -47,18 +53,39 @@ def save_checkpoint(
         about[CLASSES] = json.dumps(list(classes))
     if isinstance(model, Classifier) and model.stands_for:
         about[STANDS_FOR] = json.dumps(list(model.stands_for))
-    save_tensors(model.state_dict(), about, path, precision)
+    save_tensors(model.state_dict(), about, path, precision, below)
 
 
 def save_tensors(
-    tensors: Mapping[str, Tensor], metadata: Mapping[str, str], path: Path, precision: str = FP16
+    tensors: Mapping[str, Tensor],
+    metadata: Mapping[str, str],
+    path: Path,
+    precision: str = FP16,
+    below: Path | None = None,
 ) -> None:
-    """Write tensors by name as safetensors, atomically; precision: a name in `PRECISIONS`."""
-    about = {k: v for k, v in metadata.items() if k != PRECISION}
+    """Write tensors by name as safetensors, atomically.
+
+    precision: a name in `PRECISIONS`. below: a file that holds some of them too: those that are
+    the same there, as far as fp16 tells, are not stored again, but read from there.
+
+    Raises:
+        CheckpointError: `below` is missing or damaged, or holds what is not among the tensors.
+    """
+    about = {k: v for k, v in metadata.items() if k not in (PRECISION, BELOW, BELOW_WEIGHTS)}
     if precision != FP16:
         about[PRECISION] = precision
+    if below is not None:
+        held, _ = read_tensors(below)
+        if other := held.keys() - tensors.keys():
+            raise CheckpointError(f"{below} holds {min(other)}, which the network does not have.")
+        tensors = {k: v for k, v in tensors.items() if k not in held or not _same(v, held[k])}
+        about |= {BELOW: below.name, BELOW_WEIGHTS: checkpoint_hash(below)}
     data = save(PRECISIONS[precision](tensors), metadata=about)
     atomically(path, lambda file: file.write(data))
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and torch.equal(a.detach().cpu().half(), b.half())
 
 
 def fill(model: Net, path: Path, network: str, classes: Sequence[str] = DAMAGED) -> Net:
@@ -132,9 +159,36 @@ def _hash(path: Path, modified: int, size: int) -> str:
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """(tensors by name, metadata) of a safetensors file; what it stores in 8 bits as float32.
 
+    What it shares with another file is read from there: see `BELOW`.
+
     Raises:
-        CheckpointError: it is missing, damaged, or stored in a way that is not known here.
+        CheckpointError: it, or a file that it shares tensors with, is missing, damaged, stored in a
+            way that is not known here, or not the one that it was stored with.
     """
+    tensors, metadata = _read(path)
+    if BELOW not in metadata:
+        return tensors, metadata
+    below = _below(path, metadata)
+    if checkpoint_hash(below) != metadata.get(BELOW_WEIGHTS):
+        raise CheckpointError(
+            f"{below} is not the file that {path} was trained above. Fetch both with the project's "
+            "files, or train it again."
+        )
+    held, about = _read(below)
+    if BELOW in about:
+        raise CheckpointError(f"{below} shares tensors itself: {path} cannot stand on it.")
+    return held | tensors, metadata
+
+
+def _below(path: Path, metadata: Mapping[str, str]) -> Path:
+    try:
+        return shared_file(metadata[BELOW], path.parent)
+    except ValueError as error:
+        raise CheckpointError(f"{path} cannot be used: {error}.") from error
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """What a file itself holds."""
     if not path.is_file():
         raise _missing(path)
     try:
