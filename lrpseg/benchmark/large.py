@@ -27,6 +27,7 @@ from lrpseg.masks.figures import iou
 from lrpseg.pipeline.loading import load
 from lrpseg.pipeline.looking import TILINGS
 from lrpseg.pipeline.settings import Settings
+from lrpseg.pipeline.testifying import NO_WITNESS
 from lrpseg.version import __version__
 
 MEGAPIXELS = (4.0, 24.0, 100.0)
@@ -147,7 +148,10 @@ def _alone(case: Case) -> Run:
 
 
 def _run(case: Case) -> Run:
-    segmenter = load(case.domain, network=case.network, tiling=case.tiling, device=case.device)
+    segmenter = load(
+        case.domain, network=case.network, tiling=case.tiling, witness=NO_WITNESS,
+        device=case.device,
+    )  # fmt: skip
     segmenter(read_image(case.samples[1]), explain_intact=True)  # warms up
     image = mosaic(case.megapixels, case.samples)
     start = time.perf_counter()

@@ -32,6 +32,7 @@ from lrpseg.models.contract import Classifier
 from lrpseg.models.networks import INPUT_SIZE
 from lrpseg.pipeline.loading import load
 from lrpseg.pipeline.results import Result
+from lrpseg.pipeline.testifying import NO_WITNESS
 from lrpseg.refiners import REFINERS
 from lrpseg.thresholders import THRESHOLDERS, Fitted, bmm_reference, gmm_reference
 from lrpseg.version import __version__
@@ -169,7 +170,7 @@ def benchmark(domain: str, network: str, device: str, repeats: int) -> str:
     x = loaded.normalisation(torch.from_numpy(surfaces).to(where))
     for batch in BATCHES:
         lines += [*lrp_table(model, loaded, x[:batch], repeats), ""]
-    segmenter = load(domain, network=network, rule_set="ours", device=device)
+    segmenter = load(domain, network=network, rule_set="ours", witness=NO_WITNESS, device=device)
     for side in SIDES:
         # Explained in any case: the drawn surface need not look damaged to this network.
         image = drawn_surface(1, side)[0]

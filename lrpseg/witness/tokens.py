@@ -32,6 +32,16 @@ SHARED = 4
 """Patches that neighbouring windows of larger pictures share, at least."""
 
 
+AT_ONCE = 8
+"""Windows that a GPU sees at once."""
+
+MARGIN = 2
+"""Pixels around a window that cubic interpolation looks at."""
+
+Place = tuple["Window", "Window"]
+"""A window of a picture: of its rows, and of its columns."""
+
+
 @dataclass(frozen=True)
 class PatchTokens:
     """An encoder, and how pictures are shown to it.
@@ -55,11 +65,10 @@ class PatchTokens:
 
         A picture of more than `MOST` patches along a side is seen in windows.
         """
-        shown = self.shown(pixels)
         found = torch.empty(*self.patches(pixels.shape), self.channels)
-        for rows, columns in self.layout(pixels.shape):
-            part = self.window(shown, rows, columns)
-            found[rows.kept, columns.kept] = part[rows.inside, columns.inside].cpu()
+        for places in self.batches(pixels.shape):
+            for (rows, columns), part in zip(places, self.windows(pixels, places), strict=True):
+                found[rows.kept, columns.kept] = part[rows.inside, columns.inside].cpu()
         return found
 
     def patches(self, shape: Sequence[int]) -> tuple[int, int]:
@@ -67,28 +76,57 @@ class PatchTokens:
         height, width = (max(1, round(n * self.enlarged / PATCH)) for n in shape[:2])
         return height, width
 
-    def layout(self, shape: Sequence[int]) -> list[tuple["Window", "Window"]]:
-        """Windows, of rows and of columns, in which a picture of the shape (H, W, ...) is seen."""
+    def layout(self, shape: Sequence[int]) -> list["Place"]:
+        """The windows in which a picture of the shape (H, W, ...) is seen; they are of one size."""
         height, width = self.patches(shape)
         return list(product(windows(height), windows(width)))
 
-    def shown(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """(H, W, 3) uint8 RGB at the size at which it is shown to the encoder."""
-        height, width = self.patches(pixels.shape)
-        size = (width * PATCH, height * PATCH)
-        how = cv2.INTER_AREA if size[0] < pixels.shape[1] else cv2.INTER_CUBIC
-        return np.asarray(cv2.resize(pixels, size, interpolation=how), np.uint8)
+    def batches(self, shape: Sequence[int]) -> list[list["Place"]]:
+        """The same, those together that are seen at once."""
+        layout = self.layout(shape)
+        count = 1 if self.encoder.cls_token.device.type == "cpu" else AT_ONCE
+        return [layout[first : first + count] for first in range(0, len(layout), count)]
+
+    def shown(self, pixels: NDArray[np.uint8], place: "Place") -> NDArray[np.uint8]:
+        """(h, w, 3) uint8: a window of (H, W, 3) uint8 RGB as it is shown to the encoder. Where
+        pictures are enlarged, what is outside of it is not: ten times a camera's picture is more
+        than the memory of many machines."""
+        rows, columns = (
+            (w.pixels, count * PATCH, side)
+            for w, count, side in zip(place, self.patches(pixels.shape), pixels.shape, strict=False)
+        )
+        size, shrunk = (columns[1], rows[1]), columns[1] < pixels.shape[1]
+        if shrunk or all(seen == slice(0, count) for seen, count, _ in (rows, columns)):
+            how = cv2.INTER_AREA if shrunk else cv2.INTER_CUBIC
+            whole = cv2.resize(pixels, size, interpolation=how)
+            return np.asarray(whole, np.uint8)[rows[0], columns[0]]
+        (y, part_y), (x, part_x) = _sources(*rows), _sources(*columns)
+        at_x, at_y = np.meshgrid(x - part_x.start, y - part_y.start)
+        enlarged = cv2.remap(
+            np.ascontiguousarray(pixels[part_y, part_x]),
+            at_x.astype(np.float32), at_y.astype(np.float32), cv2.INTER_CUBIC,
+            borderMode=cv2.BORDER_REPLICATE,
+        )  # fmt: skip
+        return np.asarray(enlarged, np.uint8)
 
     @torch.inference_mode()
-    def window(self, shown: NDArray[np.uint8], rows: "Window", columns: "Window") -> Tensor:
-        """Tokens (h, w, C) float32, on the encoder's device, of a window of a picture as it is
-        `shown`."""
+    def windows(self, pixels: NDArray[np.uint8], places: Sequence["Place"]) -> Tensor:
+        """Tokens (B, h, w, C) float32, on the encoder's device, of B windows of a picture (H, W, 3)
+        uint8 RGB."""
         where = self.encoder.cls_token.device
-        part = np.ascontiguousarray(shown[None, rows.pixels, columns.pixels])
-        x = self.normalisation(torch.from_numpy(part).to(where))
+        shown = np.stack([self.shown(pixels, place) for place in places])
+        x = self.normalisation(torch.from_numpy(shown).to(where))
         with torch.autocast(where.type, torch.bfloat16, enabled=_halves(where)):
             found = self.encoder(x)
-        return torch.cat([found[block - 1][0].float() for block in self.blocks], dim=-1)
+        return torch.cat([found[block - 1].float() for block in self.blocks], dim=-1)
+
+
+def _sources(seen: slice, count: int, side: int) -> tuple[NDArray[np.float64], slice]:
+    """Along one axis of `side` pixels, which is shown as `count`: where those `seen` come from, in
+    pixels, and the part that is needed to interpolate them."""
+    at = (np.arange(seen.start, seen.stop) + 0.5) * side / count - 0.5
+    first, last = math.floor(at[0]) - MARGIN, math.ceil(at[-1]) + MARGIN
+    return at, slice(max(0, first), min(side, last + 1))
 
 
 def _halves(where: torch.device) -> bool:

@@ -16,7 +16,7 @@ from lrpseg.models.tensors import checkpoint_hash, read_tensors, save_tensors
 from lrpseg.models.vit import VisionTransformer
 from lrpseg.witness.judges import JUDGES, Judge
 from lrpseg.witness.nearest import highest
-from lrpseg.witness.space import Space, centred
+from lrpseg.witness.space import Space
 from lrpseg.witness.tokens import PatchTokens
 from lrpseg.witness.verdict import Verdict
 
@@ -72,19 +72,22 @@ class Witness:
                 return testimony
 
     def steps(self, pixels: NDArray[np.uint8]) -> Generator[tuple[int, int], None, Testimony]:
-        """The same, a window at a time: yields (windows done, windows in all) after each.
+        """The same, some windows at a time: yields (windows done, windows in all) after each few.
 
         Each window is judged as a picture by itself, and the picture by the one that looks worst.
         """
-        shown, layout = self.tokens.shown(pixels), self.tokens.layout(pixels.shape)
         patches = np.zeros(self.tokens.patches(pixels.shape), np.float32)
-        score = -np.inf
-        for done, (rows, columns) in enumerate(layout, 1):
-            tokens = centred(self.tokens.window(shown, rows, columns))
-            values = self.judge(tokens.flatten(0, 1)).reshape(tokens.shape[:2]).float().cpu()
-            patches[rows.kept, columns.kept] = values[rows.inside, columns.inside].numpy()
-            score = max(score, highest(values))
-            yield done, len(layout)
+        batches = self.tokens.batches(pixels.shape)
+        score, done, total = -np.inf, 0, sum(map(len, batches))
+        for places in batches:
+            seen = self.tokens.windows(pixels, places)
+            tokens = seen - seen.mean(dim=(1, 2), keepdim=True)
+            values = self.judge(tokens.flatten(0, 2)).reshape(tokens.shape[:3]).float().cpu()
+            for (rows, columns), part in zip(places, values, strict=True):
+                patches[rows.kept, columns.kept] = part[rows.inside, columns.inside].numpy()
+                score = max(score, highest(part))
+            done += len(places)
+            yield done, total
         return Testimony(float(score), patches)
 
 

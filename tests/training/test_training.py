@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from lrpseg.core.errors import CheckpointError, LrpsegError
+from lrpseg.core.errors import CheckpointError, LrpsegError, OptionError
 from lrpseg.models.networks import NETWORKS
 from tests.training.support import SIDE, narrow_network
 from training.data.crops import Augmentation
@@ -187,3 +187,50 @@ def test_start_from_a_file_that_does_not_fit(convolutions: Path, tmp_path: Path)
             initialise("narrow", str(tmp_path / name), seed=0)
     with pytest.raises(CheckpointError, match="missing"):
         initialise("narrow", str(tmp_path / "nowhere.safetensors"), seed=0)
+
+
+def test_frozen_stages_stay_as_they_start(folder: Path, convolutions: Path, tmp_path: Path) -> None:
+    config = Config(
+        domain="discs", network="narrow", init=str(convolutions), frozen=4, epochs=1, crops=8,
+        batch=4, ema=0.5,
+    )  # fmt: skip
+    main(config, folder, tmp_path, resume=False, accelerator="cpu")
+    start = load_file(convolutions)
+    last = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    for held in (
+        last["model"],
+        {k.removeprefix("module."): v for k, v in last["averaged"].items()},
+    ):
+        moved = {k for k, v in start.items() if not torch.equal(held[k], v)}
+        assert moved == {f"features.{i}.{part}" for i in (16, 18) for part in ("weight", "bias")}
+    with pytest.raises(OptionError, match="the network has 5"):
+        main(replace(config, frozen=5), folder, tmp_path / "5", resume=False, accelerator="cpu")
+
+
+def test_batch_norms_of_frozen_stages_count_nothing(folder: Path, tmp_path: Path) -> None:
+    config = Config(
+        domain="discs", network="resnet-18", init="none", frozen=1, epochs=1, crops=2, batch=2
+    )
+    start = initialise("resnet-18", "none", seed=0).state_dict()
+    main(config, folder, tmp_path, resume=False, accelerator="cpu")
+    held = torch.load(tmp_path / "last.ckpt", weights_only=True)["model"]
+    still = {k for k, v in start.items() if torch.equal(held[k], v)}
+    assert {k for k in start if k.startswith(("conv1.", "bn1."))} <= still
+    assert not any(k.endswith("running_mean") for k in still if k.startswith("layer"))
+
+
+def test_a_training_from_before_a_setting_goes_on(
+    folder: Path, convolutions: Path, tmp_path: Path
+) -> None:
+    config = Config(
+        domain="discs", network="narrow", init=str(convolutions), epochs=2, crops=4, batch=2
+    )
+    main(replace(config, epochs=1), folder, tmp_path, resume=False, accelerator="cpu")
+    state = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    del state["config"]["frozen"]
+    torch.save(state, tmp_path / "last.ckpt")
+    with pytest.raises(LrpsegError, match="other settings"):
+        main(replace(config, frozen=1), folder, tmp_path, resume=True, accelerator="cpu")
+    main(config, folder, tmp_path, resume=True, accelerator="cpu")
+    report = json.loads((tmp_path / "metrics.json").read_text())
+    assert [h["epoch"] for h in report["history"]] == [1, 2]

@@ -64,8 +64,43 @@ def test_a_large_picture_is_put_together_from_windows(
     found = PatchTokens(encoder, (1,))(picture)
     assert found.shape == (100, 3, 12)
     # What a window keeps is what it gives by itself, wherever the others lie.
-    shown = np.asarray(cv2.resize(picture, (42, 1400), interpolation=cv2.INTER_CUBIC), np.uint8)
-    assert len(list(windows(100))) == 3
-    for w in windows(100):
-        alone = PatchTokens(encoder, (1,), 1.0)(shown[w.pixels])
-        assert torch.equal(found[w.kept], alone[w.inside])
+    sees = PatchTokens(encoder, (1,))
+    places = sees.layout(picture.shape)
+    assert len(places) == 3
+    for rows, columns in places:
+        alone = PatchTokens(encoder, (1,), 1.0)(sees.shown(picture, (rows, columns)))
+        assert torch.equal(found[rows.kept, columns.kept], alone[rows.inside, columns.inside])
+
+
+@pytest.mark.parametrize("enlarged", [1.75, 0.4])
+def test_a_window_shows_what_the_whole_picture_shows_there(
+    encoder: VisionTransformer, enlarged: float
+) -> None:
+    random = np.random.default_rng(0)
+    side = int(100 * PATCH / enlarged)
+    small = random.integers(0, 256, (side // 20, side // 20, 3), dtype=np.uint8)
+    picture = np.asarray(cv2.resize(small, (side, side + 5), interpolation=cv2.INTER_CUBIC))
+    sees = PatchTokens(encoder, (1,), enlarged)
+    height, width = sees.patches(picture.shape)
+    how = cv2.INTER_CUBIC if enlarged > 1 else cv2.INTER_AREA
+    whole = cv2.resize(picture, (width * PATCH, height * PATCH), interpolation=how)
+    places = sees.layout(picture.shape)
+    assert len(places) == 9
+    for place in places:
+        rows, columns = place
+        apart = sees.shown(picture, place).astype(int) - whole[rows.pixels, columns.pixels]
+        assert np.abs(apart).mean() < 1.5
+        assert np.abs(apart).max() <= 12
+
+
+def test_windows_of_a_batch_are_seen_each_for_itself(
+    encoder: VisionTransformer,
+) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (100 * 8, 24, 3), dtype=np.uint8)
+    sees = PatchTokens(encoder, (1,))
+    places = sees.layout(picture.shape)
+    assert sees.batches(picture.shape) == [[place] for place in places]  # on a CPU
+    together = sees.windows(picture, places)
+    assert together.shape == (3, 48, 3, 12)
+    for place, found in zip(places, together, strict=True):
+        assert torch.allclose(found, sees.windows(picture, [place])[0], atol=1e-5)

@@ -131,10 +131,9 @@ def test_a_large_picture_is_as_bad_as_its_worst_window() -> None:
     found = witness(picture)
     assert found.patches.shape == (2, 100)
     assert [done for done, _ in witness.steps(picture)] == [1, 2, 3]
-    shown = witness.tokens.shown(picture)
     scores = [
-        highest(witness.judge(centred(witness.tokens.window(shown, r, c)).flatten(0, 1)))
-        for r, c in witness.tokens.layout(picture.shape)
+        highest(witness.judge(centred(witness.tokens.windows(picture, [place])[0]).flatten(0, 1)))
+        for place in witness.tokens.layout(picture.shape)
     ]
     assert found.score == pytest.approx(max(scores), abs=1e-5)
 

@@ -11,7 +11,7 @@ killed goes on after its last epoch.
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
 from lrpseg.core.devices import pick_device
@@ -62,15 +62,16 @@ def train_fold(
 
 def train_upper(
     fold: Fold, examples: Sequence[Example], features: Features, subject: Subject, config: Config,
-    frozen: int, out: Path, accelerator: str = "auto",
+    out: Path, accelerator: str = "auto",
 ) -> Path:  # fmt: skip
-    """As `train_fold`, of what lies above the `frozen` stages alone, on features of `examples`."""
+    """As `train_fold`, of what lies above the frozen stages alone, on features of `examples`."""
     folder = out / f"fold-{fold.index}"
     done = folder / "done.json"
     known = [e.name for e in fold.known]
     made_from = {
         "start": checkpoint_hash(Path(config.init)),
-        "config": plain(replace(config, init="")) | {"frozen": frozen},
+        "config": plain(replace(config, init="")),
+        "crops": len(features.owner),
         "known": known,
     }
     if done.is_file() and json.loads(done.read_text("utf-8")) == made_from:
@@ -82,7 +83,7 @@ def train_upper(
     crops = FeatureCrops(
         features, examples, here, config.crops, config.augmentation.drawn, config.seed
     )
-    train(fabric, UpperTask(model, crops, config, frozen, folder), config, folder, resume=True)
+    train(fabric, UpperTask(model, crops, config, folder), config, folder, resume=True)
     save_text(json.dumps(made_from), done)
     (folder / "last.ckpt").unlink()
     return folder / BEST
@@ -118,9 +119,18 @@ def main(words: Sequence[str] | None = None) -> None:
     add(
         "--frozen",
         type=int,
-        default=0,
         metavar="N",
-        help="stages that stay as they start: what is above is trained on features computed once",
+        help="stages that stay as they start, instead of the recipe's: what is above is trained on "
+        "features computed once",
+    )
+    add(
+        "--each",
+        type=int,
+        nargs=3,
+        default=astuple(Each()),
+        metavar=("DAMAGED", "INTACT", "DRAWN"),
+        help="crops of a damaged picture, of an intact one, and of one with damage drawn in, whose "
+        f"features are kept (default: {' '.join(map(str, astuple(Each())))})",
     )
     add("--cache", type=Path, default=Path("runs/features"), help="where those features are kept")
     add("--folds", type=int, default=FOLDS)
@@ -133,29 +143,28 @@ def main(words: Sequence[str] | None = None) -> None:
     config = recipe.trainings[args.training - 1]
     if not isinstance(config, Config):
         raise DataError(f"{args.recipe} trains no classifier.")
-    changes = {k: v for k in ("epochs", "crops") if (v := getattr(args, k)) is not None}
+    changes = {k: v for k in ("epochs", "crops", "frozen") if (v := getattr(args, k)) is not None}
     config = replace(config, init=str(args.start), stop=0, **changes)
     subject = Subject.of(recipe.domain)
     examples = pictures(subject, args.data, args.more)
     features = None
-    if args.frozen:
+    if config.frozen:
         model = initialise(config.network, config.init, config.seed, subject.classes)
         if not isinstance(model, Vgg):
             raise DataError(f"Stages of {config.network} cannot be frozen: it is no VGG.")
         device = pick_device("auto" if args.accelerator == "auto" else args.accelerator)
-        lower = model.parts(args.frozen)[0].to(device).eval()
+        lower = model.parts(config.frozen)[0].to(device).eval()
+        weights = f"{checkpoint_hash(args.start)} {config.frozen}"
         features = features_of(
-            examples, lower, f"{checkpoint_hash(args.start)} {args.frozen}", subject.normalisation,
-            config.augmentation, Each(), args.cache, device, config.seed, model.tile,
+            examples, lower, weights, subject.normalisation,
+            config.augmentation, Each(*args.each), args.cache, device, config.seed, model.tile,
         )  # fmt: skip
     for fold in leave_out(examples, args.folds, config.seed):
         print(f"fold {fold.index}: {len(fold.known)} known, {len(fold.left_out)} left out")
         if features is None:
             train_fold(fold, subject, config, args.out, args.accelerator)
         else:
-            train_upper(
-                fold, examples, features, subject, config, args.frozen, args.out, args.accelerator
-            )
+            train_upper(fold, examples, features, subject, config, args.out, args.accelerator)
 
 
 if __name__ == "__main__":

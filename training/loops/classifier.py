@@ -34,14 +34,17 @@ SELECTS.add("all", lambda found: list(found.values()))
 class Config(Plan):
     """All that decides a classifier's training; stored in every file that it writes.
 
-    init: "imagenet", "none", or a safetensors file. lr_fc, lr_conv: learning rates of the head, and
-    of the features. select: a name in `SELECTS`: centre crops (paper), or also whole pictures, and
-    drawn damage where some is drawn. flip_val: add flipped val crops, as the paper does.
+    init: "imagenet", "none", or a safetensors file. frozen: stages, from the first, that stay as
+    they start; above four of VGG-A's five a training takes a third of the time. lr_fc, lr_conv:
+    learning rates of the head, and of the features. select: a name in `SELECTS`: centre crops
+    (paper), or also whole pictures, and drawn damage where some is drawn. flip_val: add flipped
+    val crops, as the paper does.
     """
 
     domain: str
     network: str = "one-fc"
     init: str = "imagenet"
+    frozen: int = 0
     epochs: int = 10
     crops: int = 256  # per epoch, half of them damaged
     batch: int = 16
@@ -56,6 +59,8 @@ class Config(Plan):
     def __post_init__(self) -> None:
         super().__post_init__()
         SELECTS[self.select]
+        if self.frozen < 0:
+            raise OptionError(f"frozen is 0 or more; it is {self.frozen}.")
         if not 0 <= self.label_smoothing < 1:
             raise OptionError(f"Label smoothing is 0 to 1; {self.label_smoothing} was given.")
 
@@ -90,6 +95,21 @@ def initialise(
     return model
 
 
+def freeze(model: Classifier, stages: int) -> None:
+    """The first `stages` of a classifier learn no more.
+
+    Raises `OptionError` where it has no more than these.
+    """
+    if stages >= len(model.stages):
+        raise OptionError(
+            f"{stages} stages are to stay as they start, and the network has {len(model.stages)}: "
+            "freeze fewer."
+        )
+    for name, parameter in model.named_parameters():
+        stage = model.stage_of(name.rpartition(".")[0])
+        parameter.requires_grad_(stage is None or stage > stages)
+
+
 def classification_loss(outputs: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
     """Cross entropy of (B, 2) logits and (B,) labels for one class; of several classes the mean
     binary cross entropy of (B, K) logits and (B, K) labels, 0 or 1.
@@ -120,10 +140,12 @@ class ClassifierTask(Task):
         self.network, self.crops, self.normalise = model, crops, normalise
         self.classifier, self.validation = model, validation
         self.config, self.out, self.device = config, out, device
+        freeze(model, config.frozen)
 
     def groups(self) -> list[tuple[list[nn.Parameter], float]]:
+        body = [p for p in self.classifier.body_parameters() if p.requires_grad]
         return [
-            (list(self.classifier.body_parameters()), self.config.lr_conv),
+            (body, self.config.lr_conv),
             (list(self.classifier.head_parameters()), self.config.lr_fc),
         ]
 

@@ -8,7 +8,7 @@ import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -200,6 +200,8 @@ def _check(made: dict[str, Any], plan: Plan, last: Path) -> None:
     # More epochs do not change those that are done, unless the rate falls towards the last.
     free = {"stop"} | ({"epochs"} if plan.schedule == "constant" else set())
     wanted = plain(plan)
+    # What it was made with before there was such a setting is the setting's default.
+    made = {f.name: f.default for f in fields(plan) if f.default is not MISSING} | made
     if {k: v for k, v in made.items() if k not in free} != {
         k: v for k, v in wanted.items() if k not in free
     }:
@@ -219,6 +221,10 @@ def _one_epoch(
 ) -> float:
     """One pass over the loader; returns the mean loss."""
     model.train()
+    for module in model.modules():  # what is frozen counts no batches either
+        own = list(module.parameters(recurse=False))
+        if own and not any(p.requires_grad for p in own):
+            module.eval()
     total = torch.zeros((), device=fabric.device)
     bar = tqdm(loader, desc=f"epoch {epoch + 1}/{plan.epochs}", disable=not fabric.is_global_zero)
     for i, (images, *targets) in enumerate(bar):  # images (B, side, side, 3) uint8

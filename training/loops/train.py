@@ -89,6 +89,13 @@ def get_args_parser() -> argparse.ArgumentParser:
     add("--network", choices=classifiers(NETWORKS), default=Config.network)
     add("--out", type=Path, required=True, help="folder for checkpoints and logs")
     add("--init", default=Config.init, help="imagenet (default), none, or a safetensors file")
+    add(
+        "--frozen",
+        type=int,
+        default=0,
+        metavar="N",
+        help="stages, from the first, that stay as they start (default: 0)",
+    )
     add("--epochs", type=int, default=Config.epochs)
     add("--stop", type=int, default=0, help="end after so many of the epochs (default: all)")
     add("--crops", type=int, default=Config.crops, help="random crops per epoch (default: 256)")

@@ -28,9 +28,6 @@ from training.loops.classifier import Config, classification_loss
 from training.loops.loop import Judged, Task
 from training.loops.resuming import plain
 
-FROZEN = 4
-"""Stages of VGG-A that stay as they start; of five."""
-
 
 @dataclass(frozen=True)
 class Each:
@@ -135,14 +132,13 @@ class FeatureCrops(Dataset[tuple[Tensor, int]]):
 
 
 class UpperTask(Task):
-    """The stages above `frozen`, and the head, learn from image-level labels. The last epoch's are
-    kept, with the lower stages, as the classifier's weights `out`/best.safetensors."""
+    """The stages above those that the configuration freezes, and the head, learn from image-level
+    labels. The last epoch's are kept, with the lower stages, as the classifier's weights
+    `out`/best.safetensors."""
 
-    def __init__(self, model: Vgg, crops: FeatureCrops, config: Config, frozen: int, out: Path):
-        self.model, self.frozen, self.crops, self.config, self.out = (
-            model, frozen, crops, config, out,
-        )  # fmt: skip
-        self.network = model.parts(frozen)[1]
+    def __init__(self, model: Vgg, crops: FeatureCrops, config: Config, out: Path) -> None:
+        self.model, self.crops, self.config, self.out = model, crops, config, out
+        self.network = model.parts(config.frozen)[1]
         self.normalise = lambda features: features.float()  # type: ignore[assignment]
 
     def groups(self) -> list[tuple[list[nn.Parameter], float]]:
@@ -161,6 +157,6 @@ class UpperTask(Task):
 
     def save(self, network: nn.Module) -> None:
         whole = deepcopy(self.model)
-        whole.parts(self.frozen)[1].load_state_dict(network.state_dict())
-        about = {"config": json.dumps(plain(self.config) | {"frozen": self.frozen})}
+        whole.parts(self.config.frozen)[1].load_state_dict(network.state_dict())
+        about = {"config": json.dumps(plain(self.config))}
         save_checkpoint(whole, self.out / "best.safetensors", self.config.network, about)

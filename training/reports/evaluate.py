@@ -29,6 +29,7 @@ from lrpseg.pipeline.curves import UNION
 from lrpseg.pipeline.defaults import default_settings
 from lrpseg.pipeline.loading import load
 from lrpseg.pipeline.settings import BEST, Settings
+from lrpseg.pipeline.testifying import NO_WITNESS
 from lrpseg.pipeline.tiling import TileGrid
 from lrpseg.refiners import DEFAULT_REFINER
 from lrpseg.thresholders import THRESHOLDERS, Fitted
@@ -170,7 +171,10 @@ def whole_systems(
     found: Systems = {}
     for network in networks:
         for rules in RULE_SETS:
-            segmenter = load(str(domain.folder), network=network, rule_set=rules, device=device)
+            segmenter = load(
+                str(domain.folder), network=network, rule_set=rules, witness=NO_WITNESS,
+                device=device,
+            )  # fmt: skip
             results = list(segmenter.stream(pictures.images, explain_intact=True))
             damaged = np.array([[layer.damaged for layer in r.layers] for r in results])
             for thresholder, entry in THRESHOLDERS.items():

@@ -20,6 +20,7 @@ from lrpseg.domains import load_domain
 from lrpseg.pipeline.defaults import default_settings
 from lrpseg.pipeline.loading import load
 from lrpseg.pipeline.settings import BEST
+from lrpseg.pipeline.testifying import NO_WITNESS
 from training.command import add_data, told
 from training.data.crops import centre_crop, load_example
 from training.data.declared import read_domain
@@ -51,7 +52,7 @@ def compare(
         choices = {name: getattr(settings, name) for name in BEST}
         made = []
         for where in (before, domain):
-            segmenter = load(where, device=device, **choices)
+            segmenter = load(where, device=device, witness=NO_WITNESS, **choices)
             made.append([segmenter(image) for image in images])
             size = load_domain(where).checkpoint(network).stat().st_size
             lines.append(row(network, f"{size / 1e6:.1f} MB", examples, made[-1], truths))

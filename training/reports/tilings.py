@@ -21,6 +21,7 @@ from lrpseg.domains import load_domain
 from lrpseg.pipeline.loading import load
 from lrpseg.pipeline.looking import TILINGS
 from lrpseg.pipeline.results import Result
+from lrpseg.pipeline.testifying import NO_WITNESS
 from training.command import add_data, told
 from training.data.datasets import Example
 from training.data.declared import read_domain
@@ -56,7 +57,7 @@ def compare(
 def _results(
     examples: Sequence[Example], domain: str, network: str, tiling: str, device: str
 ) -> list[Result]:
-    segmenter = load(domain, network=network, tiling=tiling, device=device)
+    segmenter = load(domain, network=network, tiling=tiling, witness=NO_WITNESS, device=device)
     return [replace(segmenter, large=0)(e.image) for e in examples]
 
 
