@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lrpseg.core.assets import shared_file
 from lrpseg.core.devices import pick_device
 from lrpseg.core.errors import LrpsegError
 from lrpseg.domains import DOMAIN_FILE, Domain, load_domain
@@ -29,7 +30,7 @@ from lrpseg.masks.render import save_text
 from lrpseg.models.checkpoints import load_checkpoint, read_tensors, save_checkpoint
 from lrpseg.models.networks import NETWORKS, classifiers
 from lrpseg.models.precision import FP16
-from lrpseg.models.tensors import checkpoint_hash, save_tensors
+from lrpseg.models.tensors import below_of, checkpoint_hash, save_tensors
 from lrpseg.pipeline.curves import FILE_NAME as POINTS_FILE
 from training.command import told
 from training.data.datasets import DataSet
@@ -50,7 +51,8 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Order:
-    """What is shipped, from which pictures, to where; start: weights for `init = "start"`."""
+    """What is shipped, from which pictures, to where; start: weights for `init = "start"`, None:
+    the recipe's `below`."""
 
     recipe: Recipe
     data: Path
@@ -63,6 +65,12 @@ class Order:
     def weights(self) -> Path:
         """The file that ships."""
         return self.out / f"{self.recipe.network}.safetensors"
+
+    @property
+    def below(self) -> Path | None:
+        """The shared file with which it has layers in common, if any."""
+        name = self.recipe.below
+        return shared_file(name, load_domain(self.recipe.domain).folder) if name else None
 
     def training(self, number: int) -> Path:
         """Folder of the training `number`, from 1 on."""
@@ -88,9 +96,12 @@ def ship(order: Order, say: Say = print) -> Domain:
     _open_folder(base, order)
     numbers = range(1, 1 + len(recipe.trainings))
     made = [_train(order, stages, number, pictures) for number in numbers]
+    stored = [recipe.precision]
+    if order.below is not None:
+        stored.append(checkpoint_hash(order.below))
     if not kind.measured:
         stages.do(
-            "weights", [checkpoint_hash(made[-1]), recipe.precision], [order.weights],
+            "weights", [checkpoint_hash(made[-1]), *stored], [order.weights],
             partial(_place, made[-1], order),
         )  # fmt: skip
         write_texts(order.recipe, order.out, dataset, None)
@@ -98,7 +109,7 @@ def ship(order: Order, say: Say = print) -> Domain:
     stages.do(
         "weights",
         [checkpoint_hash(made[-1]), asdict(recipe.calibration) if recipe.calibration else None,
-         pictures, recipe.precision],
+         pictures, *stored],
         [order.weights, order.out / DOMAIN_FILE],
         partial(_weights, order, made[-1], dataset),
     )  # fmt: skip
@@ -126,6 +137,9 @@ def _open_folder(base: Domain, order: Order) -> None:
     kept = [KEPT[order.recipe.kind](base)] if order.recipe.kind in KEPT else []
     for name in kept:
         _copy(base.checkpoint(name), order.out / f"{name}.safetensors")
+        below = below_of(base.checkpoint(name))
+        if below is not None:
+            _copy(below, order.out / below.name)
     entry["checkpoints"] = {name: f"{name}.safetensors" for name in kept}
     for of in PER_CLASSIFIER:
         held = {n: c for n, c in entry.pop(of, {}).items() if n in kept}
@@ -157,9 +171,10 @@ def _train(order: Order, stages: Stages, number: int, pictures: dict[str, list[s
     init = getattr(config, "init", None)
     if init == BEFORE and number == 1:
         raise LrpsegError(f"The first training of {order.recipe.name} has none before it.")
-    if init == START and order.start is None:
+    start = order.start or order.below
+    if init == START and start is None:
         raise LrpsegError(f"The recipe {order.recipe.name} starts from a file: give --start FILE.")
-    places = {BEFORE: order.training(number - 1) / kind.weights, START: order.start}
+    places = {BEFORE: order.training(number - 1) / kind.weights, START: start}
     placed: Plan = config
     if init in places:
         place = places[init]
@@ -204,7 +219,7 @@ def _calibrate(order: Order, dataset: DataSet, about: dict[str, str]) -> None:
     fitted = fit(model, Subject.known(domain), val, device, plan.offset)
     if plan.into == WEIGHTS:
         about = about | {"calibration": json.dumps(fitted)}
-        save_checkpoint(model, order.weights, network, about, order.recipe.precision)
+        save_checkpoint(model, order.weights, network, about, order.recipe.precision, order.below)
     else:
         store(domain, network, fitted)
 
@@ -234,10 +249,11 @@ def _decides(domain: Domain, network: str) -> list[str]:
 
 def _place(made: Path, order: Order) -> None:
     """What was trained, as the file that ships."""
-    if order.recipe.precision == FP16:  # as it was trained
+    if order.recipe.precision == FP16 and order.below is None:  # as it was trained
         _copy(made, order.weights)
     else:
-        save_tensors(*read_tensors(made), order.weights, order.recipe.precision)
+        tensors, about = read_tensors(made)
+        save_tensors(tensors, about, order.weights, order.recipe.precision, order.below)
 
 
 def _copy(source: Path, target: Path) -> None:

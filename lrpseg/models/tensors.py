@@ -180,6 +180,13 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     return held | tensors, metadata
 
 
+def below_of(path: Path) -> Path | None:
+    """The file that a weights file shares tensors with, None where it stands by itself; raises as
+    `read_tensors` does."""
+    _, metadata = _read(path)
+    return _below(path, metadata) if BELOW in metadata else None
+
+
 def _below(path: Path, metadata: Mapping[str, str]) -> Path:
     try:
         return shared_file(metadata[BELOW], path.parent)

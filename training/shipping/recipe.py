@@ -4,6 +4,7 @@ kind = "classifier"            # a name in KINDS
 domain = "magnetic-tile"       # a name, or a folder relative to the file
 network = "one-fc"
 precision = "8-bit"            # a name in PRECISIONS (default: fp16)
+below = "vgg-a.safetensors"    # a shared file, with which it has layers in common (default: none)
 [card]                         # what people wrote for the model card
 [[training]]                   # one or more, each from the best epoch of the one before
 [calibration]
@@ -25,7 +26,8 @@ from training.loops.loop import Plan
 from training.shipping.tables import RecipeError, read_table
 
 START, BEFORE = "start", "before"
-"""Starting weights: the file of --start, and the best epoch of the training before."""
+"""Starting weights: the file of --start, or else the recipe's `below`; and the best epoch of the
+training before."""
 
 WEIGHTS, DOMAIN = "weights", "domain"
 """Where a calibration goes: into the weights, or into `domain.json`."""
@@ -76,7 +78,8 @@ class CardTexts:
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """name: of the file. text: the file as it is. trainings: configurations of `kind`, in order.
-    precision: in which its weights are stored."""
+    precision: in which its weights are stored. below: a file that domains share, which holds the
+    layers that the trainings freeze; "": none."""
 
     name: str
     text: str
@@ -87,6 +90,7 @@ class Recipe:
     card: CardTexts
     calibration: CalibrationPlan | None
     precision: str = FP16
+    below: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,9 +101,12 @@ class _File:
     domain: str
     network: str
     precision: str = FP16
+    below: str = ""
 
     def __post_init__(self) -> None:
         PRECISIONS[self.precision]
+        if Path(self.below).name != self.below:
+            raise OptionError(f"below names a file without a folder, not {self.below!r}.")
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -154,4 +161,5 @@ def read_recipe(path: Path) -> Recipe:
         card=read_table(CardTexts, sections["card"], path, "[card]"),
         calibration=calibration,
         precision=file.precision,
+        below=file.below,
     )
