@@ -69,7 +69,7 @@ def upload(page: Page, *paths: Path) -> None:
     page.set_input_files("#upload input[type=file]", [str(p) for p in paths])
 
 
-def ready(page: Page, name: str, status: str = "to do|empty|edited|accepted") -> None:
+def ready(page: Page, name: str, status: str = "to do|empty|edited|accepted|doubtful") -> None:
     """Wait until a picture is analysed."""
     badge = page.get_by_test_id(f"thumb-{name}").locator(".badge")
     expect(badge).to_have_text(re.compile(status))
