@@ -12,7 +12,10 @@ from lrpseg.workspace import Item
 def verdict(item: Item, domain: Domain | None) -> str:
     """The decision in words, and whether network and witness disagree; `domain` is None where it is
     no longer there."""
-    return " ".join(part for part in (_decision(item, domain), _doubt(item)) if part)
+    decision, doubt = _decision(item, domain), _doubt(item)
+    if decision and doubt and not decision.endswith("."):
+        decision += "."
+    return f"{decision} {doubt}".strip()
 
 
 def _doubt(item: Item) -> str:

@@ -43,7 +43,7 @@ def test_what_both_said_is_kept(workspace: Workspace) -> None:
     assert summary(item)["doubtful"] is True
     said = verdict(item, load_domain("toy"))
     assert said.endswith(
-        "Doubtful: the network alone says p = 0.10, the witness p = 0.90. "
+        ". Doubtful: the network alone says p = 0.10, the witness p = 0.90. "
         "The heatmap is the witness's."
     )
     about = provenance(workspace, item)
