@@ -32,10 +32,10 @@ from lrpseg.witness.witness import load_encoder, save_judge
 from training.command import add_data, told
 from training.data.datasets import DataError
 from training.data.declared import Subject
+from training.data.drawn_damage import drawing_of
 from training.data.folds import FOLDS, folds_of
 from training.left_out.classifier import pictures
-from training.left_out.methods import METHODS, left_out
-from training.left_out.tokens import Tokens
+from training.left_out.methods import METHODS, gather, left_out
 from training.reports.left_out import by_classifier
 
 ENCODER = "dinov2-vits14.safetensors"
@@ -103,10 +103,13 @@ def main(words: Sequence[str] | None = None) -> None:
     examples = pictures(subject, args.data, args.more)
     folds = folds_of(examples, args.folds, args.seed)
     sees = PatchTokens(load_encoder(args.encoder, max(BLOCKS)).to(device), BLOCKS, ENLARGED)
-    tokens = Tokens.of(examples, sees, checkpoint_hash(args.encoder), args.cache)
+    material = gather(
+        [args.judge], examples, frozenset(own), sees, checkpoint_hash(args.encoder), args.cache,
+        drawing_of(subject.name), args.seed,
+    )  # fmt: skip
     method = METHODS[args.judge]
-    judge = method(tokens, examples, range(len(examples)), args.seed)
-    score = left_out(method, tokens, examples, folds, args.seed).scores
+    judge = method.fit(material, range(len(examples)), args.seed)
+    score = left_out(method, material, folds, args.seed).scores
     odds = by_classifier(args.classifier, subject, examples, folds, device).scores
     rows = [i for i, e in enumerate(examples) if not e.damaged or e.kind in own]
     labels = np.array([examples[i].damaged for i in rows])

@@ -1,6 +1,7 @@
 """Regions left out in turn: the folds, the figures, the methods, and the report of them all."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,8 @@ from training.data.datasets import DataError, Example
 from training.data.folds import folds_of, leave_out
 from training.left_out import classifier
 from training.left_out.figures import best_iou, cross_fitted, figures, recall_at
-from training.left_out.methods import METHODS, left_out
-from training.left_out.tokens import Tokens
+from training.left_out.methods import METHODS, Material, left_out
+from training.left_out.tokens import Drawn, Tokens
 from training.reports import left_out as report
 
 MANY = {
@@ -124,8 +125,9 @@ def test_the_best_threshold_of_a_right_map_gives_its_mask() -> None:
 # -------------------------------------------------------------------------------------- methods
 
 
-def drawn_tokens() -> tuple[Tokens, list[Example]]:
-    """Tokens of 24 pictures of 6x6 patches: a damaged one has six that point elsewhere."""
+def drawn_tokens() -> tuple[Material, list[Example]]:
+    """Tokens of 24 pictures of 6x6 patches: a damaged one has six that point elsewhere; of the
+    intact ones again with such a patch drawn in."""
     every = examples(
         {**{f"d{i}": ("crack", 2) for i in range(6)}, **{f"i{i}": ("intact", 2) for i in range(6)}}
     )
@@ -135,14 +137,20 @@ def drawn_tokens() -> tuple[Tokens, list[Example]]:
         if e.damaged:
             values[index, :6, 0] += 12
     first = [36 * i for i in range(len(every) + 1)]
-    return Tokens(values.reshape(-1, 8).half(), first, [(6, 6)] * len(every), 4), every
+    tokens = Tokens(values.reshape(-1, 8).half(), first, [(6, 6)] * len(every), 4)
+    owner = [i for i, e in enumerate(every) if not e.damaged]
+    again, cover = values[owner].clone(), torch.zeros(len(owner), 36)
+    again[:, 3, 0] += 12
+    cover[:, 3] = 0.5
+    part = Tokens(again.reshape(-1, 8).half(), first[: len(owner) + 1], [(6, 6)] * len(owner), 4)
+    return Material(tokens, every, Drawn(part, owner, cover.flatten())), every
 
 
 @pytest.mark.parametrize("name", list(METHODS))
 def test_methods_find_what_is_unlike_the_rest(name: str) -> None:
-    tokens, every = drawn_tokens()
+    material, every = drawn_tokens()
     folds = folds_of(every, 3)
-    found = left_out(METHODS[name], tokens, every, folds)
+    found = left_out(METHODS[name], material, folds)
     labels = np.array([e.damaged for e in every])
     assert found.scores[labels].min() > found.scores[~labels].max()
     assert found.maps is not None
@@ -153,12 +161,44 @@ def test_methods_find_what_is_unlike_the_rest(name: str) -> None:
 
 
 def test_nearest_never_looks_at_damage() -> None:
-    tokens, every = drawn_tokens()
-    known = range(len(every))
-    before = METHODS["nearest"](tokens, every, known, 0)(tokens[20])
+    material, every = drawn_tokens()
+    tokens, known, fit = material.tokens, range(len(every)), METHODS["nearest"].fit
+    before = fit(material, known, 0)(tokens[20])
     for index in (i for i in known if every[i].damaged):
         tokens.values[36 * index : 36 * (index + 1)] = 0
-    assert torch.equal(METHODS["nearest"](tokens, every, known, 0)(tokens[20]), before)
+    assert torch.equal(fit(material, known, 0)(tokens[20]), before)
+
+
+@pytest.mark.parametrize(
+    ("name", "cares"), [("logistic", True), ("logistic-own", False), ("logistic-drawn", True)]
+)
+def test_who_learns_from_other_kinds_of_damage(name: str, cares: bool) -> None:
+    material, every = drawn_tokens()
+    material = replace(
+        material, own=frozenset(["crack"]), examples=[
+            replace(e, kind="break") if e.damaged and e.region in ("d0", "d1") else e for e in every
+        ],
+    )  # fmt: skip
+    known, fit = range(len(every)), METHODS[name].fit
+    first = fit(material, known, 0).tensors()["weight"]
+    for index in (i for i in known if material.examples[i].kind == "break"):
+        material.tokens.values[36 * index : 36 * (index + 1), 1] += 9
+    assert torch.equal(fit(material, known, 0).tensors()["weight"], first) != cares
+
+
+def test_drawn_damage_teaches_alone_where_no_picture_shows_any() -> None:
+    material, every = drawn_tokens()
+    for index, e in enumerate(every):
+        if e.damaged:  # labels that say nothing
+            rows = slice(36 * index, 36 * (index + 1))
+            material.tokens.values[rows, 0] -= 12 * (torch.arange(36) < 6)
+    known = range(len(every))
+    judge = METHODS["logistic-drawn"].fit(material, known, 0)
+    assert material.drawn is not None
+    values, cover = judge(material.drawn.tokens[0]), material.drawn.cover[:36]
+    assert values[cover > 0].min() > values[cover == 0].max()
+    with pytest.raises(DataError, match="drawn damage"):
+        METHODS["logistic-drawn"].fit(replace(material, drawn=None), known, 0)
 
 
 # ---------------------------------------------------------------------------------- the commands
@@ -199,15 +239,18 @@ def test_from_pictures_to_a_report(
     assert "--data DIR --domain own --folds 2 --encoder encoder.safetensors --cache DIR" in text
     held = json.loads((tmp_path / "out" / "own-left-out" / "results.json").read_text())
     rows = held["damaged"]
-    assert list(rows) == ["DINOv2, nearest", "DINOv2, logistic", "Narrow", "all together"]
+    assert list(rows) == [
+        *(f"DINOv2, {method.title}" for method in METHODS.values()), "Narrow", "all together",
+    ]  # fmt: skip
     for i in range(6):  # each region is a picture: told where some method missed it
         missed = any(row["regions"][f"damaged/{i}.png"][0] == 0 for row in rows.values())
         assert (f"| damaged | damaged/{i}.png | " in text) == missed
     for row in rows.values():
         assert 0 <= row["auroc"]["low"] <= row["auroc"]["value"] <= row["auroc"]["high"] <= 1
     assert rows["Narrow"]["iou"] is None
-    assert rows["DINOv2, nearest"]["iou"] > 0
-    assert len(list((tmp_path / "tokens").iterdir())) == 12
+    assert rows["DINOv2, nearest intact patch"]["iou"] > 0
+    # Of each picture, and of each intact one with damage drawn in.
+    assert len(list((tmp_path / "tokens").iterdir())) == 18
 
 
 def test_other_kinds_are_a_set_of_their_own() -> None:

@@ -29,6 +29,9 @@ from training.data.draw_samples import (
 Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
+LEAST_SIDE = 32
+"""Pixels along a side of pictures into which damage is drawn, at least."""
+
 _MARGIN = 8
 """Pixels around the damage that its soft edge may darken."""
 
@@ -63,6 +66,11 @@ OF_DOMAIN = {"magnetic-tile": "blowholes-and-cracks", "concrete-crack": "cracks"
 """What is drawn for the shipped domains."""
 
 
+def drawing_of(domain: str) -> str:
+    """What is drawn for a domain: for one that is not shipped, the first there is."""
+    return OF_DOMAIN.get(domain, next(iter(DRAWINGS)))
+
+
 def draw_damage(
     image: Image, random: Generator, drawing: Drawing = DRAWINGS["blowholes-and-cracks"]
 ) -> tuple[Image, Mask]:
@@ -74,8 +82,10 @@ def draw_damage(
         ValueError: the picture is smaller than 32 pixels on a side.
     """
     height, width = image.shape[:2]
-    if min(height, width) < 32:
-        raise ValueError(f"Damage is drawn into pictures of 32 pixels at least, not {image.shape}.")
+    if min(height, width) < LEAST_SIDE:
+        raise ValueError(
+            f"Damage is drawn into pictures of {LEAST_SIDE} pixels at least, not {image.shape}."
+        )
     while True:
         coverage = _shape((height, width), random, drawing)
         mask = soften(coverage) >= VISIBLE

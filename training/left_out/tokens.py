@@ -5,16 +5,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from lrpseg.core.files import atomically
-from lrpseg.core.images import read_image
+from lrpseg.core.images import enlarge_to, read_image
 from lrpseg.witness.space import centred
 from lrpseg.witness.tokens import PatchTokens
 from training.data.datasets import Example
+from training.data.drawn_damage import DRAWINGS, LEAST_SIDE, draw_damage
 
 
 @dataclass(frozen=True)
@@ -58,16 +60,66 @@ class Tokens:
             found = _cached(example, sees, weights, cache)
             shapes.append((found.shape[0], found.shape[1]))
             parts.append(found.reshape(-1, found.shape[2]))
+        return cls._joined(parts, shapes, sees)
+
+    @classmethod
+    def _joined(
+        cls, parts: Sequence[np.ndarray], shapes: list[tuple[int, int]], sees: PatchTokens
+    ) -> "Tokens":
         first = np.cumsum([0, *map(len, parts)]).tolist()
         return cls(torch.from_numpy(np.concatenate(parts)), first, shapes, sees.encoder.width)
 
 
-def _cached(example: Example, sees: PatchTokens, weights: str, cache: Path) -> np.ndarray:
+@dataclass(frozen=True)
+class Drawn:
+    """Tokens of intact pictures with damage drawn in (`training.data.drawn_damage`).
+
+    owner: (N,) index of the example that was drawn into. cover: (P,) float32, the share of each
+    patch that is damage, 0 to 1.
+    """
+
+    tokens: Tokens
+    owner: list[int]
+    cover: Tensor
+
+    @classmethod
+    def of(
+        cls, examples: Sequence[Example], sees: PatchTokens, weights: str, cache: Path,
+        drawing: str, seed: int = 0,
+    ) -> "Drawn":  # fmt: skip
+        """One of each intact example, cached as in `Tokens.of`; drawing: a name in `DRAWINGS`."""
+        parts, shapes, covers, owner = [], [], [], []
+        for index, example in enumerate(tqdm(examples, desc="drawn")):
+            if example.damaged:
+                continue
+            image = enlarge_to(read_image(example.image), LEAST_SIDE)
+            random = np.random.default_rng((seed, index))
+            shown, mask = draw_damage(image, random, DRAWINGS[drawing])
+            about = f"{drawing} {seed} {index}"
+            found = _cached(example, sees, weights, cache, shown, about)
+            height, width = found.shape[:2]
+            share = mask.astype(np.float32)
+            cover = cv2.resize(share, (width, height), interpolation=cv2.INTER_AREA)
+            covers.append(torch.from_numpy(cover.ravel()))
+            shapes.append((height, width))
+            parts.append(found.reshape(-1, found.shape[2]))
+            owner.append(index)
+        return cls(Tokens._joined(parts, shapes, sees), owner, torch.cat(covers))
+
+
+def _cached(
+    example: Example, sees: PatchTokens, weights: str, cache: Path,
+    shown: np.ndarray | None = None, about: str = "",
+) -> np.ndarray:  # fmt: skip
+    """Tokens (h, w, C) float16 of an example's picture, or of what is `shown` instead, which
+    `about` tells from others."""
     key = hashlib.sha256(example.image.read_bytes())
     key.update(f"{weights} {tuple(sees.blocks)} {sees.enlarged} {sees.normalisation}".encode())
+    key.update(about.encode())
     path = cache / f"{key.hexdigest()[:32]}.npy"
     if path.is_file():
         return np.load(path)
-    found = centred(sees(read_image(example.image))).half().cpu().numpy()
+    pixels = read_image(example.image) if shown is None else shown
+    found = centred(sees(pixels)).half().cpu().numpy()
     atomically(path, lambda file: np.save(file, found))
     return found

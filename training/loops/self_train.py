@@ -42,7 +42,7 @@ from lrpseg.refiners import REFINERS
 from training.command import told
 from training.data.crops import load_example
 from training.data.declared import Subject
-from training.data.drawn_damage import DRAWINGS, OF_DOMAIN
+from training.data.drawn_damage import DRAWINGS, drawing_of
 from training.data.proposals import mistakes, proposals
 from training.data.self_training_crops import Proposed, SelfTrainingCrops, Shares
 from training.loops import unet
@@ -212,7 +212,7 @@ def one_round(
     if config.real:
         proposed = proposals(damaged, domain, config.refiner, before, fabric.device)
         fabric.print(f"{sum(map(len, proposed))} of {len(damaged)} damaged crops have a proposal")
-    drawing = config.drawing or OF_DOMAIN.get(domain.name, next(iter(DRAWINGS)))
+    drawing = config.drawing or drawing_of(domain.name)
     crops = SelfTrainingCrops(
         intact, proposed, mistaken, Shares(config.real, config.intact), DRAWINGS[drawing],
         config.size, config.crops, config.seed, side,

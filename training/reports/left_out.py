@@ -30,27 +30,22 @@ from training.command import add_data, shown_words, told
 from training.data.crops import load_example
 from training.data.datasets import DataError, Example
 from training.data.declared import Subject
+from training.data.drawn_damage import drawing_of
 from training.data.folds import FOLDS, folds_of
 from training.left_out.classifier import pictures
 from training.left_out.figures import Figures, best_iou, figures
-from training.left_out.methods import METHODS, Verdicts, left_out
-from training.left_out.tokens import Tokens
+from training.left_out.methods import METHODS, Material, Verdicts, gather, left_out
 from training.loops.train import BEST
 from training.loops.validation import Validation, classify
 
 
 def by_tokens(
-    names: Sequence[str], examples: Sequence[Example], folds: Sequence[int],
-    encoder: Path, sees: tuple[Sequence[int], float], cache: Path, device: torch.device, seed: int,
-) -> dict[str, Verdicts]:  # fmt: skip
-    """Verdicts of the methods on an encoder's tokens; sees: blocks and enlargement."""
-    blocks, enlarged = sees
-    model = load_encoder(encoder, max(blocks)).to(device)
-    tokens = Tokens.of(
-        examples, PatchTokens(model, blocks, enlarged), checkpoint_hash(encoder), cache
-    )
+    names: Sequence[str], material: Material, folds: Sequence[int], seed: int
+) -> dict[str, Verdicts]:
+    """Verdicts of the methods on an encoder's tokens."""
     return {
-        f"DINOv2, {name}": left_out(METHODS[name], tokens, examples, folds, seed) for name in names
+        f"DINOv2, {METHODS[name].title}": left_out(METHODS[name], material, folds, seed)
+        for name in names
     }
 
 
@@ -210,16 +205,13 @@ def main(words: Sequence[str] | None = None) -> None:
     folds = folds_of(examples, args.folds, args.seed)
     verdicts: dict[str, Verdicts] = {}
     if args.encoder:
-        verdicts |= by_tokens(
-            args.method,
-            examples,
-            folds,
-            args.encoder,
-            (args.blocks, args.enlarged),
-            args.cache,
-            device,
-            args.seed,
-        )
+        model = load_encoder(args.encoder, max(args.blocks)).to(device)
+        material = gather(
+            args.method, examples, frozenset(e.kind for e in own if e.damaged),
+            PatchTokens(model, args.blocks, args.enlarged), checkpoint_hash(args.encoder),
+            args.cache, drawing_of(subject.name), args.seed,
+        )  # fmt: skip
+        verdicts |= by_tokens(args.method, material, folds, args.seed)
     for given in args.classifier:
         title, _, folder = given.partition("=")
         verdicts[title] = by_classifier(Path(folder), subject, examples, folds, device)
