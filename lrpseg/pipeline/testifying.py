@@ -78,7 +78,7 @@ def heard(found: Found, testimony: Testimony, verdict: Verdict, explain_all: boo
     height, width = shape[:2]
     own = found.own_likelihood
     shown = damaged or explain_all
-    relevance = _spread(verdict.relevance(testimony.patches), (height, width)) if shown else None
+    relevance = spread(verdict.relevance(testimony.patches), (height, width)) if shown else None
     if explain_all and relevance is not None and not relevance.any():
         return said
     if relevance is None or not relevance.any():
@@ -91,7 +91,7 @@ def heard(found: Found, testimony: Testimony, verdict: Verdict, explain_all: boo
     return replace(said, explained=True, relevance=relevance, own_likelihood=own)
 
 
-def _spread(patches: Map, shape: tuple[int, int]) -> Map:
+def spread(patches: Map, shape: tuple[int, int]) -> Map:
     """Values of patches at the size (H, W) of their picture, 0 or more."""
     large = cv2.resize(patches, shape[::-1], interpolation=cv2.INTER_CUBIC)
     return _read_only(np.maximum(np.asarray(large, np.float32), 0))

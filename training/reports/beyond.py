@@ -37,7 +37,8 @@ from training.command import SPLITS, add_data, masked, shown_words, told
 from training.data.declared import read_domain
 from training.reports import classification, plots
 from training.reports.classification import Classification
-from training.reports.evaluate import UNET_NAME, Systems, crops_of, key_of, side_of, whole_of
+from training.reports.evaluate import Systems, crops_of, key_of, side_of, whole_of
+from training.reports.peers import UNET_NAME
 from training.reports.segmentation import Pictures, Score, Segmented, fits_of, ious, segment
 from training.reports.systems import network_maps
 from training.reports.tables import COLUMNS, table

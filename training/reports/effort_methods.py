@@ -19,7 +19,7 @@ from lrpseg.pipeline.settings import BEST, Settings
 from lrpseg.refiners import DEFAULT_REFINER, REFINERS
 from lrpseg.thresholders import THRESHOLDERS
 from training.loops.unet import load_unet
-from training.reports.evaluate import UNET_NAME, unet_system
+from training.reports.peers import UNET_NAME, unet_system
 from training.reports.segmentation import Pictures
 
 BLANK = "blank"

@@ -18,36 +18,33 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from skimage.filters import threshold_otsu
 
 from lrpseg.core.devices import pick_device
 from lrpseg.domains import Domain, load_domain
 from lrpseg.lrp import RULE_SETS
-from lrpseg.models.inputs import Normalisation
 from lrpseg.models.networks import INPUT_SIZE, NETWORKS, classifiers, load_calibrated
 from lrpseg.pipeline.curves import UNION
 from lrpseg.pipeline.defaults import default_settings
 from lrpseg.pipeline.loading import load
 from lrpseg.pipeline.settings import BEST, Settings
 from lrpseg.pipeline.testifying import NO_WITNESS
-from lrpseg.pipeline.tiling import TileGrid
 from lrpseg.refiners import DEFAULT_REFINER
-from lrpseg.thresholders import THRESHOLDERS, Fitted
+from lrpseg.thresholders import THRESHOLDERS
 from training.command import SPLITS, add_data, masked, shown_words, told
 from training.data.crops import centre_window, flipped, load_class_masks, load_example
 from training.data.datasets import Example
 from training.data.declared import read_domain
-from training.loops.unet import UNet, load_unet, predict
+from training.loops.unet import UNet, load_unet
 from training.reports import classification
 from training.reports.classification import Classification
+from training.reports.peers import baseline_systems, unet_system, witness_systems
 from training.reports.segmentation import Pictures, Score, Segmented, fits_of, score, segment
-from training.reports.systems import BASELINES, Maps, baseline_maps, maps_of
+from training.reports.systems import Maps, maps_of, several_of
 
 Made = Mapping[str, Segmented]
 """What one system makes, by class; `UNION` of all damage."""
 Systems = dict[Settings, Made]
 ByClass = dict[str, Score]
-UNET_NAME = "U-Net (pixel labels)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,11 +88,6 @@ def title(settings: Settings) -> str:
         f"{NETWORKS[settings.network].title}, {RULE_SETS[settings.rule_set].title}, "
         f"{THRESHOLDERS[settings.thresholder].title}"
     )
-
-
-def several_of(domain: Domain) -> tuple[str, ...]:
-    """The classes that are scored each for itself: none where there is one."""
-    return domain.classes.names if len(domain.classes) > 1 else ()
 
 
 def crops_of(
@@ -184,51 +176,6 @@ def whole_systems(
     return found
 
 
-def baseline_systems(
-    domain: Domain,
-    network: str,
-    crops: NDArray[np.uint8],
-    found: NDArray[np.bool_],
-    device: torch.device,
-) -> Iterator[Segmented]:
-    """Other attributions of the same classifier through the same thresholders, and Otsu on the
-    picture itself, of all damage. `found` (N, K): what the classifier says is there."""
-    model = load_calibrated(domain, network).to(device)
-    for name in BASELINES:
-        maps = baseline_maps(name, model, domain, crops, device)
-        for thresholder in ("simple", "gmm", "bmm"):
-            entry = THRESHOLDERS[thresholder]
-            fits = fits_of(maps, entry.fit)
-            yield segment(f"{name}, {entry.title}", fits, found, several_of(domain))[UNION]
-    darkness = 255 - crops.mean(axis=-1, dtype=np.float32)
-    any_found = np.asarray(found.any(axis=1, keepdims=True))
-    yield segment("Otsu on the picture", [[_otsu(d)] for d in darkness], any_found)[UNION]
-
-
-def _otsu(darkness: NDArray[np.float32]) -> Fitted:
-    low, high = float(darkness.min()), float(darkness.max())
-    likelihood = (darkness - low) / max(high - low, 1e-6)
-    return Fitted(likelihood, float(np.float32(threshold_otsu(likelihood))), True, 1)
-
-
-def unet_system(
-    unet: UNet, pictures: Pictures, normalise: Normalisation, device: torch.device
-) -> Segmented:
-    """The U-Net baseline, trained on pixel masks (paper 3.2.2); larger pictures are tiled."""
-    likelihoods = []
-    for image in pictures.images:
-        side = min(INPUT_SIZE, *(length // 16 * 16 for length in image.shape[:2]))
-        grid = TileGrid(image.shape[0], image.shape[1], tile=side)
-        merged = np.zeros(image.shape[:2], np.float32)
-        tiles = list(grid)
-        cut = np.stack([t.of(image) for t in tiles])
-        for tile, likelihood in zip(tiles, predict(unet, cut, device, normalise), strict=True):
-            grid.add(merged, tile, likelihood)
-        likelihoods.append(merged)
-    masks = [likelihood >= 0.5 for likelihood in likelihoods]
-    return Segmented(UNET_NAME, likelihoods, masks, np.ones(len(masks), bool))
-
-
 def side_of(domain: Domain) -> int:
     """Side in pixels of the crops that the domain's pictures are scored on: its classifier's
     tiles."""
@@ -259,6 +206,7 @@ def evaluate(args: argparse.Namespace) -> Evaluation:
     others = [unet_system(unet, crops, domain.normalisation, device)] if unet else []
     if not args.no_baselines:
         others += baseline_systems(domain, choice.network, images, found, device)
+        others += witness_systems(domain, images, device)
     unet_whole = None
     if unet:
         made_whole = unet_system(unet, whole, domain.normalisation, device)

@@ -17,8 +17,9 @@ from lrpseg.pipeline.settings import BEST, Settings
 from lrpseg.thresholders import THRESHOLDERS
 from lrpseg.version import __version__
 from training.reports import plots
-from training.reports.evaluate import UNET_NAME, ByClass, Evaluation, key_of, title
+from training.reports.evaluate import ByClass, Evaluation, key_of, title
 from training.reports.paper import CLASSIFICATION, SEGMENTATION, SURFACE, UNET
+from training.reports.peers import UNET_NAME
 from training.reports.segmentation import Score, curve, ious, saturation
 from training.reports.tables import COLUMNS, beside, table
 

@@ -179,5 +179,10 @@ def _batches(
         yield domain.normalisation(part.to(device))
 
 
+def several_of(domain: Domain) -> tuple[str, ...]:
+    """The classes that are scored each for itself: none where there is one."""
+    return domain.classes.names if len(domain.classes) > 1 else ()
+
+
 def _every(log_odds: Tensor) -> Tensor:
     return torch.ones_like(log_odds, dtype=torch.bool)
