@@ -87,8 +87,6 @@ class Reasons:
         """
         if not item.analysis or not item.explained:
             raise OptionError("There is no heatmap of this picture to look into.")
-        if item.by_witness:
-            raise OptionError("This heatmap is the witness's: the network alone saw no damage.")
         if spaces.zero_gpu():
             raise OptionError("This is not measured where a GPU is lent for each call.")
         key = (str(workspace.folder), item.id, analysis_name(item))

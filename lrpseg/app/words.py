@@ -27,7 +27,9 @@ def _doubt(item: Item) -> str:
         f"Doubtful: the network alone says {probability_words(layer.network)}, the witness "
         f"{probability_words(layer.witness)}."
     )
-    return f"{told} The heatmap is the witness's." if item.by_witness else told
+    if not item.by_witness:
+        return told
+    return f"{told} The heatmap shows what comes nearest to damage for the network."
 
 
 def _decision(item: Item, domain: Domain | None) -> str:
@@ -61,7 +63,7 @@ def points_note(
     if points is None:
         return "Nothing was measured with these settings: what to expect is not known."
     if item.by_witness:
-        return "Measured on heatmaps of the network: of the witness's, what to expect is not known."
+        return "Measured on damage that the network sees: of this, what to expect is not known."
     if points.stale:
         return "The network has changed since this was measured: take it as a rough guide."
     differs = [] if image is None else unlike(image, points.pictures)

@@ -7,7 +7,7 @@ from lrpseg.domains import Domain, load_domain
 from lrpseg.models.networks import NETWORKS, classifiers
 from lrpseg.pipeline.curves import measured_curves, own_iou
 from lrpseg.pipeline.settings import BEST, DEFAULTS, MEASURED, Settings, checked
-from lrpseg.pipeline.testifying import usual_witness
+from lrpseg.pipeline.testifying import NO_WITNESS, usual_witness
 
 UNMEASURED = {"rule_set": "ours", "thresholder": "simple", "refiner": "none"}
 """What is chosen beside a domain's first classifier where nothing was measured."""
@@ -28,13 +28,13 @@ def default_settings(
     """
     wanted = {name: value for name, value in given.items() if value is not None}
     checked(wanted)
+    wanted.setdefault("witness", usual_witness(domain.witnesses))
     own = [name for name in domain.checkpoints if domain.learned(name)]
     if own and not classifiers_only and wanted.get("network") in (None, *own):
         best = _of_learned(domain, wanted.get("network") or own[0], wanted)
     else:
         best = _measured_best(domain, wanted, classifiers_only)
-    witness = {"witness": usual_witness(domain.witnesses)}
-    return Settings(**{**DEFAULTS, "domain": domain.name, **witness, **best, **wanted})
+    return Settings(**{**DEFAULTS, "domain": domain.name, **best, **wanted})
 
 
 def after_choosing(changed: str, values: Mapping[str, Any]) -> Settings:
@@ -78,21 +78,24 @@ def _of_learned(domain: Domain, network: str, wanted: dict[str, Any]) -> dict[st
 def _measured_best(
     domain: Domain, wanted: dict[str, Any], classifiers_only: bool
 ) -> dict[str, Any]:
-    fits: dict[tuple[str, ...], float] = {}
-    if not all(name in wanted for name in BEST):
-        for names, curve in measured_curves(domain).items():
+    curves = {} if all(name in wanted for name in BEST) else measured_curves(domain)
+    # Where nothing was measured beside the witness: what is best without one.
+    for witness in dict.fromkeys((wanted.get("witness", NO_WITNESS), NO_WITNESS)):
+        usual = {**DEFAULTS, "witness": witness}
+        fits: dict[tuple[str, ...], float] = {}
+        for names, curve in curves.items():
             named = dict(zip(MEASURED, names, strict=True))
             network = named["network"]
             if (
                 network in domain.checkpoints
                 and all(named[n] == wanted.get(n, named[n]) for n in BEST)
-                and all(named[n] == DEFAULTS[n] for n in MEASURED if n not in BEST)
+                and all(named[n] == usual[n] for n in MEASURED if n not in BEST)
                 and not (classifiers_only and network not in classifiers([network]))
             ):
                 fits[names] = own_iou(curve)
-    if fits:
-        names = max(fits, key=lambda key: fits[key])
-        best = dict(zip(MEASURED, names, strict=True))
-        return {name: best[name] for name in BEST}
+        if fits:
+            names = max(fits, key=lambda key: fits[key])
+            best = dict(zip(MEASURED, names, strict=True))
+            return {name: best[name] for name in BEST}
     first = next(iter(classifiers(domain.checkpoints)), next(iter(NETWORKS)))
     return {"network": first, **UNMEASURED}

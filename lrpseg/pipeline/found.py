@@ -16,11 +16,11 @@ class Found:
     witness, of both. damaged: whether some tile was said to show it; with a witness, whether both
     together say so. explained: whether there is a reason to see; if not, relevance is 0 everywhere
     and the mask is empty. relevance: (H, W) float32, positive where a pixel speaks for the class,
-    in units of the network's output; where the witness alone saw the damage, in units of its own.
-    own_likelihood: (H, W) float32 in [0, 1], where the network gives a likelihood by itself;
-    relevance is then the reason that a classifier of the same domain sees, to be shown beside it.
-    network, witness: the probability by each of the two alone, 0 to 1; None where no witness was
-    asked.
+    in units of the network's output. own_likelihood: (H, W) float32 in [0, 1], where the network
+    gives a likelihood by itself; relevance is then the reason that a classifier of the same domain
+    sees, to be shown beside it. network, witness: the probability by each of the two alone, 0 to 1;
+    None where no witness was asked. seconded: (H, W) float32, 0 or more, where one was: relevance,
+    or the network's own likelihood, as far as the witness sees damage there, too.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Found:
     own_likelihood: Map | None = None
     network: float | None = None
     witness: float | None = None
+    seconded: Map | None = None
 
     @property
     def doubtful(self) -> bool:
@@ -39,9 +40,10 @@ class Found:
 
     @property
     def evidence(self) -> Map:
-        """(H, W) float32: what the thresholder gets, the network's own likelihood or else the
-        relevance."""
-        return self.relevance if self.own_likelihood is None else self.own_likelihood
+        """(H, W) float32: what the thresholder gets: what the witness seconded, else the network's
+        own likelihood, else the relevance."""
+        maps = (self.seconded, self.own_likelihood, self.relevance)
+        return next(values for values in maps if values is not None)
 
 
 def disagree(network: float | None, witness: float | None) -> bool:

@@ -39,8 +39,9 @@ class Job:
     relevance, likelihood: a map of the canvas for each class; probability, explained: a value for
     each class. likelihood stays None where the network gives none by itself. suspicion: (rows,
     columns) of the grid, how much a first look suspects each tile; None before one. testimony:
-    what the witness says; None before it has spoken, or without one. heard, windows: of the witness
-    that are done, and in all.
+    what the witness says; None before it has spoken, or without one. flagged: (rows, columns) of
+    the grid, the tiles in which it sees damage. heard, windows: of the witness that are done, and
+    in all.
     """
 
     image: NDArray[np.uint8]
@@ -56,6 +57,7 @@ class Job:
     looked: int = 0
     suspicion: Map | None = None
     testimony: Testimony | None = None
+    flagged: NDArray[np.bool_] | None = None
     heard: int = 0
     windows: int = 0
 
@@ -95,8 +97,14 @@ class Job:
             self.image, self.canvas, self.grid, len(self.probability), proposes, self.large
         )
         made.explain_all = True
-        made.testimony = self.testimony
+        made.testimony, made.flagged = self.testimony, self.flagged
+        made.heard, made.windows = self.heard, self.windows
         return made
+
+    def wants(self, tile: Tile) -> bool:
+        """Whether a tile is explained whatever the network says of it."""
+        seen = self.flagged is not None and bool(self.flagged[tile.row, tile.column])
+        return self.explain_all or seen
 
     def count(self, rows: Sequence[Sequence[float]]) -> None:
         """Take the probabilities (T, K) of tiles that are done."""

@@ -63,7 +63,7 @@ def load_operating_points(
     try:
         held, entries = read_curves(path, wanted_class)
         entry = entries.get(tuple(wanted.values()))
-        stale = entry is not None and _is_stale(held, loaded, settings.network)
+        stale = entry is not None and _is_stale(held, loaded, settings)
         points = None if entry is None else _parse(held, entry, stale)
     except UNUSABLE as error:
         raise OptionError(
@@ -122,8 +122,13 @@ def _parse(held: dict[str, Any], entry: dict[str, Any], stale: bool) -> Operatin
     )
 
 
-def _is_stale(held: dict[str, Any], domain: Domain, network: str) -> bool:
-    """Whether the present weights differ from the measured ones; True also where there are none."""
+def _is_stale(held: dict[str, Any], domain: Domain, settings: Settings) -> bool:
+    """Whether the present weights, or the witness, differ from the measured ones; True also where
+    there are none."""
+    network = settings.network
+    witness = witness_of(domain, settings.witness)
+    if witness is not None and held.get("witnesses", {}).get(settings.witness) != str(witness):
+        return True
     path = domain.checkpoints.get(network)
     if path is None or not path.is_file():
         return True

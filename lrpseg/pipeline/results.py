@@ -50,6 +50,7 @@ class Layer(Found):
             own_likelihood=found.own_likelihood,
             network=found.network,
             witness=found.witness,
+            seconded=found.seconded,
             image=image,
             settings=settings,
         )

@@ -15,7 +15,7 @@ from lrpseg.pipeline.jobs import Job, Step, probabilities
 from lrpseg.pipeline.looking import SURE, Look, in_doubt, pixels_of
 from lrpseg.pipeline.results import Result
 from lrpseg.pipeline.settings import Settings
-from lrpseg.pipeline.testifying import heard
+from lrpseg.pipeline.testifying import flagged, heard
 from lrpseg.pipeline.tiling import TILE, Tile, TileGrid
 from lrpseg.witness.witness import Witness
 
@@ -89,26 +89,36 @@ class Segmenter:
         for _ in self._batches(job):
             yield job.step
         damaged = job.explained
-        if explain_intact and not all(damaged):
+        if self._again(job, explain_intact):
             job = job.again()
             for _ in self._batches(job):
                 yield job.step
         return self._result(job, damaged, explain_intact)
 
     def _batches(self, job: Job) -> Iterator[tuple[int, int]]:
-        """Run all tiles of a picture, and hear the witness; yields (tiles done, tiles in all) after
-        each batch, and each window of the witness."""
+        """Hear the witness on a picture, and run all its tiles; yields (tiles done, tiles in all)
+        after each few windows of the witness, and after each batch."""
+        yield from self._hear(job)
         todo = [(job, tile) for tile in job.grid]
         if self._looks(job):
             todo = yield from self._looked_at(job)
         for first in range(0, len(todo), self.batch):
             self._run(todo[first : first + self.batch], None)
             yield job.done, len(job.grid)
-        yield from self._hear(job)
+
+    def _again(self, job: Job, explain_intact: bool) -> bool:
+        """Whether a picture whose tiles are done runs once more, to be explained everywhere: where
+        somebody wants it, or where it is damaged by what both say, and no tile by itself."""
+        if all(job.explained):
+            return False
+        if self.witness is None or job.testimony is None or any(job.explained):
+            return explain_intact
+        verdict, score = self.witness.verdict, job.testimony.score
+        return explain_intact or verdict.of_both(job.probability[0], score) > 0.5
 
     def _hear(self, job: Job) -> Iterator[tuple[int, int]]:
         """Hear the witness on a picture, if there is one and it has not spoken; yields as
-        `_batches`, after each window."""
+        `_batches`."""
         if self.witness is None or job.testimony is not None:
             return
         steps = self.witness.steps(job.image)
@@ -118,6 +128,7 @@ class Segmenter:
                 yield job.done, len(job.grid)
             except StopIteration as end:
                 job.testimony = end.value
+                job.flagged = flagged(end.value, self.witness.verdict, job.grid)
 
     def _looks(self, job: Job) -> bool:
         """Whether the picture's tiles get a first look."""
@@ -145,7 +156,8 @@ class Segmenter:
 
     def _doubted(self, pairs: Sequence[Pending], log_odds: Tensor) -> list[Pending]:
         """Those that a first look does not call surely intact; the others are done."""
-        again = in_doubt(log_odds).tolist()
+        doubts = zip(pairs, in_doubt(log_odds).tolist(), strict=True)
+        again = [doubt or job.wants(tile) for (job, tile), doubt in doubts]
         for (job, _), row, doubt in zip(pairs, probabilities(log_odds), again, strict=True):
             if not doubt:
                 job.count([row])
@@ -178,6 +190,7 @@ class Segmenter:
 
         for source in images:
             job = self._start(source)
+            _tell(self._hear(job), None)
             jobs.append(job)
             looks = self._looks(job)
             if job.large and looks:  # it fills its batches itself
@@ -217,7 +230,7 @@ class Segmenter:
         if self.device.type == "cuda":
             tiles = tiles.pin_memory()
         x = self.domain.normalisation(tiles.to(self.device, non_blocking=True))
-        always = torch.tensor([job.explain_all for job, _ in pending], device=self.device)
+        always = torch.tensor([job.wants(tile) for job, tile in pending], device=self.device)
         found = self.explainer(x, lambda log_odds: is_damaged(log_odds) | always[:, None])
         # One transfer of each kind for the whole batch.
         rows = probabilities(found.log_odds)
@@ -236,8 +249,7 @@ class Segmenter:
 
     def _finish(self, job: Job, explain_intact: bool, progress: Progress | None) -> Result:
         damaged = job.explained
-        _tell(self._hear(job), None)
-        if explain_intact and not all(damaged):
+        if self._again(job, explain_intact):
             job = job.again()
             _tell(self._batches(job), progress)
         return self._result(job, damaged, explain_intact)

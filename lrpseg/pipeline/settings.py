@@ -128,7 +128,6 @@ class Settings:
         usage="who else is asked whether there is damage",
         flag="--witness",
         registry=WITNESSES,
-        measured=False,
         menu=True,
     )
     start: str = option(

@@ -5,11 +5,15 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from lrpseg.core.errors import OptionError
 from lrpseg.core.registry import Registry
 from lrpseg.domains import Domain
 from lrpseg.pipeline.found import Found, Map
+from lrpseg.pipeline.tiling import TileGrid
+from lrpseg.witness.nearest import highest
 from lrpseg.witness.verdict import Verdict
 from lrpseg.witness.witness import Testimony, WitnessFiles
 
@@ -57,13 +61,17 @@ def usual_witness(witnesses: Mapping[str, object]) -> str:
     return next(iter(witnesses), NO_WITNESS)
 
 
+OF_RELEVANCE, OF_LIKELIHOOD = 2.0, 1.0
+"""Powers of the witness's map with which evidence of a kind is weighted: chosen by leaving regions
+out, and on val (docs/history.md)."""
+
+
 def heard(found: Found, testimony: Testimony, verdict: Verdict, explain_all: bool) -> Found:
     """What the network found, after the witness has spoken.
 
-    The probability is that of both, and decides. Damage that the network did not see is shown as
-    the witness sees it; of what both together take for intact the mask is empty. Where everything
-    is to be explained, it is as the one sees it that speaks for damage: the witness where it alone
-    does, else the network.
+    The probability is that of both, and decides. Evidence counts as far as the witness sees damage
+    in the same place; where both together take the picture for intact there is none, unless
+    everything is to be explained.
     """
     probability = verdict.of_both(found.probability, testimony.score)
     damaged = probability > 0.5
@@ -71,24 +79,51 @@ def heard(found: Found, testimony: Testimony, verdict: Verdict, explain_all: boo
         found, probability=probability, damaged=damaged, network=found.probability,
         witness=verdict.witness(testimony.score),
     )  # fmt: skip
-    objects = said.doubtful and found.probability <= 0.5
-    if not objects and (explain_all or (damaged and found.explained)):
+    if not damaged and not explain_all:
+        nothing = _read_only(np.zeros(found.relevance.shape, np.float32))
+        own = None if found.own_likelihood is None else nothing
+        return replace(said, explained=False, relevance=nothing, own_likelihood=own)
+    if not found.explained:
         return said
-    shape = found.relevance.shape
-    height, width = shape[:2]
-    own = found.own_likelihood
-    shown = damaged or explain_all
-    relevance = spread(verdict.relevance(testimony.patches), (height, width)) if shown else None
-    if explain_all and relevance is not None and not relevance.any():
-        return said
-    if relevance is None or not relevance.any():
-        nothing = _read_only(np.zeros(shape, np.float32))
-        return replace(
-            said, explained=False, relevance=nothing,
-            own_likelihood=None if own is None else nothing,
+    seconded = second(found.evidence, found.own_likelihood is not None, testimony, verdict)
+    return said if seconded is None else replace(said, seconded=_read_only(seconded))
+
+
+def second(evidence: Map, likelihood: bool, testimony: Testimony, verdict: Verdict) -> Map | None:
+    """(H, W) evidence, relevance or the network's own `likelihood`, as far as the witness sees
+    damage in the same place: (H, W) float32, 0 or more. None where that is nowhere: then the
+    evidence stands by itself."""
+    power = OF_LIKELIHOOD if likelihood else OF_RELEVANCE
+    seen = weights(testimony, verdict, evidence.shape, power)
+    seconded = None if seen is None else np.maximum(evidence, 0) * seen
+    return seconded if seconded is not None and seconded.any() else None
+
+
+def weights(
+    testimony: Testimony, verdict: Verdict, shape: tuple[int, ...], power: float = OF_RELEVANCE
+) -> Map | None:
+    """(H, W) float32 in [0, 1]: how much of the damage that the witness sees lies where, at the
+    size of the picture; None where all of it looks alike."""
+    large = spread(verdict.relevance(testimony.patches), (shape[0], shape[1]))
+    most = float(large.max())
+    return None if most <= 0 else np.asarray((large / most) ** power, np.float32)
+
+
+def flagged(testimony: Testimony, verdict: Verdict, grid: TileGrid) -> NDArray[np.bool_]:
+    """(rows, columns) of the grid: the tiles in which the witness alone sees damage. They are
+    explained whatever the network says of them."""
+    height, width = testimony.patches.shape
+    found = np.zeros(grid.shape, bool)
+    for tile in grid:
+        rows, columns = (
+            slice(start * count // length, -(-(start + tile.side) * count // length))
+            for start, count, length in (
+                (tile.y, height, grid.height), (tile.x, width, grid.width),
+            )
         )  # fmt: skip
-    own = None if own is None else _read_only(relevance / relevance.max())
-    return replace(said, explained=True, relevance=relevance, own_likelihood=own)
+        score = highest(torch.from_numpy(testimony.patches[rows, columns].copy()))
+        found[tile.row, tile.column] = verdict.witness(score) > 0.5
+    return found
 
 
 def spread(patches: Map, shape: tuple[int, int]) -> Map:

@@ -200,12 +200,12 @@ class Analysable(Readable):
         """The maps of a class that was explained; of others there is nothing to keep."""
         if not layer.explained:
             return
-        relevance, own = layer.relevance, layer.own_likelihood
+        relevance, evidence = layer.relevance, layer.evidence
         path = self._file(item, "relevance", key, place)
         atomically(path, lambda file: np.save(file, relevance))
-        if own is not None:
+        if evidence is not relevance:
             path = self._file(item, "likelihood", key, place)
-            atomically(path, lambda file: np.save(file, own))
+            atomically(path, lambda file: np.save(file, evidence))
 
     def _forget_analyses(self, folder: Path, keys: set[str]) -> None:
         """Remove the oldest beyond `KEPT_ANALYSES`, but for those called `keys`; where a visitor

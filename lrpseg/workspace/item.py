@@ -155,8 +155,7 @@ class Item:
 
     @property
     def by_witness(self) -> bool:
-        """Whether what is shown of it is the witness's: the network alone saw no damage, see
-        `lrpseg.pipeline.testifying.heard`."""
+        """Whether it is damaged by the witness's word: the network alone saw none."""
         return any(
             layer.network is not None
             and layer.network <= 0.5

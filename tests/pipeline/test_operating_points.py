@@ -30,7 +30,7 @@ FEW = maker.GRID[::50]
 """Thresholds that are measured here: what is stored, and by whom, does not depend on how many."""
 
 REGIONS = ("a", "a", "b", "c", "c", "c")
-LIMIT = 400_000
+LIMIT = 800_000
 """Bytes that a domain's file may have."""
 
 

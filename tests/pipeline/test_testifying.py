@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -14,7 +15,8 @@ from lrpseg.domains import load_domain
 from lrpseg.pipeline.defaults import after_choosing, default_settings
 from lrpseg.pipeline.found import Found
 from lrpseg.pipeline.operating_points import weights_hash
-from lrpseg.pipeline.testifying import heard
+from lrpseg.pipeline.testifying import flagged, heard
+from lrpseg.pipeline.tiling import TileGrid
 from lrpseg.witness.verdict import Verdict
 from lrpseg.witness.witness import Testimony as Said  # no class of tests
 from tests.narrow import narrow_tiles
@@ -40,29 +42,44 @@ def said(score: float) -> Said:
     return Said(score, patches)
 
 
-def test_both_see_damage() -> None:
-    got = heard(found(0.9), said(UPSET), PLAIN, False)
+@pytest.mark.parametrize("own", [False, True])
+def test_evidence_counts_as_far_as_the_witness_sees_damage(own: bool) -> None:
+    network = found(0.9, own)
+    got = heard(network, said(UPSET), PLAIN, False)
     assert got.probability == pytest.approx(1 / (1 + np.exp(-4.6)))
     assert (got.damaged, got.explained, got.doubtful) == (True, True, False)
     assert got.network == 0.9
     assert got.witness == pytest.approx(1 / (1 + np.exp(-3)))
-    assert np.array_equal(got.relevance, found(0.9).relevance)
+    # The reason stays the network's own.
+    assert np.array_equal(got.relevance, network.relevance)
+    assert got.seconded is not None
+    assert got.evidence is got.seconded
+    assert not got.seconded.flags.writeable
+    # The witness sees all of it at the lower right, and nothing where the network's 7 is.
+    patches = np.zeros((2, 3), np.float32)
+    patches[1, 2] = UPSET
+    large = np.maximum(cv2.resize(patches, (24, 16), interpolation=cv2.INTER_CUBIC), 0)
+    wanted = network.evidence * (large / large.max()) ** (1 if own else 2)
+    assert np.allclose(got.seconded, wanted, atol=1e-6)
 
 
-@pytest.mark.parametrize("own", [False, True])
-def test_damage_that_the_network_missed_is_the_witnesss(own: bool) -> None:
-    got = heard(found(0.1, own), said(UPSET), PLAIN, False)
-    assert (got.damaged, got.explained, got.doubtful) == (True, True, True)
-    assert got.relevance.shape == (16, 24)
-    assert got.relevance[8:, 16:].max() > 4
-    assert got.relevance[:4, :8].max() < 0.1
-    assert not got.relevance.flags.writeable
-    if own:
-        assert got.own_likelihood is not None
-        assert got.own_likelihood.max() == 1
-        assert got.own_likelihood.min() == 0
-    else:
-        assert got.own_likelihood is None
+def test_relevance_against_damage_is_seconded_by_nobody() -> None:
+    values = np.full((16, 24), -1, np.float32)
+    values[12, 20] = 3
+    got = heard(replace(found(0.9), relevance=values), said(UPSET), PLAIN, False)
+    assert got.seconded is not None
+    assert got.seconded.min() == 0
+    assert np.argwhere(got.seconded > 0).tolist() == [[12, 20]]
+
+
+def test_where_the_two_see_damage_apart_the_networks_evidence_stays() -> None:
+    values = np.zeros((16, 24), np.float32)
+    values[0, 0] = 3
+    patches = np.zeros((2, 3), np.float32)
+    patches[1, 2] = UPSET
+    got = heard(replace(found(0.9), relevance=values), Said(UPSET, patches), PLAIN, False)
+    assert got.seconded is None
+    assert got.evidence is values
 
 
 @pytest.mark.parametrize("own", [False, True])
@@ -77,23 +94,22 @@ def test_what_the_network_alone_took_for_damage_can_be_intact(own: bool) -> None
     assert np.array_equal(asked.relevance, found(0.6).relevance)
 
 
-@pytest.mark.parametrize(("score", "witnesss"), [(3.0, True), (1.0, False)])
-def test_whoever_asks_sees_the_reason_of_who_speaks_for_damage(
-    score: float, witnesss: bool
-) -> None:
-    network = replace(found(0.1), explained=True, relevance=np.ones((16, 24), np.float32))
-    got = heard(network, said(score), PLAIN, True)
-    assert (got.damaged, got.explained, got.doubtful) == (False, True, witnesss)
-    assert np.array_equal(got.relevance, network.relevance) != witnesss
-    # Unless there is nothing to see.
-    flat = Said(score, np.full((2, 3), 1, np.float32))
-    assert np.array_equal(heard(network, flat, PLAIN, True).relevance, network.relevance)
-
-
-def test_a_picture_that_is_alike_all_over_shows_nothing() -> None:
+def test_a_picture_that_is_alike_all_over_leaves_the_evidence_as_it_is() -> None:
     flat = Said(UPSET, np.full((2, 3), UPSET, np.float32))
-    got = heard(found(0.1), flat, PLAIN, False)
-    assert (got.damaged, got.explained) == (True, False)
+    network = found(0.9)
+    got = heard(network, flat, PLAIN, False)
+    assert (got.damaged, got.explained) == (True, True)
+    assert got.evidence is network.relevance
+
+
+def test_tiles_in_which_the_witness_sees_damage_are_flagged() -> None:
+    grid = TileGrid(224, 448, overlap=0)
+    patches = np.zeros((28, 56), np.float32)
+    patches[3, 50] = 25  # one of five is all that counts there
+    assert flagged(Said(5, patches), PLAIN, grid).tolist() == [[False, True]]
+    assert flagged(Said(5, patches / 5), PLAIN, grid).tolist() == [[False, False]]
+    # A picture smaller than a tile, which is enlarged: its few patches are all the tile's.
+    assert flagged(Said(5, np.full((2, 3), 3, np.float32)), PLAIN, TileGrid(224, 224)).all()
 
 
 def test_none_was_asked() -> None:
@@ -177,3 +193,41 @@ def test_it_is_asked_once(assets: Path, monkeypatch: pytest.MonkeyPatch) -> None
     segmenter(INTACT, explain_intact=True)
     list(segmenter.stream([INTACT, DAMAGED], explain_intact=True))
     assert len(asked) == 3
+
+
+def verdicts(assets: Path, alone: tuple[float, float], both: tuple[float, float, float]) -> None:
+    give_witness(assets / "magnetic-tile", Verdict(alone, both))
+
+
+def test_what_the_network_missed_is_explained_where_the_witness_sees_it(assets: Path) -> None:
+    """The witness alone decides, and calls all damaged: all tiles of the intact one, too."""
+    verdicts(assets, (1.0, 1000.0), (0.0, 1.0, 1000.0))
+    (layer,) = lrpseg.load("magnetic-tile", network="one-fc")(INTACT).layers
+    assert layer.network is not None
+    assert layer.network <= 0.5
+    assert (layer.damaged, layer.explained, layer.doubtful) == (True, True, True)
+    alone = lrpseg.load("magnetic-tile", network="one-fc", witness="none")
+    reason = alone(INTACT, explain_intact=True).relevance
+    assert np.array_equal(layer.relevance, reason)
+    assert layer.seconded is not None
+    assert (layer.seconded <= np.maximum(reason, 0) + 1e-6).all()
+
+
+@pytest.mark.parametrize("way", ["call", "stream", "steps"])
+def test_damage_of_both_in_no_tile_alone_is_explained_all_over(assets: Path, way: str) -> None:
+    verdicts(assets, (1.0, -1000.0), (0.0, 0.0, 5.0))  # neither alone, and yet
+    segmenter = lrpseg.load("magnetic-tile", network="one-fc")
+    if way == "steps":
+        steps = segmenter.steps(INTACT)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                result = end.value
+                break
+    else:
+        (result,) = [segmenter(INTACT)] if way == "call" else segmenter.stream([INTACT])
+    assert (result.damaged, result.explained) == (True, True)
+    assert result.layers[0].network is not None
+    assert result.layers[0].network <= 0.5
+    assert result.relevance.any()

@@ -2,14 +2,14 @@
 
     python -m training.reports.operating_points --data DIR --domain magnetic-tile
 
-For each network, rule set, thresholder and refiner: precision, recall and IoU along the thresholds,
-with 95 % intervals that resample regions. The file is written whole: networks that are not named
-are no longer in it. Crops are the centre crops of section 3.4 of the paper.
+For each network, rule set, witness, thresholder and refiner: precision, recall and IoU along the
+thresholds, with 95 % intervals that resample regions. The file is written whole: networks that are
+not named are no longer in it. Crops are the centre crops of section 3.4 of the paper.
 """
 
 import argparse
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -32,16 +32,18 @@ from lrpseg.pipeline.curves import FORMAT, UNION, operating_points_file
 from lrpseg.pipeline.defaults import default_settings
 from lrpseg.pipeline.operating_curve import Interval, OperatingPoint, columns
 from lrpseg.pipeline.settings import MEASURED, Settings
+from lrpseg.pipeline.testifying import NO_WITNESS
 from lrpseg.refiners import REFINERS
 from lrpseg.thresholders import THRESHOLDERS, Fitted
 from lrpseg.version import __version__
+from lrpseg.witness.witness import Testimony
 from training.command import add_data, told
 from training.data.crops import load_example
 from training.data.datasets import DataError, Example
 from training.data.declared import read_domain
 from training.reports.evaluate import crops_of, side_of
 from training.reports.segmentation import Pictures, Segmented, segment
-from training.reports.systems import network_maps
+from training.reports.systems import network_maps, seconded_maps, witnessed
 
 SPLIT = "val"
 METRIC = (
@@ -228,18 +230,22 @@ def measure(
     side = side_of(loaded)
     pictures = damaged_crops(examples, side, names if len(names) > 1 else ())
     hashes, curves = {}, []
+    heard = {
+        name: witnessed(files, pictures.images, where) for name, files in loaded.witnesses.items()
+    }
     for network in networks or list(loaded.checkpoints):
         hashes[network] = checkpoint_hash(loaded.checkpoint(network))
         for rule_set in RULE_SETS:
             settings = default_settings(
                 loaded, network=network, rule_set=rule_set, start=start, pooling=pooling
             )
-            curves += curves_of(loaded, settings, pictures, seed, where)
+            curves += curves_of(loaded, settings, pictures, heard, seed, where)
     head = {
         "format": FORMAT,
         "lrpseg": __version__,
         "domain": loaded.name,
         "checkpoints": hashes,
+        **({"witnesses": {n: str(f) for n, f in loaded.witnesses.items()}} if heard else {}),
         "start": start,
         "pooling": pooling,
         "split": split,
@@ -253,21 +259,29 @@ def measure(
 
 
 def curves_of(
-    domain: Domain, settings: Settings, pictures: Pictures, seed: int, device: torch.device
+    domain: Domain,
+    settings: Settings,
+    pictures: Pictures,
+    heard: Mapping[str, Sequence[Testimony]],
+    seed: int,
+    device: torch.device,
 ) -> list[dict[str, Any]]:
-    """The file's entries of one network and rule set: for each thresholder and refiner that of all
-    damage together, then where there are several classes that of each (`"class"`), on the pictures
-    that show it."""
+    """The file's entries of one network and rule set: for each witness (and none), thresholder and
+    refiner that of all damage together, then where there are several classes that of each
+    (`"class"`), on the pictures that show it."""
     images, found = np.stack(pictures.images), []
     made = network_maps(domain, settings, images, device)
     every = np.ones(made.probabilities.shape, bool)  # also what the network does not find
-    for thresholder, refiner in product(THRESHOLDERS, REFINERS):
+    evidence = {NO_WITNESS: made.maps}
+    for name, hearing in heard.items():
+        evidence[name] = seconded_maps(made.maps, settings, hearing, domain.witnesses[name].verdict)
+    for (witness, maps), thresholder, refiner in product(evidence.items(), THRESHOLDERS, REFINERS):
         fit, refine = THRESHOLDERS[thresholder].fit, REFINERS[refiner].refine
         fits = [
             [refine(i, r, m, fit(m)) for r, m in zip(*each, strict=True)]
-            for i, *each in zip(images, made.relevance, made.maps, strict=True)
+            for i, *each in zip(images, made.relevance, maps, strict=True)
         ]
-        key = settings.but(thresholder=thresholder, refiner=refiner)
+        key = settings.but(thresholder=thresholder, refiner=refiner, witness=witness)
         names = {name: getattr(key, name) for name in MEASURED}
         layers = segment("", fits, every, pictures.classes)
         for kind in (UNION, *pictures.classes):

@@ -16,10 +16,9 @@ from lrpseg.pipeline.curves import UNION
 from lrpseg.pipeline.testifying import WITNESSES, spread
 from lrpseg.pipeline.tiling import TileGrid
 from lrpseg.thresholders import THRESHOLDERS, Fitted
-from lrpseg.witness.witness import load_witness
 from training.loops.unet import UNet, predict
 from training.reports.segmentation import Pictures, Segmented, fits_of, segment
-from training.reports.systems import BASELINES, Maps, baseline_maps, several_of
+from training.reports.systems import BASELINES, Maps, baseline_maps, several_of, witnessed
 
 UNET_NAME = "U-Net (pixel labels)"
 MIXTURES = ("simple", "gmm", "bmm")
@@ -78,8 +77,7 @@ def witness_systems(
     itself, through the thresholders. With the judge `nearest` this is PatchCore (Roth et al. 2022,
     DOI 10.1109/CVPR52688.2022.01392) on the witness's features."""
     for name, files in domain.witnesses.items():
-        witness = load_witness(files, device)
-        heard = [witness(crop) for crop in crops]
+        heard = witnessed(files, crops, device)
         found = np.array([[files.verdict.witness(h.score) > 0.5] for h in heard])
         maps: Maps = np.stack(
             [spread(files.verdict.relevance(h.patches), crops.shape[1:3])[None] for h in heard]

@@ -4,7 +4,7 @@ A system turns crops into one map per crop and class, from which each thresholde
 and a mask; attributions that are not LRP go through the same thresholders.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,9 @@ from lrpseg.models.contract import Classifier
 from lrpseg.models.loaded import Loaded
 from lrpseg.models.networks import NETWORKS
 from lrpseg.pipeline.settings import Settings
+from lrpseg.pipeline.testifying import second
+from lrpseg.witness.verdict import Verdict
+from lrpseg.witness.witness import Testimony, WitnessFiles, load_witness
 
 Maps = NDArray[np.float32]
 Start = Callable[[Tensor], Tensor]
@@ -177,6 +180,27 @@ def _batches(
 ) -> Iterator[Tensor]:
     for part in torch.from_numpy(crops).split(batch):
         yield domain.normalisation(part.to(device))
+
+
+def witnessed(
+    files: WitnessFiles, pictures: Iterable[NDArray[np.uint8]], device: torch.device
+) -> list[Testimony]:
+    """What a witness says of each picture (H, W, 3) uint8."""
+    witness = load_witness(files, device)
+    return [witness(picture) for picture in pictures]
+
+
+def seconded_maps(
+    maps: Maps, settings: Settings, heard: Sequence[Testimony], verdict: Verdict
+) -> Maps:
+    """What thresholders get of maps (N, K, H, W) where a witness was heard on each picture."""
+    likelihood = NETWORKS[settings.network].evidence == "likelihood"
+    made = maps.copy()
+    for index, testimony in enumerate(heard):
+        for kind, values in enumerate(maps[index]):
+            found = second(values, likelihood, testimony, verdict)
+            made[index, kind] = values if found is None else found
+    return made
 
 
 def several_of(domain: Domain) -> tuple[str, ...]:
