@@ -8,7 +8,7 @@
     FOLDER/items/ID/truth*.png               true masks; the row of the class names the file
     FOLDER/items/ID/relevance-KEY.json       what was found, one for each analysis that was made
     FOLDER/items/ID/relevance-KEY.npy        of the first class; of the second -KEY-1, and so on
-    FOLDER/items/ID/likelihood-KEY.npy       where the network gives a likelihood by itself
+    FOLDER/items/ID/likelihood-KEY.npy       what the thresholder gets, where that is no relevance
 
 Files are written first and in one piece, the rows after them, in one transaction: a kill at any
 moment leaves a whole workspace. What is read of a picture is read in one transaction as well. Any

@@ -60,11 +60,7 @@ def by_classifier(
     scores = np.zeros(len(examples))
     for fold in sorted(set(folds)):
         here = [i for i, of in enumerate(folds) if of == fold]
-        path = folder / f"fold-{fold}"
-        known = [e.name for e, of in zip(examples, folds, strict=True) if of != fold]
-        held = json.loads(_text(path / "done.json"))
-        if held["known"] != known:
-            raise DataError(f"{path} was trained on other pictures: train it again.")
+        path = checked_fold(folder, fold, examples, folds)
         _, about = read_tensors(path / BEST)
         network = about["network"]
         model = load_checkpoint(path / BEST, network, subject.classes).to(device)
@@ -75,6 +71,20 @@ def by_classifier(
         odds = classify(model, sets.tiles, device, subject.normalisation)
         scores[here] = sets.whole(odds).amax(dim=1).numpy()
     return Verdicts(scores)
+
+
+def checked_fold(
+    folder: Path, fold: int, examples: Sequence[Example], folds: Sequence[int]
+) -> Path:
+    """The folder of a fold of `training.left_out.classifier`.
+
+    Raises `DataError` where it is not there, or was trained on other pictures.
+    """
+    path = folder / f"fold-{fold}"
+    known = [e.name for e, of in zip(examples, folds, strict=True) if of != fold]
+    if json.loads(_text(path / "done.json"))["known"] != known:
+        raise DataError(f"{path} was trained on other pictures: train it again.")
+    return path
 
 
 def _text(path: Path) -> str:
