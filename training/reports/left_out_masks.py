@@ -40,6 +40,7 @@ from lrpseg.witness.verdict import Verdict
 from lrpseg.witness.witness import Testimony, load_encoder
 from training.command import add_data, shown_words, told
 from training.data.crops import centre_window, load_example
+from training.data.datasets import Example
 from training.data.declared import Subject
 from training.data.drawn_damage import drawing_of
 from training.data.folds import FOLDS, folds_of
@@ -68,20 +69,33 @@ class Explained:
     seconded: Maps
 
 
+def witnessed(
+    material: Material, folds: Sequence[int], judge: str, chosen: Sequence[int], seed: int = 0
+) -> dict[int, Testimony]:
+    """What judges that learned from other folds say of the chosen pictures, by index."""
+    found = {}
+    for fold in sorted({folds[i] for i in chosen}):
+        known = [i for i, of in enumerate(folds) if of != fold]
+        judges = METHODS[judge].fit(material, known, seed)
+        for index in (i for i in chosen if folds[i] == fold):
+            patches = judges(material.tokens[index]).reshape(material.tokens.shapes[index])
+            found[index] = Testimony(highest(patches), patches.float().cpu().numpy())
+    return found
+
+
 def explain(
-    folder: Path, domain: Domain, rules: str, material: Material, folds: Sequence[int],
-    judge: str, chosen: Sequence[int], device: torch.device, seed: int = 0,
+    folder: Path, domain: Domain, rules: str, examples: Sequence[Example], folds: Sequence[int],
+    heard: Mapping[int, Testimony], device: torch.device,
 ) -> Explained:  # fmt: skip
-    """Explain the chosen pictures, each by what was trained on other folds.
+    """Explain the pictures about which a witness was `heard`, each by its fold's network.
 
     Raises `DataError` where a fold of the classifier is missing, or of other pictures.
     """
-    examples = material.examples
     rows: list[int] = []
     relevance: list[Maps] = []
     seconded: list[NDArray[np.float32]] = []
     for fold in sorted(set(folds)):
-        here = [i for i in chosen if folds[i] == fold]
+        here = [i for i in heard if folds[i] == fold]
         if not here:
             continue
         path = checked_fold(folder, fold, examples, folds)
@@ -92,16 +106,12 @@ def explain(
         )
         crops = np.stack(crops_of([examples[i] for i in here], False, model.tile).images)
         made = maps_of(Loaded(model), domain, settings, crops, device).relevance
-        known = [i for i, of in enumerate(folds) if of != fold]
-        judges = METHODS[judge].fit(material, known, seed)
         for index, values in zip(here, made, strict=True):
             image, mask = load_example(examples[index], model.tile)
-            patches = judges(material.tokens[index]).reshape(material.tokens.shapes[index])
-            testimony = Testimony(highest(patches), patches.float().cpu().numpy())
             whole = np.zeros(image.shape[:2], np.float32)
             window = centre_window(image.shape, mask, model.tile)
             whole[window] = values[0]
-            found = second(whole, False, testimony, PLAIN)
+            found = second(whole, False, heard[index], PLAIN)
             seconded.append((whole if found is None else found)[window])
         rows += here
         relevance.append(made)
@@ -178,11 +188,10 @@ def main(words: Sequence[str] | None = None) -> None:
         checkpoint_hash(args.encoder), args.cache, drawing_of(subject.name), args.seed,
     )  # fmt: skip
     chosen = [i for i, e in enumerate(examples) if e.masked and e.kind in own]
+    heard = witnessed(material, folds, args.judge, chosen, args.seed)
     made: dict[str, list[Score]] = {}
     for rules in args.rule_set:
-        found = explain(
-            args.classifier, domain, rules, material, folds, args.judge, chosen, device, args.seed
-        )
+        found = explain(args.classifier, domain, rules, examples, folds, heard, device)
         made[rules] = scores(found, RULE_SETS[rules].title, args.seed)
     command = shlex.join(shown_words(sys.argv[1:] if words is None else words))
     text = report(command, domain, made, found.pictures, args.folds, args.judge, args.seed)
