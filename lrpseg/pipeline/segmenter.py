@@ -258,7 +258,8 @@ class Segmenter:
         found = job.found(self.domain.classes.names, damaged)
         if self.witness is not None and job.testimony is not None:
             verdict = self.witness.verdict
-            found = [heard(each, job.testimony, verdict, explain_all) for each in found]
+            taught = self.domain.learned(self.settings.network)
+            found = [heard(each, job.testimony, verdict, explain_all, taught) for each in found]
         return Result.of(job.image, self.settings, found)
 
 

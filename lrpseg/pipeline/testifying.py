@@ -66,12 +66,14 @@ OF_RELEVANCE, OF_LIKELIHOOD = 2.0, 1.0
 out, and on val (docs/history.md)."""
 
 
-def heard(found: Found, testimony: Testimony, verdict: Verdict, explain_all: bool) -> Found:
+def heard(
+    found: Found, testimony: Testimony, verdict: Verdict, explain_all: bool, taught: bool = False
+) -> Found:
     """What the network found, after the witness has spoken.
 
     The probability is that of both, and decides. Evidence counts as far as the witness sees damage
-    in the same place; where both together take the picture for intact there is none, unless
-    everything is to be explained.
+    in the same place, unless a person taught the network where damage lies (`taught`); where both
+    together take the picture for intact there is none, unless everything is to be explained.
     """
     probability = verdict.of_both(found.probability, testimony.score)
     damaged = probability > 0.5
@@ -83,7 +85,7 @@ def heard(found: Found, testimony: Testimony, verdict: Verdict, explain_all: boo
         nothing = _read_only(np.zeros(found.relevance.shape, np.float32))
         own = None if found.own_likelihood is None else nothing
         return replace(said, explained=False, relevance=nothing, own_likelihood=own)
-    if not found.explained:
+    if taught or not found.explained:
         return said
     seconded = second(found.evidence, found.own_likelihood is not None, testimony, verdict)
     return said if seconded is None else replace(said, seconded=_read_only(seconded))

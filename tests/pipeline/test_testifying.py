@@ -63,6 +63,14 @@ def test_evidence_counts_as_far_as_the_witness_sees_damage(own: bool) -> None:
     assert np.allclose(got.seconded, wanted, atol=1e-6)
 
 
+def test_what_a_person_taught_needs_nobody_else() -> None:
+    network = found(0.9, own=True)
+    got = heard(network, said(UPSET), PLAIN, False, taught=True)
+    assert got.doubtful is False
+    assert got.seconded is None
+    assert got.evidence is network.own_likelihood
+
+
 def test_relevance_against_damage_is_seconded_by_nobody() -> None:
     values = np.full((16, 24), -1, np.float32)
     values[12, 20] = 3

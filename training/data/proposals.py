@@ -14,6 +14,7 @@ from lrpseg.domains import Domain
 from lrpseg.models.inputs import Normalisation
 from lrpseg.models.networks import INPUT_SIZE, NETWORKS
 from lrpseg.pipeline.defaults import default_settings
+from lrpseg.pipeline.testifying import NO_WITNESS
 from lrpseg.pipeline.tiling import TileGrid
 from lrpseg.refiners import REFINERS
 from lrpseg.thresholders import THRESHOLDERS, Fitted
@@ -94,7 +95,7 @@ def proposals(
     Crops that the classifier calls intact are left out, and those on which LRP and `network`, where
     there is one, agree on no pixel.
     """
-    settings = default_settings(domain, classifiers_only=True)
+    settings = default_settings(domain, classifiers_only=True, witness=NO_WITNESS)
     loaded = NETWORKS[settings.network].load(domain).to(device)
     side = loaded.tile
     crops = np.stack([centre_crop(*load_example(e, side), side)[0] for e in examples])

@@ -30,6 +30,7 @@ from lrpseg.pipeline.curves import UNION
 from lrpseg.pipeline.defaults import default_settings
 from lrpseg.pipeline.loading import load
 from lrpseg.pipeline.settings import BEST, Settings
+from lrpseg.pipeline.testifying import NO_WITNESS
 from lrpseg.refiners import DEFAULT_REFINER, REFINERS
 from lrpseg.thresholders import THRESHOLDERS
 from lrpseg.version import __version__
@@ -40,7 +41,7 @@ from training.reports.classification import Classification
 from training.reports.evaluate import Systems, crops_of, key_of, side_of, whole_of
 from training.reports.peers import UNET_NAME
 from training.reports.segmentation import Pictures, Score, Segmented, fits_of, ious, segment
-from training.reports.systems import network_maps
+from training.reports.systems import network_maps, seconded_maps, witnessed
 from training.reports.tables import COLUMNS, table
 
 SHOWN = ("simple", "bmm", "fraction")
@@ -54,30 +55,38 @@ def name_of(settings: Settings) -> str:
     """A system's name in the tables."""
     rules = [RULE_SETS[settings.rule_set].title]
     refiner = [] if settings.refiner == DEFAULT_REFINER else [f"refined: {settings.refiner}"]
+    witness = [] if settings.witness == NO_WITNESS else [f"witness: {settings.witness}"]
     parts = [NETWORKS[settings.network].title, *rules, THRESHOLDERS[settings.thresholder].title]
-    return ", ".join([*parts, *refiner])
+    return ", ".join([*parts, *refiner, *witness])
 
 
 def systems(
     domain: Domain, networks: Sequence[str], pictures: Pictures, device: torch.device
 ) -> Systems:
-    """Each network, rule set, shown thresholder and refiner on crops (side, side, 3)."""
+    """Each network, rule set, witness (and none), shown thresholder and refiner on crops (side,
+    side, 3), of which a witness hears each as a picture by itself."""
     images = np.stack(pictures.images)
     found: Systems = {}
+    heard = {n: witnessed(files, images, device) for n, files in domain.witnesses.items()}
     for network, rules in product(networks, RULE_SETS):
         settings = default_settings(domain, network=network, rule_set=rules)
         made = network_maps(domain, settings, images, device)
-        for thresholder in SHOWN:
-            fits = fits_of(made.maps, THRESHOLDERS[thresholder].fit)
+        for witness, thresholder in product((NO_WITNESS, *heard), SHOWN):
+            maps, decided = made.maps, made.probabilities > 0.5
+            if witness != NO_WITNESS:
+                verdict, said = domain.witnesses[witness].verdict, heard[witness]
+                maps = seconded_maps(made.maps, settings, said, verdict)
+                pairs = zip(made.probabilities[:, 0], said, strict=True)
+                decided = np.array([[verdict.of_both(p, h.score) > 0.5] for p, h in pairs])
+            fits = fits_of(maps, THRESHOLDERS[thresholder].fit)
             for refiner, entry in REFINERS.items():
                 if refiner == "support" and NETWORKS[network].evidence == "relevance":
                     continue  # of relevance, Simple's mask is the likelihood's own
                 refined = [
                     [entry.refine(i, r, m, f) for r, m, f in zip(*each, strict=True)]
-                    for i, *each in zip(images, made.relevance, made.maps, fits, strict=True)
+                    for i, *each in zip(images, made.relevance, maps, fits, strict=True)
                 ]
-                key = settings.but(thresholder=thresholder, refiner=refiner)
-                decided = made.probabilities > 0.5
+                key = settings.but(thresholder=thresholder, refiner=refiner, witness=witness)
                 found[key] = segment(name_of(key), refined, decided, domain.classes.names)
     return found
 
@@ -86,7 +95,7 @@ def whole_systems(
     domain: Domain, settings: Settings, pictures: Pictures, device: str
 ) -> Mapping[str, Segmented]:
     """The masks of `lrpseg.load(...)` on whole pictures, as a user gets them."""
-    names = {name: getattr(settings, name) for name in BEST}
+    names = {name: getattr(settings, name) for name in (*BEST, "witness")}
     segmenter = load(str(domain.folder), **names, device=device)
     results = list(segmenter.stream(pictures.images, explain_intact=True))
     fits = [[layer.fitted for layer in r.layers] for r in results]
@@ -95,13 +104,18 @@ def whole_systems(
 
 
 def best(
-    scores: dict[Settings, Score], evidence: str, refiner: str | None = None
+    scores: dict[Settings, Score],
+    evidence: str,
+    refiner: str | None = None,
+    witness: str | None = None,
 ) -> Settings | None:
     """The settings of highest mean IoU among those of networks that give that evidence."""
     among = {
         c: s.mean.iou
         for c, s in scores.items()
-        if NETWORKS[c.network].evidence == evidence and refiner in (None, c.refiner)
+        if NETWORKS[c.network].evidence == evidence
+        and refiner in (None, c.refiner)
+        and witness in (None, c.witness)
     }
     return max(among, key=among.__getitem__, default=None)
 
@@ -173,7 +187,7 @@ def summary(
             "on whole pictures."
         )
     for words, settings in (
-        ("Best LRP mask as in the paper", best(scores, "relevance", DEFAULT_REFINER)),
+        ("Best LRP mask as in the paper", best(scores, "relevance", DEFAULT_REFINER, NO_WITNESS)),
         ("Best refined LRP mask", best(scores, "relevance")),
         ("Best mask of a self-trained network", best(scores, "likelihood")),
         ("The default, chosen on val", default if default in scores else None),

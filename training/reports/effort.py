@@ -42,6 +42,7 @@ from lrpseg.models.networks import load_pair
 from lrpseg.models.self_trained import Decider
 from lrpseg.pipeline.curves import UNION
 from lrpseg.pipeline.defaults import default_settings
+from lrpseg.pipeline.testifying import NO_WITNESS
 from lrpseg.refiners import DEFAULT_REFINER, REFINERS
 from lrpseg.thresholders import THRESHOLDERS
 from training.command import add_data, masked, shown_words, told
@@ -173,7 +174,9 @@ def run(args: argparse.Namespace) -> Measured:
     pictures = crops_of(damaged, False, side_of(domain), several_of(domain))
     given = {"network": args.network, "rule_set": args.rule_set, "classifiers_only": True}
     paper = args.thresholder or "simple"
-    lrp = default_settings(domain, **given, thresholder=paper, refiner=DEFAULT_REFINER)
+    lrp = default_settings(
+        domain, **given, thresholder=paper, refiner=DEFAULT_REFINER, witness=NO_WITNESS
+    )
     refined = default_settings(domain, **given, thresholder=args.thresholder, refiner=args.refiner)
     efforts: dict[str, list[Effort]] = {}
     start = load_domain(args.start or args.domain)

@@ -73,7 +73,7 @@ def segmented(
     domain: Domain, settings: Settings, device: str, pictures: Pictures
 ) -> dict[str, list[Mask]]:
     """The masks that `lrpseg.load` gives."""
-    names = {name: getattr(settings, name) for name in BEST}
+    names = {name: getattr(settings, name) for name in (*BEST, "witness")}
     segmenter = load(str(domain.folder), **names, device=device)
     found: dict[str, list[Mask]] = {UNION: []}
     for result in segmenter.stream(pictures.images):

@@ -146,7 +146,7 @@ def lrp_systems(
         loaded = NETWORKS[network].load(domain).to(device)
         for rules in RULE_SETS:
             settings = default_settings(
-                domain, network=network, rule_set=rules, refiner=DEFAULT_REFINER
+                domain, network=network, rule_set=rules, refiner=DEFAULT_REFINER, witness=NO_WITNESS
             )
             explained = maps_of(loaded, domain, settings, crops, device)
             found = explained.probabilities > 0.5
@@ -192,7 +192,9 @@ def evaluate(args: argparse.Namespace) -> Evaluation:
     side, several = side_of(domain), several_of(domain)
     crops, whole = crops_of(damaged, args.flips, side, several), whole_of(damaged, side, several)
     images = np.stack(crops.images)
-    choice = default_settings(domain, refiner=DEFAULT_REFINER, classifiers_only=True)
+    choice = default_settings(
+        domain, refiner=DEFAULT_REFINER, classifiers_only=True, witness=NO_WITNESS
+    )
 
     systems: Systems = {}
     relevance = np.zeros(images.shape[:3], np.float32)

@@ -40,6 +40,7 @@ from lrpseg.models.loaded import Loaded
 from lrpseg.models.networks import NETWORKS, load_calibrated
 from lrpseg.pipeline.defaults import default_settings
 from lrpseg.pipeline.settings import Settings
+from lrpseg.pipeline.testifying import NO_WITNESS
 from lrpseg.refiners import REFINERS
 from lrpseg.thresholders import THRESHOLDERS, Fitted
 from training.command import SPLITS, add_data, masked, shown_words, told
@@ -176,7 +177,7 @@ def measure(
             measured.truth[explained] = new.falls(ranks(drawn, seed))
         decision = decisions[explained]
         for rules in RULE_SETS:
-            usual = default_settings(domain, network=network, rule_set=rules)
+            usual = default_settings(domain, network=network, rule_set=rules, witness=NO_WITNESS)
             made = network_maps(domain, usual, measured.cases.images, device)
             measured.masks.update(masks(decision, made, usual, seed))
             if network != explained:
