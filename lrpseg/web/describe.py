@@ -47,6 +47,7 @@ def details(service: Service, workspace: Workspace, item: Item) -> dict[str, Any
         | first
         | {
             "explained": item.explained,
+            "evidence": workspace.has_evidence(item),
             "verdict": words.verdict(item, domain),
             "view_width": width,
             "view_height": height,

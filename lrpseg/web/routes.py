@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from lrpseg.app import commands, views
 from lrpseg.app.service import Service
-from lrpseg.core.errors import DiskFullError, LrpsegError
+from lrpseg.core.errors import DiskFullError, LrpsegError, OptionError
 from lrpseg.masks.render import COLORMAPS
 from lrpseg.web import bodies, describe, inputs
 from lrpseg.web.log import unexpected
@@ -120,8 +120,12 @@ def heatmap(call: Call) -> Response:
         found = call.service.analyser.sketch(call.workspace, item.id, size)
         if found is not None:
             return _picture(views.heatmap_view(call.workspace.image(item.id), found, colormap))
-    relevance = call.workspace.relevance(call.id, call.class_name)
-    return _picture(views.heatmap_view(call.workspace.image(call.id), relevance, colormap))
+    of = call.query.get("of", "relevance")
+    if of not in ("relevance", "evidence"):
+        raise OptionError(f"A map is of 'relevance' or 'evidence', not {of!r}.")
+    read = call.workspace.evidence if of == "evidence" else call.workspace.relevance
+    shown = read(call.id, call.class_name)
+    return _picture(views.heatmap_view(call.workspace.image(call.id), shown, colormap))
 
 
 def levels(call: Call) -> Response:

@@ -143,6 +143,14 @@ class Readable(Stored):
         item = self._item(which)
         return highest([self._evidence(item, name) for name in _names(item, class_name)])
 
+    def has_evidence(self, which: Which) -> bool:
+        """Whether the thresholder gets something else than relevance, see `evidence`."""
+        item = self._item(which)
+        return bool(item.analysis) and any(
+            self._file(item, "likelihood", item.analysis, place).is_file()
+            for place in range(len(item.layers))
+        )
+
     def fitted(self, which: Which, class_name: str | None = None) -> Fitted:
         """Likelihood and own threshold under the picture's thresholder and refiner.
 

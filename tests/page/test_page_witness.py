@@ -45,6 +45,30 @@ def test_what_is_doubtful_comes_first_and_says_so(browser: Browser, witnessed: R
         expect(thumb).not_to_contain_text("doubtful")
 
 
+def test_what_both_see_can_be_looked_at(browser: Browser, witnessed: RunningPage) -> None:
+    with do.opened(browser, witnessed.url) as page:
+        do.upload(page, DAMAGED)
+        do.show(page, DAMAGED.name)
+        assert do.item(page)["evidence"] is True
+        canvas = page.get_by_test_id("canvas")
+        canvas.focus()
+        for mode in ("heatmap", "evidence"):
+            with page.expect_response(lambda r: "heatmap?" in r.url) as got:
+                page.keyboard.press("v")
+            assert ("of=evidence" in got.value.url) == (mode == "evidence")
+            expect(page.get_by_test_id("mode")).to_have_value(mode)
+            expect(page.locator(".colourbar")).to_be_visible()
+        for mode in ("mask", "picture"):
+            page.keyboard.press("v")
+            expect(page.get_by_test_id("mode")).to_have_value(mode)
+        # Without a witness there is no more to see than the heatmap.
+        page.get_by_test_id("mode").select_option("evidence")
+        page.locator("#witness input").click()
+        page.get_by_role("option", name="None").click()
+        expect(page.get_by_test_id("mode")).to_have_value("heatmap")
+        assert do.item(page)["evidence"] is False
+
+
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768), (820, 1180)])
 def test_everything_is_in_reach_beside_one_more_menu(
     browser: Browser, witnessed: RunningPage, width: int, height: int

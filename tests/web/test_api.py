@@ -297,7 +297,7 @@ def two(hosted: RunningPage) -> tuple[str, str, str]:
 ROUTES = [
     ("GET", "", 200), ("GET", "/view", 200), ("GET", "/thumbnail", 200), ("GET", "/heatmap", 200),
     ("GET", "/levels", 200), ("GET", "/corrections", 200), ("GET", "/truth", 404),
-    ("GET", "/reason", 200),
+    ("GET", "/reason", 200), ("GET", "/heatmap?of=evidence", 200), ("GET", "/heatmap?of=x", 400),
     ("POST", "/corrections?x=0&y=0&w=1&h=1", 200), ("POST", "/settings", 200),
     ("POST", "/choice", 400), ("POST", "/anyway", 200), ("DELETE", "", None),
 ]  # fmt: skip

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lrpseg.app.words import points_note, verdict
@@ -29,6 +30,29 @@ def heard(
     said = replace(layer, probability=both, network=network, witness=witness, damaged=both > 0.5)
     workspace.finish(item.id, item.analysis_key, replace(made, layers=(said,)))
     return workspace.item(item.id)
+
+
+@pytest.mark.usefixtures("only_toy")
+def test_what_the_witness_seconded_is_what_masks_are_made_of(workspace: Workspace) -> None:
+    plain = heard(workspace, 0.9, 0.9, 0.9)
+    assert not workspace.has_evidence(plain.id)
+    item = workspace.add("b.png", picture(), SETTINGS)
+    made = result(explained=True)
+    (layer,) = made.layers
+    values = np.zeros(layer.relevance.shape, np.float32)
+    values[2:5, 3:9] = 2.0
+    said = replace(layer, network=0.9, witness=0.8, seconded=values)
+    workspace.finish(item.id, item.analysis_key, replace(made, layers=(said,)))
+    assert workspace.has_evidence(item.id)
+    assert np.array_equal(workspace.evidence(item.id), values)
+    assert np.array_equal(workspace.relevance(item.id), layer.relevance)
+    assert np.array_equal(workspace.automatic_mask(item.id), said.fitted.mask)
+    assert workspace.automatic_mask(item.id)[2:5, 3:9].all()
+    # Another thresholder goes on from it, too.
+    again = Workspace(workspace.folder)
+    assert np.array_equal(again.evidence(item.id), values)
+    waiting = workspace.add("c.png", picture(), SETTINGS)
+    assert not workspace.has_evidence(waiting.id)
 
 
 @pytest.mark.usefixtures("only_toy")

@@ -1,5 +1,5 @@
 // @ts-check
-// What is seen of the picture: itself, heatmap or mask, and in which colours.
+// What is seen of the picture: itself, heatmap, evidence or mask, and in which colours.
 import { reasonOf } from "./client.js";
 import { find, input, select, within } from "./markup.js";
 import { loadImage } from "./loading.js";
@@ -10,7 +10,6 @@ import { loadImage } from "./loading.js";
 /** @import { Item, Opened } from "./types.js" */
 /** @import { View } from "./view.js" */
 
-const MODES = ["picture", "heatmap", "mask"];
 const MANY = 16; // tiles that are to come, below which nobody needs a sketch
 const PAUSE = 3000; // milliseconds between two sketches
 
@@ -40,6 +39,7 @@ export class Looks {
       this.open = open;
       this.sketched = 0;
       this.offer(open?.item.colourbars);
+      this.offerEvidence(Boolean(open?.item.evidence));
       if (open) this.loadHeatmap();
     });
   }
@@ -53,16 +53,33 @@ export class Looks {
     for (const name of Object.keys(bars)) this.colormap.add(new Option(name, name));
   }
 
+  /**
+   * Whether there is evidence to be seen beside the heatmap.
+   * @param {boolean} there
+   */
+  offerEvidence(there) {
+    const option = [...this.mode.options].find((o) => o.value === "evidence");
+    if (!option) return;
+    option.hidden = option.disabled = !there;
+    if (!there && this.mode.value === "evidence") this.show("heatmap");
+  }
+
   /** @param {string} mode */
   show(mode) {
     this.mode.value = mode;
-    this.look({ mode });
+    this.look({ mode: mode === "evidence" ? "heatmap" : mode }); // it is drawn as a heatmap is
     this.loadHeatmap();
   }
 
-  /** Picture, heatmap, mask, and from the start again. */
+  /** Picture, heatmap, evidence where there is some, mask, and from the start again. */
   turn() {
-    this.show(MODES[(MODES.indexOf(this.mode.value) + 1) % MODES.length]);
+    const modes = [...this.mode.options].filter((o) => !o.disabled).map((o) => o.value);
+    this.show(modes[(modes.indexOf(this.mode.value) + 1) % modes.length]);
+  }
+
+  /** Whether a map is to be seen. */
+  get mapped() {
+    return this.mode.value === "heatmap" || this.mode.value === "evidence";
   }
 
   /** Hide the mask, or show it again. */
@@ -83,10 +100,13 @@ export class Looks {
   async loadHeatmap() {
     const { open } = this;
     this.colourbar();
-    if (!open?.ready || !open.scene.width || this.mode.value !== "heatmap") return;
+    if (!open?.ready || !open.scene.width || !this.mapped) return;
+    const of = this.mode.value === "evidence" ? "&of=evidence" : "";
     try {
-      const what = `heatmap?colormap=${this.colormap.value}`;
-      open.heatmap = await loadImage(this.client, open.id, what);
+      const what = `heatmap?colormap=${this.colormap.value}${of}`;
+      const image = await loadImage(this.client, open.id, what);
+      if (of !== (this.mode.value === "evidence" ? "&of=evidence" : "")) return; // turned meanwhile
+      open.heatmap = image;
     } catch (error) {
       this.events.emit("say", { text: reasonOf(error) });
     }
@@ -114,7 +134,7 @@ export class Looks {
 
   colourbar() {
     const bar = within(this.root, ".colourbar"), bars = this.open?.item.colourbars;
-    bar.hidden = !bars || this.mode.value !== "heatmap";
+    bar.hidden = !bars || !this.mapped;
     if (!bars || bar.hidden) return;
     const name = this.colormap.value;
     within(bar, "i").style.background = `linear-gradient(90deg, ${bars[name].join(", ")})`;

@@ -54,6 +54,7 @@
  * @property {string} [analysis]  names the maps: others have another name
  * @property {Choice} [choice]
  * @property {boolean} [explained]  whether there is a heatmap
+ * @property {boolean} [evidence]  whether the thresholder gets something else than that
  * @property {boolean} [has_truth]
  * @property {string} [verdict]
  * @property {string} [note]
