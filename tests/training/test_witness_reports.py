@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from lrpseg.domains import load_domain
+from lrpseg.witness.verdict import Verdict
 from tests.narrow import narrow_tiles
 from tests.page_support import DAMAGED, INTACT
 from tests.small_witness import give_witness
 from training.data.datasets import DataError, Example
+from training.data.proposals import proposals
 from training.reports import witness as report
 from training.reports.peers import witness_systems
 from training.reports.witness import Heard, hear, table
@@ -54,3 +56,20 @@ def test_of_a_domain_with_a_witness(tmp_path: Path) -> None:
     for system in made:
         assert np.asarray(system.mask).shape == (3, 224, 224)
         assert 0 < np.mean(system.mask) < 0.9
+
+
+def test_proposals_for_a_network_that_trains_itself_are_seconded(tmp_path: Path) -> None:
+    def proposed() -> list[np.ndarray]:
+        domain = load_domain("magnetic-tile")
+        found = proposals([EXAMPLES[0]], domain, "none", None, torch.device("cpu"))
+        return [p.mask for region in found for p in region]
+
+    with narrow_tiles(tmp_path):
+        (alone,) = proposed()
+        give_witness(tmp_path / "magnetic-tile", Verdict((1.0, 0.0), (0.0, 0.0, 5.0)))
+        (seconded,) = proposed()
+        assert seconded.any()
+        assert not np.array_equal(seconded, alone)
+        # What both together take for intact proposes nothing.
+        give_witness(tmp_path / "magnetic-tile", Verdict((1.0, 0.0), (0.0, 0.0, -5.0)))
+        assert not proposed()

@@ -22,7 +22,7 @@ from training.data.crops import Image, Mask, centre_crop, load_example
 from training.data.datasets import Example
 from training.data.self_training_crops import Proposed
 from training.loops import unet
-from training.reports.systems import maps_of
+from training.reports.systems import maps_of, seconded_maps, witnessed
 
 REACH = 13
 """Pixels: what the network finds counts where LRP's mask, grown by half of this, touches it."""
@@ -92,21 +92,29 @@ def proposals(
 ) -> list[list[Proposed]]:
     """Proposed masks of the damaged examples' crops, a list for each region.
 
-    Crops that the classifier calls intact are left out, and those on which LRP and `network`, where
-    there is one, agree on no pixel.
+    Crops that are called intact, by the classifier or where the domain has a witness by both, are
+    left out, and those on which LRP and `network`, where there is one, agree on no pixel. LRP's
+    masks are of what the witness sees, too.
     """
-    settings = default_settings(domain, classifiers_only=True, witness=NO_WITNESS)
+    settings = default_settings(domain, classifiers_only=True)
     loaded = NETWORKS[settings.network].load(domain).to(device)
     side = loaded.tile
     crops = np.stack([centre_crop(*load_example(e, side), side)[0] for e in examples])
     explained = maps_of(loaded, domain, settings, crops, device)
+    maps, probabilities = explained.maps, explained.probabilities[:, 0]
+    if settings.witness != NO_WITNESS:
+        files = domain.witnesses[settings.witness]
+        heard = witnessed(files, crops, device)
+        maps = seconded_maps(maps, settings, heard, files.verdict)
+        pairs = zip(probabilities, heard, strict=True)
+        probabilities = np.array([files.verdict.of_both(p, h.score) for p, h in pairs])
     fit = THRESHOLDERS[settings.thresholder].fit
     found: dict[str, list[Proposed]] = {}
     for i, (example, crop) in enumerate(zip(examples, crops, strict=True)):
-        if explained.probabilities[i, 0] <= 0.5:
+        if probabilities[i] <= 0.5:
             continue
-        relevance = explained.maps[i, 0]
-        refined = REFINERS[refiner].refine(crop, relevance, relevance, fit(relevance))
+        relevance, evidence = explained.maps[i, 0], maps[i, 0]
+        refined = REFINERS[refiner].refine(crop, relevance, evidence, fit(evidence))
         mask, weight = propose_from_lrp(refined)
         if network is not None:
             likelihood = unet.predict(network, crop[None], device, domain.normalisation)[0]
