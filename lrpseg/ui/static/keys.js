@@ -78,7 +78,7 @@ export function keyTable(tools) {
     ["Ctrl+Z, Ctrl+Shift+Z", "undo, redo"],
     ...rows(tools.filter((tool) => tool.pans)),
     ["Wheel, + and -, 0", "zoom, show all"], ["H", "hide the mask"],
-    ["V", "picture, heatmap, evidence, mask"], ["A, D", "previous, next picture"], ["Enter", "accept"],
+    ["V", "picture, heatmap, mask"], ["A, D", "previous, next picture"], ["Enter", "accept"],
     ["?", "this table"],
   ];
 }
