@@ -15,7 +15,7 @@ from typing import Any
 
 from lrpseg.domains import DOMAIN_FILE, Domain, Normalisation, list_domains, load_domain
 from lrpseg.models.contract import DAMAGED
-from training.data.datasets import DataError, DataSet
+from training.data.datasets import DataError, DataSet, Example
 from training.data.readers import READERS, DataPlan
 
 DATA_FILE = "data.toml"
@@ -78,6 +78,14 @@ def data_plan(domain: Domain) -> DataPlan:
 def read_domain(domain: Domain, root: Path, seed: int = 0, reader: str | None = None) -> DataSet:
     """The domain's data set at `root`, or as the reader of that name reads it."""
     return (data_plan(domain) if reader is None else DataPlan(reader)).read(root, seed)
+
+
+def read_split(domain: Domain, root: Path, split: str, seed: int = 0) -> tuple[Example, ...]:
+    """The pictures of a split of the domain's data set; raises `DataError` where it has none."""
+    found = tuple(read_domain(domain, root, seed).splits.get(split, ()))
+    if not found:
+        raise DataError(f"The split {split!r} of {domain.name} has no pictures in {root}.")
+    return found
 
 
 def _usual(domain: Domain) -> DataPlan:

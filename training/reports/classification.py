@@ -18,7 +18,7 @@ from lrpseg.domains import Domain, load_domain
 from lrpseg.models.networks import NETWORKS
 from training.command import SPLITS, add_data, told
 from training.data.datasets import Example
-from training.data.declared import read_domain
+from training.data.declared import read_split
 from training.loops.validation import Validation, union_probability
 from training.reports.systems import Deciding
 
@@ -216,11 +216,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", default="auto")
     given = parser.parse_args(words)
     domain = load_domain(given.domain)
-    examples = read_domain(domain, given.data, given.seed).splits.get(given.split, ())
-    if not examples:
-        raise SystemExit(
-            f"The split {given.split!r} of {domain.name} has no pictures in {given.data}."
-        )
+    examples = read_split(domain, given.data, given.split, given.seed)
     print(table(measure(examples, domain, given.network, given.split, given.seed, given.device)))
 
 

@@ -23,7 +23,7 @@ from lrpseg.pipeline.settings import BEST
 from lrpseg.pipeline.testifying import NO_WITNESS
 from training.command import add_data, told
 from training.data.crops import centre_crop, load_example
-from training.data.declared import read_domain
+from training.data.declared import read_split
 from training.reports.ways import agreement, counted, head, row, truth_of
 
 
@@ -38,9 +38,7 @@ def compare(
 ) -> str:
     """The table as Markdown; networks: all of the domain where none is given."""
     loaded = load_domain(domain)
-    examples = read_domain(loaded, data).splits.get(split, ())
-    if not examples:
-        raise SystemExit(f"{data} has no pictures in the split {split}.")
+    examples = read_split(loaded, data, split)
     images: list[ImageSource] = [e.image for e in examples]
     truths = [truth_of(e) for e in examples]
     if crops:

@@ -24,7 +24,7 @@ from lrpseg.pipeline.results import Result
 from lrpseg.pipeline.testifying import NO_WITNESS
 from training.command import add_data, told
 from training.data.datasets import Example
-from training.data.declared import read_domain
+from training.data.declared import read_split
 from training.reports.ways import agreement, counted, head, row, truth_of
 
 ALONE = "tiles"
@@ -41,9 +41,7 @@ def compare(
 ) -> str:
     """The table as Markdown; tilings: those beside "tiles", all where none is given."""
     loaded = load_domain(domain)
-    examples = read_domain(loaded, data).splits.get(split, ())
-    if not examples:
-        raise SystemExit(f"{data} has no pictures in the split {split}.")
+    examples = read_split(loaded, data, split)
     truths = [truth_of(e) for e in examples]
     lines, agreed = head("tiling"), []
     for network in networks or loaded.checkpoints:

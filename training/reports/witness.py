@@ -18,7 +18,7 @@ from lrpseg.pipeline.found import disagree
 from lrpseg.pipeline.loading import load
 from training.command import SPLITS, add_data, told
 from training.data.datasets import DataError, Example
-from training.data.declared import read_domain
+from training.data.declared import read_split
 from training.reports.classification import Bin, Classified, classified, reliability
 from training.reports.classification import calibration_error as error_of
 
@@ -125,11 +125,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", default="auto")
     given = parser.parse_args(words)
     domain = load_domain(given.domain)
-    examples = read_domain(domain, given.data, given.seed).splits.get(given.split, ())
-    if not examples:
-        raise DataError(
-            f"The split {given.split!r} of {domain.name} has no pictures in {given.data}."
-        )
+    examples = read_split(domain, given.data, given.split, given.seed)
     heard = hear(examples, domain, given.network, given.device)
     print(table(heard, examples, domain, given.network, given.split, given.seed))
 
