@@ -7,14 +7,20 @@ import pytest
 import torch
 
 from lrpseg.domains import load_domain
+from lrpseg.lrp import RULE_SETS
+from lrpseg.pipeline.curves import UNION
+from lrpseg.refiners import REFINERS
 from lrpseg.witness.verdict import Verdict
 from tests.narrow import narrow_tiles
 from tests.page_support import DAMAGED, INTACT
 from tests.small_witness import give_witness
+from training.data.crops import centre_crop, load_example
 from training.data.datasets import DataError, Example
 from training.data.proposals import proposals
+from training.reports import beyond
 from training.reports import witness as report
 from training.reports.peers import witness_systems
+from training.reports.segmentation import Pictures
 from training.reports.witness import Heard, hear, table
 
 EXAMPLES = [
@@ -73,3 +79,28 @@ def test_proposals_for_a_network_that_trains_itself_are_seconded(tmp_path: Path)
         # What both together take for intact proposes nothing.
         give_witness(tmp_path / "magnetic-tile", Verdict((1.0, 0.0), (0.0, 0.0, -5.0)))
         assert not proposed()
+
+
+def test_systems_stand_with_the_witness_and_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(beyond, "SHOWN", ("simple",))
+    monkeypatch.setattr(beyond, "RULE_SETS", {"ours": RULE_SETS["ours"]})
+    monkeypatch.setattr(beyond, "REFINERS", {"none": REFINERS["none"]})
+    crop = centre_crop(*load_example(EXAMPLES[0], 224), 224)[0]
+    truth = np.zeros(crop.shape[:2], bool)
+    truth[100:120, 100:120] = True
+    pictures = Pictures([crop], [truth], ["a"])
+    with narrow_tiles(tmp_path):
+        # Both together take everything for intact.
+        give_witness(tmp_path / "magnetic-tile", Verdict((1.0, 0.0), (0.0, 0.0, -5.0)))
+        made = beyond.systems(load_domain("magnetic-tile"), ["128n"], pictures, torch.device("cpu"))
+        alone, seconded = (made[key][UNION] for key in made)
+        assert [key.witness for key in made] == ["none", "dinov2"]
+        assert seconded.name == f"{alone.name}, witness: dinov2"
+        assert not seconded.found.any()
+        assert not np.array_equal(alone.likelihood[0], seconded.likelihood[0])
+        scores = dict(zip(made, pictures.scored([alone, seconded], 0), strict=True))
+        chosen = beyond.best(scores, "relevance", witness="none")
+        assert chosen is not None
+        assert chosen.witness == "none"
