@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrpseg.core.errors import OptionError
+from lrpseg.models.networks import NETWORKS
 from lrpseg.pipeline.found import Found, Map
 from lrpseg.pipeline.settings import Settings
 from lrpseg.refiners import REFINERS
@@ -22,13 +23,17 @@ def fit(settings: Settings, image: Image, relevance: Map, evidence: Map) -> Fitt
     """Likelihood and own threshold of one class: the thresholder's, bettered by the refiner.
 
     Args:
-        image: (H, W, 3) uint8 RGB. relevance, evidence: (H, W) float32, see `Found`.
+        image: (H, W, 3) uint8 RGB. relevance, evidence: (H, W) float32, see `Found`. The refiner
+            gets relevance beside a network's own likelihood; else evidence is all that there is.
 
     Raises:
         RelevanceError: see `lrpseg.thresholders.base.scaled_relevance`.
     """
     fitted = THRESHOLDERS[settings.thresholder].fit(evidence)
-    return REFINERS[settings.refiner].refine(image, relevance, evidence, fitted)
+    # What the witness does not second is no reason to follow damage there.
+    proposes = settings.network in NETWORKS and NETWORKS[settings.network].proposes
+    reason = relevance if proposes else evidence
+    return REFINERS[settings.refiner].refine(image, reason, evidence, fitted)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

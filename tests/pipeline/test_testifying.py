@@ -15,8 +15,11 @@ from lrpseg.domains import load_domain
 from lrpseg.pipeline.defaults import after_choosing, default_settings
 from lrpseg.pipeline.found import Found
 from lrpseg.pipeline.operating_points import weights_hash
+from lrpseg.pipeline.results import fit
+from lrpseg.pipeline.settings import Settings
 from lrpseg.pipeline.testifying import flagged, heard
 from lrpseg.pipeline.tiling import TileGrid
+from lrpseg.refiners import REFINERS
 from lrpseg.witness.verdict import Verdict
 from lrpseg.witness.witness import Testimony as Said  # no class of tests
 from tests.narrow import narrow_tiles
@@ -239,3 +242,21 @@ def test_damage_of_both_in_no_tile_alone_is_explained_all_over(assets: Path, way
     assert result.layers[0].network is not None
     assert result.layers[0].network <= 0.5
     assert result.relevance.any()
+
+
+@pytest.mark.parametrize("network", ["one-fc", "self-trained", "gone"])
+def test_a_refiner_follows_what_the_witness_seconds(
+    network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    refine = lambda image, reason, evidence, fitted: asked.append((reason, evidence)) or fitted  # noqa: E731
+    entry = replace(REFINERS["none"], refine=refine)
+    monkeypatch.setitem(REFINERS._things, "none", entry)
+    random = np.random.default_rng(0)
+    relevance, evidence = random.random((2, 32, 32)).astype(np.float32)
+    settings = Settings(domain="toy", network=network, rule_set="ours", thresholder="simple")
+    fit(settings, np.zeros((32, 32, 3), np.uint8), relevance, evidence)
+    ((reason, given),) = asked
+    assert given is evidence
+    # A network that marks pixels by itself has a likelihood, and relevance is its reason.
+    assert reason is (relevance if network == "self-trained" else evidence)

@@ -113,8 +113,8 @@ def proposals(
     for i, (example, crop) in enumerate(zip(examples, crops, strict=True)):
         if probabilities[i] <= 0.5:
             continue
-        relevance, evidence = explained.maps[i, 0], maps[i, 0]
-        refined = REFINERS[refiner].refine(crop, relevance, evidence, fit(evidence))
+        evidence = maps[i, 0]
+        refined = REFINERS[refiner].refine(crop, evidence, evidence, fit(evidence))
         mask, weight = propose_from_lrp(refined)
         if network is not None:
             likelihood = unet.predict(network, crop[None], device, domain.normalisation)[0]

@@ -41,7 +41,7 @@ from training.reports.classification import Classification
 from training.reports.evaluate import Systems, crops_of, key_of, side_of, whole_of
 from training.reports.peers import UNET_NAME
 from training.reports.segmentation import Pictures, Score, Segmented, fits_of, ious, segment
-from training.reports.systems import network_maps, seconded_maps, witnessed
+from training.reports.systems import network_maps, reasons, seconded_maps, witnessed
 from training.reports.tables import COLUMNS, table
 
 SHOWN = ("simple", "bmm", "fraction")
@@ -79,12 +79,13 @@ def systems(
                 pairs = zip(made.probabilities[:, 0], said, strict=True)
                 decided = np.array([[verdict.of_both(p, h.score) > 0.5] for p, h in pairs])
             fits = fits_of(maps, THRESHOLDERS[thresholder].fit)
+            reason = reasons(settings, made.relevance, maps)
             for refiner, entry in REFINERS.items():
                 if refiner == "support" and NETWORKS[network].evidence == "relevance":
                     continue  # of relevance, Simple's mask is the likelihood's own
                 refined = [
                     [entry.refine(i, r, m, f) for r, m, f in zip(*each, strict=True)]
-                    for i, *each in zip(images, made.relevance, maps, fits, strict=True)
+                    for i, *each in zip(images, reason, maps, fits, strict=True)
                 ]
                 key = settings.but(thresholder=thresholder, refiner=refiner, witness=witness)
                 found[key] = segment(name_of(key), refined, decided, domain.classes.names)

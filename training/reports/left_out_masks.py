@@ -127,8 +127,8 @@ def scores(made: Explained, title: str, seed: int) -> list[Score]:
         fit, refine = THRESHOLDERS[thresholder].fit, REFINERS[refiner].refine
         for witness, maps in (("", made.relevance), (", with the witness", made.seconded)):
             fits = [
-                [refine(i, r[0], m[0], fit(m[0]))]
-                for i, r, m in zip(made.pictures.images, made.relevance, maps, strict=True)
+                [refine(i, m[0], m[0], fit(m[0]))]
+                for i, m in zip(made.pictures.images, maps, strict=True)
             ]
             refined = "" if refiner == "none" else f", refined: {refiner}"
             name = f"{title}, {THRESHOLDERS[thresholder].title}{refined}{witness}"

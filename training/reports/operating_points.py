@@ -43,7 +43,7 @@ from training.data.datasets import DataError, Example
 from training.data.declared import read_domain
 from training.reports.evaluate import crops_of, side_of
 from training.reports.segmentation import Pictures, Segmented, segment
-from training.reports.systems import network_maps, seconded_maps, witnessed
+from training.reports.systems import network_maps, reasons, seconded_maps, witnessed
 
 SPLIT = "val"
 METRIC = (
@@ -277,9 +277,10 @@ def curves_of(
         evidence[name] = seconded_maps(made.maps, settings, hearing, domain.witnesses[name].verdict)
     for (witness, maps), thresholder, refiner in product(evidence.items(), THRESHOLDERS, REFINERS):
         fit, refine = THRESHOLDERS[thresholder].fit, REFINERS[refiner].refine
+        reason = reasons(settings, made.relevance, maps)
         fits = [
             [refine(i, r, m, fit(m)) for r, m in zip(*each, strict=True)]
-            for i, *each in zip(images, made.relevance, maps, strict=True)
+            for i, *each in zip(images, reason, maps, strict=True)
         ]
         key = settings.but(thresholder=thresholder, refiner=refiner, witness=witness)
         names = {name: getattr(key, name) for name in MEASURED}
