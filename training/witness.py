@@ -33,8 +33,9 @@ from training.command import add_data, told
 from training.data.datasets import DataError
 from training.data.declared import Subject
 from training.data.drawn_damage import drawing_of
-from training.data.folds import FOLDS, folds_of
+from training.data.folds import folds_of
 from training.left_out.classifier import pictures
+from training.left_out.command import add_folds
 from training.left_out.methods import METHODS, gather, left_out
 from training.reports.left_out import by_classifier
 
@@ -87,16 +88,12 @@ def main(words: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     add_data(parser)
+    add_folds(parser)
     add = parser.add_argument
-    add("--more", type=Path, help="folder of the set's other kinds of damage")
     add("--encoder", type=Path, required=True, help="DINOv2 ViT-S/14, with timm's names")
     add("--classifier", type=Path, required=True, help="what training.left_out.classifier wrote")
     add("--judge", choices=list(METHODS), default="nearest")
-    add("--folds", type=int, default=FOLDS)
-    add("--cache", type=Path, default=Path("runs/tokens"), help="where tokens are kept")
     add("--into", type=Path, required=True, help="the domain's folder")
-    add("--device", default="auto")
-    add("--seed", type=int, default=0)
     args = parser.parse_args(words)
     subject, device = Subject.of(args.domain), pick_device(args.device)
     own = {e.kind for e in pictures(subject, args.data) if e.damaged}

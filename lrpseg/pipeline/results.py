@@ -30,10 +30,16 @@ def fit(settings: Settings, image: Image, relevance: Map, evidence: Map) -> Fitt
         RelevanceError: see `lrpseg.thresholders.base.scaled_relevance`.
     """
     fitted = THRESHOLDERS[settings.thresholder].fit(evidence)
-    # What the witness does not second is no reason to follow damage there.
-    proposes = settings.network in NETWORKS and NETWORKS[settings.network].proposes
-    reason = relevance if proposes else evidence
+    reason = reason_of(settings, relevance, evidence)
     return REFINERS[settings.refiner].refine(image, reason, evidence, fitted)
+
+
+def reason_of(settings: Settings, relevance: Map, evidence: Map) -> Map:
+    """What a refiner follows, of maps (..., H, W) float32: relevance where the network marks pixels
+    by itself, else the evidence: what the witness does not second is no reason to follow damage
+    there."""
+    proposes = settings.network in NETWORKS and NETWORKS[settings.network].proposes
+    return relevance if proposes else evidence
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -45,6 +45,12 @@ def narrow_network() -> Iterator[None]:
         yield
 
 
+def ship_words(root: Path, *more: str) -> list[str]:
+    """Arguments of `training.ship` for recipe.toml and data/ in `root`, into out/."""
+    return [str(root / "recipe.toml"), "--data", str(root / "data"), "--out", str(root / "out"),
+            "--device", "cpu", *more]  # fmt: skip
+
+
 def surface(random: np.random.Generator) -> np.ndarray:
     """(100, 100, 3) uint8: a bright surface with noise."""
     return random.integers(150, 175, (100, 100, 3), dtype=np.uint8)

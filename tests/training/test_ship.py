@@ -14,7 +14,14 @@ from lrpseg.domains import load_domain
 from lrpseg.models.checkpoints import read_tensors
 from lrpseg.models.tensors import checkpoint_hash
 from lrpseg.thresholders import THRESHOLDERS
-from tests.training.support import CLASSES, NORMALISATION, draw_classes, make_domain, narrow_network
+from tests.training.support import (
+    CLASSES,
+    NORMALISATION,
+    draw_classes,
+    make_domain,
+    narrow_network,
+    ship_words,
+)
 from training import ship
 from training.data.declared import Subject
 from training.reports import classification, compare, effort, operating_points
@@ -73,13 +80,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     draw_classes(root / "data")
     make_domain(root / "drawn")
     (root / "recipe.toml").write_text(RECIPE)
-    ship.main(words(root))
+    ship.main(ship_words(root))
     return root
-
-
-def words(root: Path, *more: str) -> list[str]:
-    return [str(root / "recipe.toml"), "--data", str(root / "data"), "--out", str(root / "out"),
-            "--device", "cpu", *more]  # fmt: skip
 
 
 def test_two_classes_are_trained_calibrated_measured_and_opened(place: Path) -> None:
@@ -124,11 +126,11 @@ def test_what_is_done_is_skipped_and_what_is_gone_is_made_again(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit), ship.told():
-        ship.main(words(place))
+        ship.main(ship_words(place))
     assert "--resume" in capsys.readouterr().err
     before = checkpoint_hash(place / "out" / "narrow.safetensors")
     (place / "out" / "operating-points.json").unlink()
-    ship.main(words(place, "--resume", "--install"))
+    ship.main(ship_words(place, "--resume", "--install"))
     said = capsys.readouterr().out
     for stage in ("training 1", "training 2", "weights", "classification"):
         assert f"{stage}: done before" in said

@@ -14,7 +14,7 @@ from lrpseg.core.assets import SHARED
 from lrpseg.domains import load_domain
 from lrpseg.models.tensors import below_of, read_tensors
 from lrpseg.thresholders import THRESHOLDERS
-from tests.training.support import draw_classes, make_domain, narrow, narrow_network
+from tests.training.support import draw_classes, make_domain, narrow, narrow_network, ship_words
 from training import ship
 from training.reports import operating_points
 from training.shipping import start
@@ -70,13 +70,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
          "--out", str(root / SHARED / "narrow-start.safetensors")]
     )  # fmt: skip
     (root / "recipe.toml").write_text(RECIPE)
-    ship.main(words(root))
+    ship.main(ship_words(root))
     return root
-
-
-def words(root: Path, *more: str) -> list[str]:
-    return [str(root / "recipe.toml"), "--data", str(root / "data"), "--out", str(root / "out"),
-            "--device", "cpu", *more]  # fmt: skip
 
 
 def test_what_is_frozen_is_stored_once(place: Path) -> None:
@@ -101,7 +96,7 @@ def test_the_domain_opens_and_goes_on(place: Path, capsys: pytest.CaptureFixture
     segmenter = lrpseg.load(str(place / "out"), device="cpu")
     result = segmenter(picture, explain_intact=True)
     assert np.isfinite(result.layers[0].relevance).all()
-    ship.main(words(place, "--resume"))
+    ship.main(ship_words(place, "--resume"))
     assert "weights: done before" in capsys.readouterr().out
 
 

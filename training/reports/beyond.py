@@ -29,6 +29,7 @@ from lrpseg.models.networks import NETWORKS
 from lrpseg.pipeline.curves import UNION
 from lrpseg.pipeline.defaults import default_settings
 from lrpseg.pipeline.loading import load
+from lrpseg.pipeline.results import reason_of
 from lrpseg.pipeline.settings import BEST, Settings
 from lrpseg.pipeline.testifying import NO_WITNESS
 from lrpseg.refiners import DEFAULT_REFINER, REFINERS
@@ -41,7 +42,7 @@ from training.reports.classification import Classification
 from training.reports.evaluate import Systems, crops_of, key_of, side_of, whole_of
 from training.reports.peers import UNET_NAME
 from training.reports.segmentation import Pictures, Score, Segmented, fits_of, ious, segment
-from training.reports.systems import network_maps, reasons, seconded_maps, witnessed
+from training.reports.systems import network_maps, seconded_maps, witnessed
 from training.reports.tables import COLUMNS, table
 
 SHOWN = ("simple", "bmm", "fraction")
@@ -79,7 +80,7 @@ def systems(
                 pairs = zip(made.probabilities[:, 0], said, strict=True)
                 decided = np.array([[verdict.of_both(p, h.score) > 0.5] for p, h in pairs])
             fits = fits_of(maps, THRESHOLDERS[thresholder].fit)
-            reason = reasons(settings, made.relevance, maps)
+            reason = reason_of(settings, made.relevance, maps)
             for refiner, entry in REFINERS.items():
                 if refiner == "support" and NETWORKS[network].evidence == "relevance":
                     continue  # of relevance, Simple's mask is the likelihood's own

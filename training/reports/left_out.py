@@ -31,8 +31,9 @@ from training.data.crops import load_example
 from training.data.datasets import DataError, Example
 from training.data.declared import Subject
 from training.data.drawn_damage import drawing_of
-from training.data.folds import FOLDS, folds_of
+from training.data.folds import folds_of
 from training.left_out.classifier import pictures
+from training.left_out.command import add_folds
 from training.left_out.figures import Figures, best_iou, figures
 from training.left_out.methods import METHODS, Material, Verdicts, gather, left_out
 from training.loops.train import BEST
@@ -192,18 +193,14 @@ def get_args_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     add_data(parser)
+    add_folds(parser)
     add = parser.add_argument
-    add("--more", type=Path, help="folder of the set's other kinds of damage")
     add("--encoder", type=Path, help="DINOv2 ViT-S/14 as safetensors, with timm's names")
     add("--method", choices=list(METHODS), nargs="*", default=list(METHODS), help="on its tokens")
     add("--blocks", type=int, nargs="+", default=BLOCKS, help="whose tokens, from 1 on")
     add("--enlarged", type=float, default=ENLARGED, help="how far pictures are, for it")
     add("--classifier", action="append", default=[], metavar="TITLE=FOLDER")
-    add("--folds", type=int, default=FOLDS)
-    add("--cache", type=Path, default=Path("runs/tokens"), help="where tokens are kept")
     add("--out", type=Path, help="folder for a folder with report.md and results.json")
-    add("--device", default="auto")
-    add("--seed", type=int, default=0)
     return parser
 
 

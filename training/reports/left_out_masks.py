@@ -43,8 +43,9 @@ from training.data.crops import centre_window, load_example
 from training.data.datasets import Example
 from training.data.declared import Subject
 from training.data.drawn_damage import drawing_of
-from training.data.folds import FOLDS, folds_of
+from training.data.folds import folds_of
 from training.left_out.classifier import pictures
+from training.left_out.command import add_folds
 from training.left_out.methods import METHODS, Material, gather
 from training.loops.train import BEST
 from training.reports.evaluate import crops_of
@@ -161,17 +162,13 @@ def get_args_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     add_data(parser)
+    add_folds(parser)
     add = parser.add_argument
-    add("--more", type=Path, help="folder of the set's other kinds of damage")
     add("--encoder", type=Path, required=True, help="DINOv2 ViT-S/14, with timm's names")
     add("--judge", choices=list(METHODS), default="nearest", help="of the witness")
     add("--classifier", type=Path, required=True, help="what training.left_out.classifier wrote")
     add("--rule-set", choices=list(RULE_SETS), nargs="+", default=list(RULE_SETS))
-    add("--folds", type=int, default=FOLDS)
-    add("--cache", type=Path, default=Path("runs/tokens"), help="where tokens are kept")
     add("--out", type=Path, help="folder for a folder with masks.md and masks.json")
-    add("--device", default="auto")
-    add("--seed", type=int, default=0)
     return parser
 
 

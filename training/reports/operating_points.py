@@ -31,6 +31,7 @@ from lrpseg.models.networks import INPUT_SIZE, NETWORKS
 from lrpseg.pipeline.curves import FORMAT, UNION, operating_points_file
 from lrpseg.pipeline.defaults import default_settings
 from lrpseg.pipeline.operating_curve import Interval, OperatingPoint, columns
+from lrpseg.pipeline.results import reason_of
 from lrpseg.pipeline.settings import MEASURED, Settings
 from lrpseg.pipeline.testifying import NO_WITNESS
 from lrpseg.refiners import REFINERS
@@ -43,7 +44,7 @@ from training.data.datasets import DataError, Example
 from training.data.declared import read_domain
 from training.reports.evaluate import crops_of, side_of
 from training.reports.segmentation import Pictures, Segmented, segment
-from training.reports.systems import network_maps, reasons, seconded_maps, witnessed
+from training.reports.systems import network_maps, seconded_maps, witnessed
 
 SPLIT = "val"
 METRIC = (
@@ -277,7 +278,7 @@ def curves_of(
         evidence[name] = seconded_maps(made.maps, settings, hearing, domain.witnesses[name].verdict)
     for (witness, maps), thresholder, refiner in product(evidence.items(), THRESHOLDERS, REFINERS):
         fit, refine = THRESHOLDERS[thresholder].fit, REFINERS[refiner].refine
-        reason = reasons(settings, made.relevance, maps)
+        reason = reason_of(settings, made.relevance, maps)
         fits = [
             [refine(i, r, m, fit(m)) for r, m in zip(*each, strict=True)]
             for i, *each in zip(images, reason, maps, strict=True)

@@ -203,11 +203,6 @@ def seconded_maps(
     return made
 
 
-def reasons(settings: Settings, relevance: Maps, maps: Maps) -> Maps:
-    """What refiners get as the reason, as `lrpseg.pipeline.results.fit` says."""
-    return relevance if NETWORKS[settings.network].proposes else maps
-
-
 def several_of(domain: Domain) -> tuple[str, ...]:
     """The classes that are scored each for itself: none where there is one."""
     return domain.classes.names if len(domain.classes) > 1 else ()
