@@ -109,12 +109,13 @@ class Segmenter:
     def _again(self, job: Job, explain_intact: bool) -> bool:
         """Whether a picture whose tiles are done runs once more, to be explained everywhere: where
         somebody wants it, or where it is damaged by what both say, and no tile by itself."""
-        if all(job.explained):
-            return False
-        if self.witness is None or job.testimony is None or any(job.explained):
-            return explain_intact
-        verdict, score = self.witness.verdict, job.testimony.score
-        return explain_intact or verdict.of_both(job.probability[0], score) > 0.5
+        if self.witness is None or job.testimony is None:
+            return explain_intact and not all(job.explained)
+        (network,) = job.probability
+        if explain_intact:  # the tiles that the witness flagged are not all of the picture
+            return network <= 0.5
+        both = self.witness.verdict.of_both(network, job.testimony.score)
+        return not any(job.explained) and both > 0.5
 
     def _hear(self, job: Job) -> Iterator[tuple[int, int]]:
         """Hear the witness on a picture, if there is one and it has not spoken; yields as

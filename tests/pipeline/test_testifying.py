@@ -12,6 +12,7 @@ import lrpseg
 from lrpseg.core.errors import OptionError
 from lrpseg.core.images import read_image
 from lrpseg.domains import load_domain
+from lrpseg.pipeline import segmenter as segmenting
 from lrpseg.pipeline.defaults import after_choosing, default_settings
 from lrpseg.pipeline.found import Found
 from lrpseg.pipeline.operating_points import weights_hash
@@ -222,6 +223,26 @@ def test_what_the_network_missed_is_explained_where_the_witness_sees_it(assets: 
     assert np.array_equal(layer.relevance, reason)
     assert layer.seconded is not None
     assert (layer.seconded <= np.maximum(reason, 0) + 1e-6).all()
+
+
+def test_who_asks_for_the_reason_gets_all_of_it_beside_flagged_tiles(
+    assets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verdicts(assets, (1.0, -1000.0), (0.0, 0.0, -5.0))
+    picture = read_image(INTACT)  # of four tiles
+
+    def first(said: Said, verdict: Verdict, grid: TileGrid) -> np.ndarray:
+        found = np.zeros(grid.shape, bool)
+        found[0, 0] = True
+        return found
+
+    monkeypatch.setattr(segmenting, "flagged", first)
+    segmenter = lrpseg.load("magnetic-tile", network="one-fc")
+    alone = lrpseg.load("magnetic-tile", network="one-fc", witness="none")
+    assert alone(picture).probability <= 0.5
+    assert not segmenter(picture).explained
+    asked = segmenter(picture, explain_intact=True)
+    assert np.array_equal(asked.relevance, alone(picture, explain_intact=True).relevance)
 
 
 @pytest.mark.parametrize("way", ["call", "stream", "steps"])
